@@ -1,0 +1,2 @@
+//! (being born)
+pub mod shape;

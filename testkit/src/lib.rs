@@ -1,0 +1,5 @@
+//! What the tests of several crates share.
+//!
+//! Absent on purpose: anything that knows the product. A test that uses this crate cannot pass because of it.
+
+pub mod postgres;
