@@ -119,10 +119,7 @@ mod tests {
     async fn a_database_lives_as_long_as_its_value() {
         let database = fresh_database().await;
         let client = database.connect().await;
-        client
-            .query("select pg_create_logical_replication_slot($1, 'pgoutput')", &[&database.name])
-            .await
-            .unwrap();
+        client.query("select pg_create_logical_replication_slot($1, 'pgoutput')", &[&database.name]).await.unwrap();
         let (name, server) = (database.name.clone(), database.server.clone());
         drop(database);
         let admin = connect(&server).await.unwrap();

@@ -1,1 +1,23 @@
-//! (being born)
+//! HTTP of the backend, in the shapes of UCP 2026-08-25: parse, run, render.
+//!
+//! A shop's no is a 200 with an error envelope; a 4xx or 5xx says that the request was no proper one or that the world
+//! failed, and means that nothing was committed (or, for a 5xx, that the key will tell).
+//! Absent on purpose: SQL, who owns a shop, and anything that remembers a request.
+
+mod call;
+mod problem;
+mod routes;
+mod serve;
+pub mod wire;
+
+pub use routes::router;
+pub use serve::serve;
+
+/// The bearer keys of the two callers that need one.
+#[derive(Clone)]
+pub struct Keys {
+    /// Of the host app, for orders.
+    pub host: String,
+    /// Of sellers, for prices and stock.
+    pub seller: String,
+}

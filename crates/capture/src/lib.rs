@@ -1,1 +1,25 @@
-//! (being born)
+//! Other people's databases: read at a cut, followed change by change, fenced, and written back to.
+//!
+//! Invariants: a read knows exactly which transactions it contains; the stream tells every committed transaction once
+//! per position, in commit order; a closed fence lets no write of its shop commit, whenever the writer began; a fact
+//! goes back exactly once.
+//! Every object that it makes in the source is named `balik_*`.
+//! Absent on purpose: what a row means (tables come in as data), and any decision about a move.
+
+mod cut;
+mod declared;
+mod error;
+mod finding;
+mod postgres;
+mod source;
+mod sql;
+mod sqlite;
+mod transaction;
+mod write_back;
+
+pub use cut::{Cut, Position, Tx};
+pub use error::{Error, Result, WriteBackError};
+pub use finding::{Code, Finding};
+pub use source::{Reader, Source, Stream};
+pub use transaction::{Marker, SchemaChange, Transaction};
+pub use write_back::{Chunk, Expect, Fence, FenceOutcome, FenceRead, SharedBy, WriteBack};

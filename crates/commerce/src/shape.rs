@@ -21,12 +21,8 @@ pub const SHOP: Shape = Shape {
     ],
 };
 
-const VARIANT: &[Field] = &[
-    field("id", Type::Id),
-    optional("sku", Type::Text),
-    field("price", Type::Money),
-    field("stock", Type::Count),
-];
+const VARIANT: &[Field] =
+    &[field("id", Type::Id), optional("sku", Type::Text), field("price", Type::Money), field("stock", Type::Count)];
 
 pub const PRODUCT: Shape = Shape {
     kind: Kind::Product,

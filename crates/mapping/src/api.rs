@@ -166,13 +166,16 @@ pub struct ChangeOf<'a> {
     pub after: Option<&'a Record>,
 }
 
+/// Cells of a row that must read back like this.
+pub type Foreseen = (TableNo, RowKey, Vec<(ColumnNo, Cell)>);
+
 /// What write-back does for one fact.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PutOutcome {
     /// Parents first, deletions last.
     pub edits: Vec<Edit>,
-    /// Cells that must read back like this after the edits and the legacy's triggers, in the same transaction.
-    pub expect: Vec<(TableNo, RowKey, Vec<(ColumnNo, Cell)>)>,
+    /// After the edits and the legacy's triggers, in the same transaction.
+    pub expect: Vec<Foreseen>,
     pub debts: Vec<Debt>,
 }
 

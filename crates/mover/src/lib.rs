@@ -1,1 +1,44 @@
-//! (being born)
+//! The mover: makes the state of each shop's move match the wishes.
+//!
+//! It copies and follows the source into staged rows, derives documents from them, verifies them by a way of its own,
+//! performs the steps that `cutover` decides, and carries facts back while the way back is open. What it does is in
+//! step records before it is done; a crash loses nothing but time.
+//! Absent on purpose: gateways and HTTP (the executable carries [`Ask`]s), rails, and the decisions themselves.
+
+mod aggregate;
+mod blocks;
+mod cells;
+mod context;
+mod copy;
+mod derive;
+mod drive;
+mod error;
+mod faults;
+mod links;
+mod observe;
+mod perform;
+mod policy;
+mod records;
+mod rehearse;
+mod report;
+mod reverse;
+mod run;
+mod source_rows;
+mod staged;
+mod stream;
+mod totals;
+mod verify;
+mod wishes;
+
+pub use aggregate::born_origin;
+pub use context::{Clock, Without};
+pub use drive::Seen;
+pub use error::{Error, Result};
+pub use faults::Fault;
+pub use links::{Ask, Links};
+pub use policy::Policy;
+pub use records::from_stored;
+pub use report::{Entity, Sums, entities};
+pub use run::{Setup, compile, release_all, run, status};
+pub use totals::Totals;
+pub use wishes::Verb;

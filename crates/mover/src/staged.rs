@@ -5,32 +5,246 @@
 //! cells it had at the latest flip beside the ones that write-back gave it: they are the complement that `put`
 //! needs. Absent on purpose: what a row means; that is the mapping's.
 
+mod dirty;
+mod gather;
+mod write;
+
 use crate::cells;
 use crate::error::{Error, Result};
-use capture::{Cut, Position, Tx};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use capture::Position;
+use mapping::{Gather, Mapping};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vocab::id::ShopId;
-use vocab::row::{Cell, ColumnNo, Row, RowKey, TableNo};
+use vocab::row::{Cell, ColumnNo, Row, RowKey, ShopPath, TableNo};
+
+pub(crate) use dirty::{Dirty, Ledger};
+pub(crate) use write::{Chunk, Foreign};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS staged(
   tbl INTEGER NOT NULL, key BLOB NOT NULL, shop TEXT, tx_order INTEGER NOT NULL, tx_xid INTEGER NOT NULL,
   cells BLOB, base_kind INTEGER NOT NULL DEFAULT 0, base BLOB,
   PRIMARY KEY(tbl, key)) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS staged_shop ON staged(shop, tbl, key);
+CREATE INDEX IF NOT EXISTS staged_shop ON staged(shop, tbl);
 CREATE TABLE IF NOT EXISTS link(
   tbl INTEGER NOT NULL, col INTEGER NOT NULL, value BLOB NOT NULL, key BLOB NOT NULL,
   PRIMARY KEY(tbl, col, value, key)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dirty(
-  rule INTEGER NOT NULL, anchor BLOB NOT NULL, shop TEXT NOT NULL, gen INTEGER NOT NULL,
+  shop TEXT NOT NULL, rule INTEGER NOT NULL, anchor BLOB NOT NULL, gen INTEGER NOT NULL,
   PRIMARY KEY(shop, rule, anchor)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unproven(
-  rule INTEGER NOT NULL, anchor BLOB NOT NULL, shop TEXT NOT NULL, gen INTEGER NOT NULL,
+  shop TEXT NOT NULL, rule INTEGER NOT NULL, anchor BLOB NOT NULL, gen INTEGER NOT NULL,
   PRIMARY KEY(shop, rule, anchor)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS copied(
   shop TEXT NOT NULL, tbl INTEGER NOT NULL, after BLOB, done INTEGER NOT NULL, rows INTEGER NOT NULL,
   PRIMARY KEY(shop, tbl)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS position(one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS gen(one INTEGER PRIMARY KEY CHECK (one = 1), next INTEGER NOT NULL) STRICT;
+INSERT OR IGNORE INTO gen VALUES (1, 1);
 ";
+
+/// What the base of a row is: the cells it has now, other cells (kept in `base`), or no row at all.
+const BASE_SAME: i64 = 0;
+const BASE_KEPT: i64 = 1;
+const BASE_ABSENT: i64 = 2;
+
+/// The staged rows of one source.
+#[derive(Clone)]
+pub(crate) struct Staged(Arc<Inner>);
+
+struct Inner {
+    mapping: Arc<Mapping>,
+    /// The columns of each table by whose cells rows are looked up.
+    linked: Vec<BTreeSet<ColumnNo>>,
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
+}
+
+impl Staged {
+    pub(crate) fn open(path: &Path, mapping: Arc<Mapping>) -> Result<Self> {
+        let writer = connect(path)?;
+        writer.execute_batch(SCHEMA)?;
+        let reader = connect(path)?;
+        let linked = linked(&mapping);
+        Ok(Self(Arc::new(Inner { mapping, linked, writer: Mutex::new(writer), reader: Mutex::new(reader) })))
+    }
+
+    /// Up to where the stream is staged; none before the first batch.
+    pub(crate) fn position(&self) -> Result<Option<Position>> {
+        let at: Option<i64> =
+            self.reader().query_row("SELECT at FROM position", [], |row| row.get(0)).optional()?;
+        at.map(|at| Ok(Position(u64::try_from(at).map_err(|_| Error::Staged("a negative position"))?))).transpose()
+    }
+
+    /// Runs `work` where it may block.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let staged = self.clone();
+        tokio::task::spawn_blocking(move || work(&staged)).await.map_err(|_| Error::Task("staged rows"))?
+    }
+
+    /// What is left of a shop once its way back is closed: nothing.
+    pub(crate) fn forget(&self, shop: &ShopId) -> Result<()> {
+        let mut writer = self.writer();
+        let tx = writer.transaction()?;
+        tx.execute(
+            "DELETE FROM link WHERE (tbl, key) IN (SELECT tbl, key FROM staged WHERE shop = ?1)",
+            [shop.as_str()],
+        )?;
+        for table in ["staged", "dirty", "unproven", "copied"] {
+            tx.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop.as_str()])?;
+        }
+        Ok(tx.commit()?)
+    }
+
+    /// From now on the rows as they are now are what `put` compares with.
+    pub(crate) fn set_base(&self, shop: &ShopId) -> Result<()> {
+        self.writer().execute(
+            "UPDATE staged SET base_kind = 0, base = NULL WHERE shop = ?1 AND base_kind <> 0",
+            [shop.as_str()],
+        )?;
+        Ok(())
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Connection> {
+        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.0.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA busy_timeout = 10000;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Which cells are looked up by: of joined rows, of anchors that share a row, of groups.
+fn linked(mapping: &Mapping) -> Vec<BTreeSet<ColumnNo>> {
+    let mut linked = vec![BTreeSet::new(); mapping.tables().len()];
+    for rule in mapping.rules() {
+        match &rule.gather {
+            Gather::Grouped { table, column } => {
+                linked[*table].insert(*column);
+            }
+            Gather::Anchored { table, joins } => {
+                for join in joins {
+                    linked[join.table].insert(join.column);
+                    linked[*table].insert(join.anchor_column);
+                }
+            }
+        }
+    }
+    linked
+}
+
+/// A row as it is staged.
+struct StagedRow {
+    shop: Option<String>,
+    tx_order: u64,
+    tx_xid: u64,
+    /// None: the row is gone.
+    cells: Option<Vec<Option<Cell>>>,
+    base_kind: i64,
+    base: Option<Vec<u8>>,
+}
+
+fn load(db: &Connection, table: TableNo, key: &[u8]) -> Result<Option<StagedRow>> {
+    let mut select = db.prepare_cached(
+        "SELECT shop, tx_order, tx_xid, cells, base_kind, base FROM staged WHERE tbl = ?1 AND key = ?2",
+    )?;
+    let found = select
+        .query_row(params![number(table), key], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, Option<Vec<u8>>>(3)?, row.get(4)?, row.get(5)?))
+        })
+        .optional()?;
+    found
+        .map(|(shop, tx_order, tx_xid, cells, base_kind, base)| {
+            Ok(StagedRow {
+                shop,
+                tx_order: unsigned(tx_order),
+                tx_xid: unsigned(tx_xid),
+                cells: cells.map(|bytes| cells::decode(&bytes)).transpose()?,
+                base_kind,
+                base,
+            })
+        })
+        .transpose()
+}
+
+/// The shop of a row by its declared path; none where it is shared or its parent is not staged yet.
+fn shop_of(db: &Connection, mapping: &Mapping, table: TableNo, cells: &[Option<Cell>]) -> Result<Option<String>> {
+    Ok(match &mapping.tables()[table].shop {
+        ShopPath::Shared => None,
+        ShopPath::Fixed(shop) => Some(shop.as_str().to_owned()),
+        ShopPath::Column(column) => match &cells[*column] {
+            Some(Cell::Int(value)) => Some(value.to_string()),
+            Some(Cell::Text(text)) => Some(text.trim_end().to_owned()),
+            Some(Cell::Null | Cell::Bytes(_)) | None => None,
+        },
+        ShopPath::Through { column, table: parent } => match &cells[*column] {
+            Some(cell) => {
+                let key = cells::encode([Some(cell)]);
+                load(db, *parent, &key)?.and_then(|row| row.shop)
+            }
+            None => None,
+        },
+    })
+}
+
+/// A whole row, if every cell is known.
+fn whole(cells: Vec<Option<Cell>>) -> Option<Row> {
+    cells.into_iter().collect::<Option<Vec<Cell>>>().map(Row)
+}
+
+/// An index as SQLite's integer.
+fn number(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// How many rows of a shop are copied, by table, and whether all are.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Copied(pub(crate) BTreeMap<TableNo, CopiedTable>);
+
+#[derive(Debug, Clone)]
+pub(crate) struct CopiedTable {
+    pub(crate) after: Option<RowKey>,
+    pub(crate) done: bool,
+    pub(crate) rows: u64,
+}
+
+impl Staged {
+    pub(crate) fn copied(&self, shop: &ShopId) -> Result<Copied> {
+        let db = self.reader();
+        let mut select = db.prepare_cached("SELECT tbl, after, done, rows FROM copied WHERE shop = ?1")?;
+        let rows = select.query_map([shop.as_str()], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Vec<u8>>>(1)?, row.get::<_, bool>(2)?, row.get::<_, i64>(3)?))
+        })?;
+        let mut copied = Copied::default();
+        for row in rows {
+            let (table, after, done, rows) = row?;
+            let after = after.map(|bytes| cells::decode_key(&bytes)).transpose()?;
+            let table = usize::try_from(table).map_err(|_| Error::Staged("a negative table"))?;
+            copied.0.insert(table, CopiedTable { after, done, rows: unsigned(rows) });
+        }
+        Ok(copied)
+    }
+}

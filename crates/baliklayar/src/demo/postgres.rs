@@ -1,0 +1,126 @@
+//! A private PostgreSQL server for the demo's legacy: in a folder of its own, on loopback, gone afterwards.
+
+use super::Missing;
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::process::Command;
+
+/// A running server.
+pub struct Server {
+    folder: PathBuf,
+    port: u16,
+    account: Option<&'static str>,
+}
+
+impl Server {
+    /// Makes a cluster in `folder` and starts it on a free port of loopback.
+    pub async fn start(folder: &Path, port: u16) -> Result<Self> {
+        let Some(programs) = programs() else {
+            return Err(Missing::new(
+                "no PostgreSQL server is installed: `apt-get install postgresql-15`, or take --source sqlite",
+            ));
+        };
+        // PostgreSQL refuses to run as root; its package brings an account of its own.
+        let account = rustix::process::getuid().is_root().then_some("postgres");
+        let server = Self { folder: folder.to_owned(), port, account };
+        server.make_folder().await?;
+        let data = server.data();
+        let initdb = ["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"];
+        server.run(&programs.join("initdb"), &initdb).await?;
+        let settings = format!(
+            "listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories='{data}'\nwal_level=logical\n\
+             shared_buffers=256MB\nmax_connections=200\nmax_wal_senders=8\nmax_replication_slots=8\n"
+        );
+        let path = folder.join("data/postgresql.conf");
+        let before = tokio::fs::read_to_string(&path).await?;
+        tokio::fs::write(&path, before + &settings).await?;
+        let log = format!("{data}/log");
+        server.run(&programs.join("pg_ctl"), &["-D", &data, "-w", "-l", &log, "start"]).await?;
+        server.make_database().await?;
+        Ok(server)
+    }
+
+    fn data(&self) -> String {
+        self.folder.join("data").display().to_string()
+    }
+
+    async fn make_folder(&self) -> Result<()> {
+        match self.account {
+            None => Ok(tokio::fs::create_dir_all(&self.folder).await?),
+            Some(account) => {
+                let folder = self.folder.display().to_string();
+                let made = Command::new("install").args(["-d", "-o", account, "-m", "755", &folder]).status().await?;
+                if !made.success() {
+                    bail!("the folder {folder} cannot be given to the account {account}");
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn run(&self, program: &Path, args: &[&str]) -> Result<()> {
+        let mut command = match self.account {
+            None => Command::new(program),
+            Some(account) => {
+                let mut command = Command::new("setpriv");
+                command.args([&format!("--reuid={account}"), &format!("--regid={account}"), "--init-groups"]);
+                command.arg(program);
+                command
+            }
+        };
+        let quiet = command.args(args).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let status = quiet.status().await.with_context(|| format!("running {}", program.display()))?;
+        if !status.success() {
+            bail!("{} failed ({status}); see {}/log", program.display(), self.data());
+        }
+        Ok(())
+    }
+
+    /// The legacy program has a role of its own, so that drain can tell its work from others'.
+    async fn make_database(&self) -> Result<()> {
+        let (client, connection) = tokio_postgres::connect(&self.url("postgres", "postgres"), tokio_postgres::NoTls).await?;
+        let running = tokio::spawn(connection);
+        client.batch_execute("create role kios login").await?;
+        client.batch_execute("create database kios owner kios").await?;
+        drop(client);
+        running.await??;
+        Ok(())
+    }
+
+    fn url(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// As the legacy program connects.
+    pub fn legacy_url(&self) -> String {
+        self.url("kios", "kios")
+    }
+
+    /// As the mover connects.
+    pub fn mover_url(&self) -> String {
+        self.url("postgres", "kios")
+    }
+
+    pub async fn stop(self) {
+        if let Some(programs) = programs() {
+            let stopped = self.run(&programs.join("pg_ctl"), &["-D", &self.data(), "-m", "immediate", "stop"]).await;
+            if let Err(error) = stopped {
+                tracing::warn!(%error, "the private PostgreSQL server could not be stopped");
+            }
+        }
+        // A folder that stays is no harm; it is in the work folder.
+        let _ = tokio::fs::remove_dir_all(&self.folder).await;
+    }
+}
+
+/// Where Debian keeps the server's programs, the newest version first.
+fn programs() -> Option<PathBuf> {
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .filter(|bin| bin.join("initdb").exists())
+        .collect();
+    versions.sort();
+    versions.pop()
+}

@@ -1,0 +1,97 @@
+//! The holds of a move, read from its step records: how long each step took, how many writes waited, how it ended.
+
+use anyhow::Result;
+use cutover::record::{Phase, Reason, Record, StepName};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use store::Store;
+use vocab::id::{Direction, ShopId};
+
+/// One hold, from its intent to its release.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    pub shop: ShopId,
+    pub direction: Direction,
+    pub epoch: u64,
+    pub aborted: bool,
+    pub reason: Option<Reason>,
+    pub held: i64,
+    /// Between each step's intent and its outcome, by the step's name.
+    pub us: BTreeMap<&'static str, i64>,
+    pub total_us: i64,
+}
+
+/// The steps that a report names.
+const STEPS: [StepName; 8] = [
+    StepName::Hold,
+    StepName::Drain,
+    StepName::Fence,
+    StepName::Mark,
+    StepName::CatchUp,
+    StepName::Prove,
+    StepName::Flip,
+    StepName::Release,
+];
+
+/// Every hold of these shops, shop by shop in their order.
+pub async fn all(store: &Store, shops: &[ShopId]) -> Result<Vec<Hold>> {
+    let mut holds = Vec::new();
+    for shop in shops {
+        let mut open: Option<(Hold, i64, i64)> = None;
+        for recorded in store.steps(shop, 0).await? {
+            let Some(record) = mover::from_stored(&recorded) else { continue };
+            let at = recorded.step.at.0;
+            if record.step == StepName::Hold && record.phase == Phase::Intent {
+                open = Some((begin(shop, &record), at, at));
+                continue;
+            }
+            let Some((hold, began, intended)) = &mut open else { continue };
+            match record.phase {
+                Phase::Intent => *intended = at,
+                Phase::Done | Phase::Failed => {
+                    *hold.us.entry(record.step.name()).or_insert(0) += at - *intended;
+                }
+            }
+            hold.aborted |= record.step == StepName::Abort;
+            hold.reason = hold.reason.take().or(record.reason.clone());
+            if record.step == StepName::Release && record.phase == Phase::Done {
+                hold.held = recorded.step.detail.int("held").unwrap_or(0);
+                hold.total_us = at - *began;
+                holds.extend(open.take().map(|(hold, _, _)| hold));
+            }
+        }
+    }
+    Ok(holds)
+}
+
+fn begin(shop: &ShopId, record: &Record) -> Hold {
+    Hold {
+        shop: shop.clone(),
+        direction: record.direction,
+        epoch: record.epoch.0,
+        aborted: false,
+        reason: None,
+        held: 0,
+        us: BTreeMap::new(),
+        total_us: 0,
+    }
+}
+
+impl Hold {
+    pub fn to_json(&self) -> Value {
+        let mut us = serde_json::Map::new();
+        for step in STEPS {
+            us.insert(step.name().to_owned(), json!(self.us.get(step.name()).copied().unwrap_or(0)));
+        }
+        us.insert("total".to_owned(), json!(self.total_us));
+        json!({
+            "shop": self.shop.as_str(),
+            "direction": self.direction.name(),
+            "epoch": self.epoch,
+            "outcome": if self.aborted { "aborted" } else { "flipped" },
+            "reason": self.reason.as_ref().map(Reason::code),
+            "held": self.held,
+            "us": us,
+        })
+    }
+}

@@ -1,0 +1,357 @@
+//! `move`: plans, wishes and looks. It acts on nothing itself: what it writes are wishes, and the mover makes them true.
+
+use crate::exit::Exit;
+use anyhow::{Context, Result, bail};
+use capture::Source;
+use clap::Subcommand;
+use mapping::{Gather, Mapping};
+use mover::{Links, Setup, Verb, Without};
+use serde_json::{Value, json};
+use std::io::{BufRead, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::{Plan, PlanFile, PlannedShop, Store, Wish};
+use vocab::document::Record;
+use vocab::id::{Kind, Part, ShopId, Side};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+    /// Folder of the store and the staged rows
+    #[arg(long, global = true, env = "BALIK_WORK", default_value = "work")]
+    work: PathBuf,
+    /// Only these shops; all that are planned without it
+    #[arg(long, global = true)]
+    shop: Vec<String>,
+    /// Machine-readable
+    #[arg(long, global = true)]
+    json: bool,
+    /// Do not ask
+    #[arg(long, global = true)]
+    yes: bool,
+    /// Who wishes it
+    #[arg(long = "as", global = true, default_value = "operator")]
+    name: String,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Read the source and the mapping, and write down what is to be moved
+    Plan {
+        /// postgres://… or sqlite:PATH, with the rights to make balik_* objects
+        #[arg(long)]
+        source: String,
+        /// Mapping file; its control totals are read from NAME.totals.toml beside it
+        #[arg(long, required = true)]
+        mapping: Vec<PathBuf>,
+        #[arg(long)]
+        policy: Option<PathBuf>,
+    },
+    /// Make fence and capture in the source (`start` does it too)
+    Install {
+        /// Print the statements and change nothing
+        #[arg(long)]
+        print_sql: bool,
+    },
+    /// Remove every balik_* object from the source
+    Uninstall,
+    /// Copy, follow and verify
+    Start,
+    /// Where every shop stands
+    Status,
+    /// Begin nothing new; a hold under way goes on to its end
+    Pause,
+    Resume,
+    /// Move to the backend
+    Flip,
+    /// End a hold under way
+    Abort,
+    /// Move back to the legacy
+    Rollback,
+    /// Close the way back
+    Seal,
+    /// End every hold, with the mover dead or alive
+    ReleaseAll,
+}
+
+/// How long a wish is waited for.
+const WISH_MAX: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_millis(50);
+
+pub async fn run(args: Args) -> Result<Exit> {
+    let shops = args.shop.iter().map(|shop| ShopId::parse(shop)).collect::<Result<Vec<_>, _>>()?;
+    let store = Store::open(&args.work).with_context(|| format!("opening the store in {}", args.work.display()))?;
+    match &args.what {
+        What::Plan { source, mapping, policy } => plan(&args, &store, source, mapping, policy.as_deref(), shops).await,
+        What::Install { print_sql } => install(&store, *print_sql).await,
+        What::Uninstall => uninstall(&args, &store).await,
+        What::Status => status(&args, &store, &shops).await,
+        What::ReleaseAll => release_all(&args, store).await,
+        What::Start => wish(&args, &store, Verb::Start, &shops).await,
+        What::Pause => wish(&args, &store, Verb::Pause, &shops).await,
+        What::Resume => wish(&args, &store, Verb::Resume, &shops).await,
+        What::Flip => wish(&args, &store, Verb::Flip, &shops).await,
+        What::Abort => wish(&args, &store, Verb::Abort, &shops).await,
+        What::Rollback => wish(&args, &store, Verb::Rollback, &shops).await,
+        What::Seal => wish(&args, &store, Verb::Seal, &shops).await,
+    }
+}
+
+async fn plan(
+    args: &Args,
+    store: &Store,
+    source: &str,
+    mappings: &[PathBuf],
+    policy: Option<&Path>,
+    shops: Vec<ShopId>,
+) -> Result<Exit> {
+    let mut plan = Plan {
+        source: source.to_owned(),
+        mappings: mappings.iter().map(|path| file(path)).collect::<Result<_>>()?,
+        totals: Vec::new(),
+        policy: policy.map(read).transpose()?.unwrap_or_default(),
+        weights: Part::ALL.iter().map(|part| (*part, 2_000)).collect(),
+        shops: Vec::new(),
+        deadline: None,
+        created_at: (crate::serving::clock())(),
+    };
+    for path in mappings {
+        let totals = path.with_extension("totals.toml");
+        if totals.exists() {
+            plan.totals.push(file(&totals)?);
+        }
+    }
+    let compiled = match mover::compile(&plan) {
+        Ok(compiled) => compiled,
+        Err(error) => return refuse("mapping", &error.to_string()),
+    };
+    mover::Policy::parse(&plan.policy)?;
+    let source = connect(&plan, &compiled).await?;
+    let found = source.preflight().await?;
+    for finding in &found {
+        eprintln!("preflight: {finding}");
+    }
+    if let Some(blocking) = found.iter().find(|finding| finding.code.blocks()) {
+        return refuse(&format!("preflight.{}", blocking.code.name()), &blocking.to_string());
+    }
+    let planned = if shops.is_empty() { every_shop(&source, &compiled).await? } else { shops };
+    if planned.is_empty() {
+        return refuse("no_shops", "the source has no shop");
+    }
+    plan.shops = planned.iter().map(|shop| PlannedShop { shop: shop.clone(), parts: Part::ALL.to_vec() }).collect();
+    store.create_heads(&planned).await?;
+    let version = store.set_plan(&plan).await?;
+    let text = json!({"plan": version, "shops": planned.len(), "totals": plan.totals.len()});
+    say(args, &text, &format!("plan {version}: {} shops; `move start` begins", planned.len()));
+    Ok(Exit::Clean)
+}
+
+fn file(path: &Path) -> Result<PlanFile> {
+    let name = path.file_name().and_then(|name| name.to_str()).context("a mapping file has a name")?;
+    Ok(PlanFile { name: name.to_owned(), text: read(path)? })
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
+}
+
+async fn connect(plan: &Plan, mapping: &Mapping) -> Result<Source> {
+    let tables = Arc::new(mapping.tables().to_vec());
+    Source::connect(&plan.source, tables, "balik").await.context("connecting to the source")
+}
+
+/// The shops are the keys of the table that the mapping's `shop` entity is made from.
+async fn every_shop(source: &Source, mapping: &Mapping) -> Result<Vec<ShopId>> {
+    let rule = mapping.rules().iter().find(|rule| rule.kind == Kind::Shop);
+    let Some(Gather::Anchored { table, .. }) = rule.map(|rule| &rule.gather) else {
+        bail!("the mapping has no entity `shop`: name the shops with --shop");
+    };
+    let key = mapping.tables()[*table].key.first().copied().context("the shop's table has no key")?;
+    Ok(source.shops(*table, key).await?)
+}
+
+async fn planned(store: &Store) -> Result<Plan> {
+    store.plan().await?.context("there is no plan yet: `move plan` makes one")
+}
+
+async fn install(store: &Store, print_sql: bool) -> Result<Exit> {
+    let plan = planned(store).await?;
+    let mapping = mover::compile(&plan)?;
+    let source = connect(&plan, &mapping).await?;
+    let shops: Vec<ShopId> = plan.shops.into_iter().map(|planned| planned.shop).collect();
+    if print_sql {
+        for statement in source.install_sql(&shops).await? {
+            print(&format!("{};", statement.trim_end().trim_end_matches(';')));
+        }
+        return Ok(Exit::Clean);
+    }
+    source.install(&shops).await?;
+    print("installed: fence and capture");
+    Ok(Exit::Clean)
+}
+
+async fn uninstall(args: &Args, store: &Store) -> Result<Exit> {
+    let plan = planned(store).await?;
+    for head in store.heads().await? {
+        if head.owner == Side::Backend {
+            let what = format!("shop {} is owned by the backend: without its fence the legacy would sell too", head.shop);
+            return refuse("owned_by_backend", &what);
+        }
+    }
+    if !confirmed(args, "remove every balik_* object from the source")? {
+        return refuse("not_confirmed", "nothing was changed");
+    }
+    let mapping = mover::compile(&plan)?;
+    connect(&plan, &mapping).await?.uninstall().await?;
+    print("removed");
+    Ok(Exit::Clean)
+}
+
+async fn wish(args: &Args, store: &Store, verb: Verb, shops: &[ShopId]) -> Result<Exit> {
+    let plan = planned(store).await?;
+    if let Some(stranger) = shops.iter().find(|shop| !plan.shops.iter().any(|planned| planned.shop == **shop)) {
+        return refuse("not_planned", &format!("shop {stranger} is not in the plan"));
+    }
+    let asks = matches!(verb, Verb::Flip | Verb::Rollback | Verb::Seal);
+    let of = if shops.is_empty() { "every planned shop".to_owned() } else { format!("{shops:?}") };
+    if asks && !confirmed(args, &format!("{} {of}", verb.name()))? {
+        return refuse("not_confirmed", "nothing was wished");
+    }
+    let targets: Vec<Option<ShopId>> =
+        if shops.is_empty() { vec![None] } else { shops.iter().cloned().map(Some).collect() };
+    let mut ids = Vec::new();
+    for shop in targets {
+        let wish = Wish {
+            shop,
+            verb: verb.name().into(),
+            args: Record::default(),
+            who: args.name.clone(),
+            why: "command line".into(),
+            at: (crate::serving::clock())(),
+        };
+        ids.push(store.wish(wish).await?);
+    }
+    if verb == Verb::Pause {
+        say(args, &json!({"wished": verb.name()}), "pausing");
+        return Ok(Exit::Clean);
+    }
+    let deadline = Instant::now() + WISH_MAX;
+    for id in ids {
+        while store.wish_outcome(id).await?.is_none() {
+            if Instant::now() > deadline {
+                return refuse("not_yet", "the wish is written, and has not come true yet; `move status` says why");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+    say(args, &json!({"fulfilled": verb.name()}), "done");
+    Ok(Exit::Clean)
+}
+
+async fn release_all(args: &Args, store: Store) -> Result<Exit> {
+    let setup = Setup {
+        store,
+        work: args.work.clone(),
+        links: Links::default(),
+        clock: crate::serving::clock(),
+        without: Without::default(),
+        fault: None,
+        holder: format!("release-all-{}", std::process::id()),
+    };
+    let released = mover::release_all(setup).await?;
+    let names: Vec<&str> = released.iter().map(ShopId::as_str).collect();
+    say(args, &json!({"released": names}), &format!("{} shops were between hold and release; none is now", names.len()));
+    Ok(Exit::Clean)
+}
+
+/// `move status`, in the shape that the contracts fix.
+async fn status(args: &Args, store: &Store, only: &[ShopId]) -> Result<Exit> {
+    let plan = planned(store).await?;
+    let board = mover::status(store).await?;
+    let mut rows = Vec::new();
+    for planned in &plan.shops {
+        let Some(head) = store.head(&planned.shop).await? else { continue };
+        if only.is_empty() || only.contains(&planned.shop) {
+            rows.push(row(store, &board, &planned.shop, &head).await?);
+        }
+    }
+    let progress = crate::count::count(store, &plan).await?;
+    let report = json!({
+        "schema": "baliklayar.move-status/1",
+        "plan": {"shops": plan.shops.len(), "deadline": plan.deadline.map(|at| at.0),
+                 "done": progress.done.to_string(), "left": progress.left.to_string()},
+        "shops": rows,
+    });
+    if args.json {
+        print(&serde_json::to_string_pretty(&report)?);
+    } else {
+        print(&table(&rows));
+    }
+    Ok(Exit::Clean)
+}
+
+async fn row(store: &Store, board: &Record, shop: &ShopId, head: &store::Head) -> Result<Value> {
+    let seen = board.record(shop.as_str()).cloned().unwrap_or_default();
+    let counts = store.finding_counts(shop).await?;
+    let (open, accepted) = counts.iter().fold((0, 0), |(open, accepted), count| (open + count.open, accepted + count.accepted));
+    let debt = store.count_debts(shop).await?;
+    Ok(json!({
+        "shop": shop.as_str(),
+        "owner": head.owner.name(),
+        "epoch": head.epoch.0,
+        "state": seen.text("state").unwrap_or("planned"),
+        "stopped": seen.text("stopped"),
+        "waits_for": seen.text("waits_for"),
+        "reads": {},
+        "lag_us": seen.int("lag_us"),
+        "dirty": seen.int("dirty").unwrap_or(0),
+        "findings": {"open": open, "accepted": accepted},
+        "rollback": {"ready": head.owner == Side::Backend && seen.text("state") == Some("soaking") && debt == 0,
+                     "would_lose": debt, "debt": debt},
+    }))
+}
+
+fn table(rows: &[Value]) -> String {
+    let mut lines = vec![format!("{:10} {:8} {:>5} {:12} {:>7} {:>8} {}", "shop", "owner", "epoch", "state", "dirty", "findings", "waits for")];
+    for row in rows {
+        let text = |name: &str| row[name].as_str().unwrap_or("-").to_owned();
+        lines.push(format!(
+            "{:10} {:8} {:>5} {:12} {:>7} {:>8} {}",
+            text("shop"), text("owner"), row["epoch"], text("state"), row["dirty"], row["findings"]["open"],
+            row["stopped"].as_str().map_or_else(|| text("waits_for"), |code| format!("stopped: {code}"))
+        ));
+    }
+    lines.join("\n")
+}
+
+/// Asks on a terminal; elsewhere `--yes` has to say it.
+fn confirmed(args: &Args, what: &str) -> Result<bool> {
+    if args.yes {
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() {
+        eprintln!("would {what}: say --yes");
+        return Ok(false);
+    }
+    eprintln!("This will {what}. Type yes to go on:");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+fn refuse(code: &str, why: &str) -> Result<Exit> {
+    print(code);
+    eprintln!("refused: {why}");
+    Ok(Exit::Refused)
+}
+
+fn say(args: &Args, machine: &Value, people: &str) {
+    print(&if args.json { machine.to_string() } else { people.to_owned() });
+}
+
+#[expect(clippy::print_stdout, reason = "what was asked for")]
+fn print(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,170 @@
+//! The serving process: seam, backend and mover, over one store.
+
+use crate::link::Link;
+use anyhow::{Context, Result};
+use arc_swap::ArcSwapOption;
+use mapping::Mapping;
+use mover::{Links, Setup, Without};
+use shop::Service;
+use shop::ids::IdPlan;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use vocab::id::{Minted, PublicId, Side, Timestamp};
+
+/// How the process is told to serve.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Folder of the store and the staged rows
+    #[arg(long)]
+    work: PathBuf,
+    #[arg(long)]
+    seam_port: u16,
+    #[arg(long)]
+    backend_port: u16,
+    /// host:port of the legacy program
+    #[arg(long)]
+    legacy: String,
+    #[arg(long, env = "BALIK_HOST_KEY", hide_env_values = true)]
+    host_key: String,
+    #[arg(long, env = "BALIK_SELLER_KEY", hide_env_values = true)]
+    seller_key: String,
+    /// Detector to take away; tests and demo only
+    #[arg(long)]
+    without: Vec<String>,
+    /// Seeded fault; tests and demo only
+    #[arg(long)]
+    fault: Option<String>,
+}
+
+/// How often carts are expired and interrupted payments are finished.
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
+
+/// The clock of this process.
+pub fn clock() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
+    Arc::new(|| Timestamp(jiff::Timestamp::now().as_microsecond()))
+}
+
+/// Serves until standard input ends. Prints `ready` on standard output once it does.
+pub async fn run(args: Args) -> Result<()> {
+    if let Ok(point) = std::env::var("BALIK_CRASH") {
+        crash::arm(&point).map_err(anyhow::Error::msg)?;
+    }
+    let store = Store::open(&args.work).context("opening the store")?;
+    let mapping: Arc<ArcSwapOption<Mapping>> = Arc::default();
+    let service = Service::new(store.clone(), id_plan(mapping.clone()), clock());
+    let backend = listen(args.backend_port).await?;
+    let backend_at = backend.local_addr()?;
+    let keys = api::Keys { host: args.host_key.clone(), seller: args.seller_key.clone() };
+    let router = api::router(service.clone(), keys);
+    let api = tokio::spawn(api::serve(backend, router, std::future::pending()));
+    let seam = start_seam(&args, backend_at).await?;
+    let link = Link::new(store.clone(), seam.handle(), service.clone());
+    let (asks, answering) = link.answer_asks();
+    let setup = Setup {
+        store: store.clone(),
+        work: args.work.clone(),
+        links: Links::to(asks),
+        clock: clock(),
+        without: Without(args.without.iter().cloned().collect()),
+        fault: args.fault.as_deref().map(mover::Fault::parse).transpose().map_err(anyhow::Error::msg)?,
+        holder: format!("serving-{}", std::process::id()),
+    };
+    say_ready();
+    tokio::select! {
+        ended = api => ended.context("the backend ended")?.context("the backend ended")?,
+        () = answering => {}
+        ended = link.push_routes() => ended?,
+        ended = mover::run(setup) => ended.context("the mover ended")?,
+        () = follow_plan(store.clone(), mapping) => {}
+        () = sweep(store, service) => {}
+        () = stdin_ended() => {}
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the supervisor waits for this line")]
+fn say_ready() {
+    println!("ready");
+}
+
+async fn listen(port: u16) -> Result<TcpListener> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address).await.with_context(|| format!("port {port} of 127.0.0.1 is not free"))
+}
+
+async fn start_seam(args: &Args, backend: SocketAddr) -> Result<seam::Seam> {
+    let listener = listen(args.seam_port).await?;
+    let legacy = args.legacy.parse().context("--legacy is not host:port")?;
+    let mut config = seam::Config::new(legacy, backend.to_string().parse()?);
+    config.default_owner = Some(Side::Legacy);
+    config.debug_headers = std::env::var_os("BALIK_DEBUG_HEADERS").is_some_and(|value| value == "1");
+    seam::start(listener, config).context("starting the seam")
+}
+
+/// Ids as the plan's mapping says; before there is a plan nothing is minted from blocks.
+fn id_plan(mapping: Arc<ArcSwapOption<Mapping>>) -> IdPlan {
+    let (tables, origins) = (mapping.clone(), mapping.clone());
+    IdPlan {
+        table: Box::new(move |element| {
+            let mapping = tables.load();
+            let mapping = mapping.as_ref()?;
+            Some(mapping.tables()[mapping.birth_table(element)?].name.clone())
+        }),
+        mint: Box::new(move |element, number| match mapping.load().as_ref() {
+            Some(mapping) => mapping.minted(element, number),
+            None => Minted { id: PublicId::new(number.to_string()), origin: None },
+        }),
+        origin: Box::new(move |shop, kind, document| {
+            let mapping = origins.load();
+            mover::born_origin(mapping.as_ref()?, shop, kind, document)
+        }),
+    }
+}
+
+/// Compiles the plan's mapping once there is one.
+async fn follow_plan(store: Store, mapping: Arc<ArcSwapOption<Mapping>>) {
+    loop {
+        match store.plan().await {
+            Ok(Some(plan)) => match mover::compile(&plan) {
+                Ok(compiled) => {
+                    mapping.store(Some(Arc::new(compiled)));
+                    return std::future::pending().await;
+                }
+                Err(error) => tracing::error!(%error, "the plan's mapping does not compile"),
+            },
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the plan cannot be read"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// What a crash or time left: payments half made, carts too old.
+async fn sweep(store: Store, service: Service) {
+    loop {
+        for head in store.heads().await.unwrap_or_default() {
+            if head.owner != Side::Backend {
+                continue;
+            }
+            if let Err(error) = service.settle(&head.shop).await {
+                tracing::warn!(shop = %head.shop, %error, "payments could not be settled");
+            }
+            if let Err(error) = service.expire_carts(&head.shop, clock()()).await {
+                tracing::warn!(shop = %head.shop, %error, "carts could not be expired");
+            }
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+/// The supervisor holds the other end; when it is gone, so is this process.
+async fn stdin_ended() {
+    let mut buffer = [0_u8; 64];
+    let mut stdin = tokio::io::stdin();
+    while stdin.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+}

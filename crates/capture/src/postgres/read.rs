@@ -1,0 +1,86 @@
+//! Reads at a cut: one REPEATABLE READ transaction whose snapshot is read inside it.
+
+use super::Postgres;
+use super::cell::cell;
+use super::fence::emit;
+use super::session::{Answer, Session, cell_of};
+use crate::cut::Cut;
+use crate::declared::Declared;
+use crate::error::{Error, Result};
+use crate::sql::{self, Dialect, OfShop};
+use crate::transaction::Marker;
+use crate::write_back::Chunk;
+use vocab::row::{Cell, ColumnNo, Row, RowKey, Table, TableNo};
+
+/// Never a text cast of the column's own: every value is compared as what the column is.
+const DIALECT: Dialect = Dialect::Postgres;
+
+/// A transaction that reads and stays open as long as this value.
+pub(crate) struct Reader {
+    declared: Declared,
+    session: Session,
+    cut: Cut,
+}
+
+impl Postgres {
+    pub async fn read_chunk(&self, ask: &OfShop<'_>, marker: Marker) -> Result<Chunk> {
+        let rows = sql::rows_of_shop(DIALECT, &self.declared, ask);
+        // The marker commits after the snapshot was taken, so behind every transaction that the snapshot sees.
+        let mark = emit(&self.name, &marker);
+        let sql = format!("begin isolation level repeatable read; select pg_current_snapshot(); {rows}; {mark}commit");
+        let mut answers = self.sessions.run("read rows of", &sql).await?.into_iter().skip(1);
+        let (Some(snapshot), Some(rows)) = (answers.next(), answers.next()) else {
+            return Err(Error::Decode("a read without answers".to_owned()));
+        };
+        let rows = keyed(&self.declared, ask.table, rows);
+        let last = u32::try_from(rows.len()).is_ok_and(|count| count < ask.limit);
+        Ok(Chunk { cut: cut(&snapshot)?, rows, last, marker })
+    }
+
+    pub async fn snapshot(&self) -> Result<Reader> {
+        let session = self.sessions.connect().await?;
+        let begin = "begin isolation level repeatable read, read only; select pg_current_snapshot()";
+        let answers = session.run("open a snapshot of", begin).await?;
+        let cut = cut(answers.last().unwrap_or(&Answer::default()))?;
+        Ok(Reader { declared: self.declared.clone(), session, cut })
+    }
+}
+
+impl Reader {
+    pub fn cut(&self) -> &Cut {
+        &self.cut
+    }
+
+    pub async fn rows_where(&self, table: TableNo, column: ColumnNo, values: &[Cell]) -> Result<Vec<(RowKey, Row)>> {
+        let sql = sql::rows_where(DIALECT, &self.declared, table, column, values);
+        Ok(keyed(&self.declared, table, self.answer("read rows of", &sql).await?))
+    }
+
+    pub async fn rows_of_shop(&self, ask: &OfShop<'_>) -> Result<Vec<(RowKey, Row)>> {
+        let sql = sql::rows_of_shop(DIALECT, &self.declared, ask);
+        Ok(keyed(&self.declared, ask.table, self.answer("read rows of", &sql).await?))
+    }
+
+    pub async fn total(&self, sql: &str, shop: &str, keys: Option<&[String]>) -> Result<Vec<Vec<Option<String>>>> {
+        let sql = sql::total(DIALECT, sql, shop, keys);
+        Ok(self.answer("add up rows of", &sql).await?.rows)
+    }
+
+    async fn answer(&self, act: &'static str, sql: &str) -> Result<Answer> {
+        Ok(self.session.run(act, sql).await?.pop().unwrap_or_default())
+    }
+}
+
+fn cut(snapshot: &Answer) -> Result<Cut> {
+    let text = cell_of(&snapshot.rows, 0, 0)?;
+    Cut::from_snapshot(text).ok_or_else(|| Error::Decode(format!("`{text}` is no snapshot")))
+}
+
+fn keyed(declared: &Declared, table: TableNo, answer: Answer) -> Vec<(RowKey, Row)> {
+    let of = declared.table(table);
+    answer.rows.into_iter().map(|cells| declared.keyed(table, row(of, &cells))).collect()
+}
+
+pub(super) fn row(table: &Table, cells: &[Option<String>]) -> Row {
+    Row(table.columns.iter().zip(cells).map(|(column, text)| cell(column, text.as_deref())).collect())
+}

@@ -1,0 +1,86 @@
+//! What a command decided: the documents before and after, how stock moves, what is booked. One commit writes it whole.
+
+use crate::ledger::Entry;
+use vocab::document::Record;
+use vocab::id::{Kind, Origin, PublicId};
+
+/// An aggregate that lives in the store as one document.
+pub trait Aggregate {
+    const KIND: Kind;
+
+    fn id(&self) -> &PublicId;
+    fn origin(&self) -> Option<&Origin>;
+    /// All fields of its shape but counts; optional ones without value are null.
+    fn document(&self) -> Record;
+}
+
+/// One document to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    pub kind: Kind,
+    pub id: PublicId,
+    pub origin: Option<Origin>,
+    /// None: it is born here.
+    pub before: Option<Record>,
+    pub after: Record,
+}
+
+/// A signed difference; the stock itself is in the store, by variant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockChange {
+    pub variant: PublicId,
+    pub delta: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decision {
+    pub writes: Vec<Write>,
+    pub stock: Vec<StockChange>,
+    pub entries: Vec<Entry>,
+}
+
+impl Decision {
+    #[must_use]
+    pub fn born<A: Aggregate>(self, after: &A) -> Self {
+        self.write(None, after)
+    }
+
+    /// Leaves an aggregate that did not change out.
+    #[must_use]
+    pub fn changed<A: Aggregate>(self, before: &A, after: &A) -> Self {
+        let document = before.document();
+        if document == after.document() {
+            return self;
+        }
+        self.write(Some(document), after)
+    }
+
+    /// Writes an aggregate that does not change, so that decisions that must not both be taken meet at its version.
+    #[must_use]
+    pub fn touched<A: Aggregate>(self, aggregate: &A) -> Self {
+        self.write(Some(aggregate.document()), aggregate)
+    }
+
+    fn write<A: Aggregate>(mut self, before: Option<Record>, after: &A) -> Self {
+        self.writes.push(Write {
+            kind: A::KIND,
+            id: after.id().clone(),
+            origin: after.origin().cloned(),
+            before,
+            after: after.document(),
+        });
+        self
+    }
+
+    #[must_use]
+    pub fn moving(mut self, stock: Vec<StockChange>) -> Self {
+        self.stock.extend(stock);
+        self
+    }
+
+    #[must_use]
+    pub fn booking(mut self, entries: Vec<Entry>) -> Self {
+        self.entries.extend(entries);
+        self
+    }
+}

@@ -1,0 +1,282 @@
+//! An order: what was sold, what was paid, and what was given back.
+//!
+//! Invariants: a cancelled line stays, with its count; never more units and never more money go back than came; the
+//! one adjustment that leaves nothing takes what rounding left, so that an order given back in pieces comes to zero.
+
+mod back;
+mod document;
+
+pub use back::{Back, Command};
+
+use crate::checkout::{self, Checkout};
+use crate::decision::Aggregate;
+use crate::lines::{LineId, ids_exhausted};
+use crate::money::{Currency, Money};
+use crate::payment::{Attempt, INSTANT};
+use crate::refusal::Refusal;
+use crate::terms::Totals;
+use vocab::id::{Minted, Origin, PublicId, Timestamp};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Open,
+    Paid,
+    Shipped,
+    Done,
+    Cancelled,
+}
+
+impl State {
+    const ALL: [Self; 5] = [Self::Open, Self::Paid, Self::Shipped, Self::Done, Self::Cancelled];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Paid => "paid",
+            Self::Shipped => "shipped",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Address {
+    street: Option<String>,
+    city: Option<String>,
+    region: Option<String>,
+    postal_code: Option<String>,
+    country: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Buyer {
+    identity: LineId,
+    name: String,
+    phone: Option<String>,
+}
+
+/// What was sold, and how many of it came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    sold: checkout::Line,
+    cancelled: u32,
+    refunded: u32,
+}
+
+impl Line {
+    pub const fn sold(&self) -> &checkout::Line {
+        &self.sold
+    }
+
+    pub const fn cancelled(&self) -> u32 {
+        self.cancelled
+    }
+
+    pub const fn refunded(&self) -> u32 {
+        self.refunded
+    }
+
+    /// Units that are neither cancelled nor refunded.
+    pub const fn remaining(&self) -> u32 {
+        self.sold.quantity() - self.cancelled - self.refunded
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaymentState {
+    Pending,
+    Captured,
+    Failed,
+}
+
+impl PaymentState {
+    const ALL: [Self; 3] = [Self::Pending, Self::Captured, Self::Failed];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Captured => "captured",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    identity: LineId,
+    method: String,
+    amount: Money,
+    paid_at: Option<Timestamp>,
+    state: PaymentState,
+    reference: Option<String>,
+}
+
+impl Payment {
+    pub const fn amount(&self) -> Money {
+        self.amount
+    }
+
+    pub const fn state(&self) -> PaymentState {
+        self.state
+    }
+
+    /// The attempt it answers, where it was made here.
+    pub fn reference(&self) -> Option<&str> {
+        self.reference.as_deref()
+    }
+}
+
+/// Money given back: one per line and command, or one for the whole rest (`line` none).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adjustment {
+    identity: LineId,
+    command: Command,
+    at: Timestamp,
+    line: Option<PublicId>,
+    quantity: u32,
+    amount: Money,
+}
+
+impl Adjustment {
+    pub const fn id(&self) -> &PublicId {
+        &self.identity.id
+    }
+
+    pub const fn command(&self) -> Command {
+        self.command
+    }
+
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    pub const fn line(&self) -> Option<&PublicId> {
+        self.line.as_ref()
+    }
+
+    pub const fn quantity(&self) -> u32 {
+        self.quantity
+    }
+
+    pub const fn amount(&self) -> Money {
+        self.amount
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    id: PublicId,
+    origin: Option<Origin>,
+    checkout: Option<PublicId>,
+    state: State,
+    currency: Currency,
+    placed_at: Timestamp,
+    cancelled_at: Option<Timestamp>,
+    address: Address,
+    totals: Totals,
+    buyer: Option<Buyer>,
+    lines: Vec<Line>,
+    payments: Vec<Payment>,
+    adjustments: Vec<Adjustment>,
+}
+
+impl Order {
+    /// The order of a checkout that was paid.
+    ///
+    /// # Errors
+    /// `ids_exhausted` where there are fewer line ids than lines.
+    pub(crate) fn paid(
+        checkout: &Checkout,
+        attempt: &Attempt,
+        ids: checkout::OrderIds,
+        at: Timestamp,
+    ) -> Result<Self, Refusal> {
+        if ids.lines.len() < checkout.lines().len() {
+            return Err(ids_exhausted());
+        }
+        let details = checkout.details();
+        let lines = checkout.lines().iter().zip(ids.lines).map(|(line, id)| Line {
+            sold: checkout::Line { identity: LineId::from(id), ..line.clone() },
+            cancelled: 0,
+            refunded: 0,
+        });
+        Ok(Self {
+            id: ids.order.id,
+            origin: ids.order.origin,
+            checkout: Some(checkout.id().clone()),
+            state: State::Paid,
+            currency: checkout.currency(),
+            placed_at: at,
+            cancelled_at: None,
+            address: Address {
+                street: details.street.clone(),
+                city: details.city.clone(),
+                region: details.region.clone(),
+                postal_code: details.postal_code.clone(),
+                country: details.country.clone(),
+            },
+            totals: *checkout.totals(),
+            buyer: details.buyer_name.as_ref().map(|name| Buyer {
+                identity: LineId::from(ids.buyer),
+                name: name.clone(),
+                phone: details.buyer_phone.clone(),
+            }),
+            lines: lines.collect(),
+            payments: vec![captured(attempt, ids.payment, checkout.totals().total(), at)],
+            adjustments: Vec::new(),
+        })
+    }
+
+    /// Did a provider take the money?
+    pub fn is_captured(&self) -> bool {
+        self.payments.iter().any(|payment| payment.state == PaymentState::Captured)
+    }
+
+    pub const fn checkout(&self) -> Option<&PublicId> {
+        self.checkout.as_ref()
+    }
+
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    pub const fn currency(&self) -> Currency {
+        self.currency
+    }
+
+    pub const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    pub fn payments(&self) -> &[Payment] {
+        &self.payments
+    }
+
+    pub fn adjustments(&self) -> &[Adjustment] {
+        &self.adjustments
+    }
+}
+
+fn captured(attempt: &Attempt, id: Minted, amount: Money, at: Timestamp) -> Payment {
+    Payment {
+        identity: LineId::from(id),
+        method: INSTANT.to_owned(),
+        amount,
+        paid_at: Some(at),
+        state: PaymentState::Captured,
+        reference: Some(attempt.id().to_owned()),
+    }
+}

@@ -1,0 +1,1 @@
+//! Single slips in the file.

@@ -1,0 +1,1 @@
+//! Files that are refused, and what is said about them.

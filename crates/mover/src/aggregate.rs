@@ -1,0 +1,108 @@
+//! From a mapped document to what the store keeps: commerce's constructors check it, stock and ledger are split off.
+
+use commerce::decision::Aggregate;
+use commerce::history::History;
+use commerce::{Fault, ledger};
+use mapping::{Anchor, Mapping, RuleNo};
+use store::Entry;
+use vocab::document::{Node, Record};
+use vocab::id::{Kind, Name, Origin, PublicId};
+use vocab::row::Cell;
+
+/// A live aggregate in the one form in which it is stored and compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Canonical {
+    pub(crate) id: PublicId,
+    pub(crate) document: Record,
+    /// On hand, by variant.
+    pub(crate) stock: Vec<(PublicId, i64)>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// Checks a document by the rules that live ones keep.
+pub(crate) fn canonical(kind: Kind, document: Record) -> Result<Canonical, Fault> {
+    let stock = stock_of(&document);
+    let mut entries = Vec::new();
+    let (id, document) = match kind {
+        Kind::Shop => plain(&commerce::terms::Terms::from_document(&document)?),
+        Kind::Product => plain(&commerce::product::Product::from_document(&document)?),
+        Kind::Cart => plain(&commerce::cart::Cart::from_document(&document)?),
+        Kind::Checkout => plain(&commerce::checkout::Checkout::from_document(&document)?),
+        Kind::Idempotency => plain(&commerce::idempotency::Recorded::from_document(&document)?),
+        Kind::Order => {
+            let order = commerce::order::Order::from_document(&document)?;
+            entries = entries_of(&order)?;
+            plain(&order)
+        }
+    };
+    Ok(Canonical { id, document, stock, entries })
+}
+
+fn plain<A: Aggregate>(aggregate: &A) -> (PublicId, Record) {
+    (aggregate.id().clone(), aggregate.document())
+}
+
+fn entries_of(order: &commerce::order::Order) -> Result<Vec<Entry>, Fault> {
+    let entries = ledger::entries(order).map_err(|error| Fault {
+        code: "ledger",
+        path: "$".into(),
+        content: error.to_string(),
+    })?;
+    let stored = entries.into_iter().map(|entry| Entry {
+        order: entry.order,
+        account: entry.account.name().into(),
+        currency: entry.amount.currency().as_str().into(),
+        amount: entry.amount.minor(),
+    });
+    Ok(stored.collect())
+}
+
+/// The ledger entries that an order's document stands for.
+pub(crate) fn entries(document: &Record) -> Result<Vec<Entry>, Fault> {
+    entries_of(&commerce::order::Order::from_document(document)?)
+}
+
+/// Checks a closed document that no live rule fits.
+pub(crate) fn history(document: &Record, why: &str) -> Result<(PublicId, Record), Fault> {
+    let found = History::found(document, why)?;
+    let id = document.text("id").map(PublicId::new).ok_or_else(|| Fault {
+        code: "missing",
+        path: "$.id".into(),
+        content: "has no value".into(),
+    })?;
+    Ok((id, found.document()))
+}
+
+fn stock_of(document: &Record) -> Vec<(PublicId, i64)> {
+    let variants = document.list("variants").iter().filter_map(|node| match node {
+        Node::Record(variant) => Some((PublicId::new(variant.text("id")?), variant.int("stock")?)),
+        _ => None,
+    });
+    variants.collect()
+}
+
+/// The name under which an aggregate is imported: its anchor's table and key, or group.
+pub(crate) fn origin(mapping: &Mapping, rule: RuleNo, anchor: &Anchor) -> Origin {
+    let (mapping::Gather::Anchored { table, .. } | mapping::Gather::Grouped { table, .. }) = &mapping.rules()[rule].gather;
+    let name: &Name = &mapping.tables()[*table].name;
+    let key = match anchor {
+        Anchor::Row(key) => key.0.iter().map(cell_text).collect::<Vec<_>>().join("/"),
+        Anchor::Group(cell) => cell_text(cell),
+    };
+    Origin::new(format!("{name}:{key}"))
+}
+
+pub(crate) fn cell_text(cell: &Cell) -> String {
+    match cell {
+        Cell::Null => String::new(),
+        Cell::Int(value) => value.to_string(),
+        Cell::Text(text) => text.clone(),
+        Cell::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+/// The origin that a document born at the backend will have in the legacy, where its own fields say so (a natural key).
+pub fn born_origin(mapping: &Mapping, shop: &vocab::id::ShopId, kind: Kind, document: &Record) -> Option<Origin> {
+    let rules = mapping.rules().iter().enumerate().filter(|(_, rule)| rule.kind == kind && rule.writes);
+    rules.filter_map(|(rule, _)| Some(origin(mapping, rule, &mapping.anchor_of(rule, shop, document)?))).next()
+}

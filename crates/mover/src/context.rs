@@ -1,0 +1,180 @@
+//! What every part of the mover has at hand: the two databases, the staged rows between them, and what this process
+//! remembers. Nothing here is needed after a crash.
+
+use crate::derive::Classes;
+use crate::faults::Armed;
+use crate::links::Links;
+use crate::policy::Policy;
+use crate::staged::Staged;
+use crate::totals::Totals;
+use capture::{Marker, Source};
+use mapping::{Loser, Mapping};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::{Plan, Store};
+use tokio::sync::watch;
+use vocab::id::{Kind, PublicId, ShopId, Timestamp};
+
+/// The clock of this process, handed in.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Checks that a test may take away, to see that it was they that noticed (`--without`).
+#[derive(Debug, Clone, Default)]
+pub struct Without(pub BTreeSet<String>);
+
+impl Without {
+    pub fn has(&self, detector: &str) -> bool {
+        self.0.contains(detector)
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) store: Store,
+    pub(crate) source: Source,
+    pub(crate) staged: Staged,
+    pub(crate) mapping: Arc<Mapping>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) totals: Arc<Totals>,
+    pub(crate) links: Links,
+    pub(crate) clock: Clock,
+    pub(crate) without: Arc<Without>,
+    pub(crate) stream: Arc<StreamState>,
+    pub(crate) classes: Classes,
+    pub(crate) findings: Arc<FindingMemory>,
+    pub(crate) losers: Arc<Losers>,
+    pub(crate) owned: Arc<Owned>,
+    pub(crate) fault: Arc<Armed>,
+}
+
+/// How far the stream is staged, and where the markers were that passed.
+pub(crate) struct StreamState {
+    position: watch::Sender<u64>,
+    markers: Mutex<BTreeMap<Marker, u64>>,
+    lag_ms: Mutex<Vec<u32>>,
+}
+
+/// Markers remembered; a reader that asks later than so many others has lost its turn.
+const MARKERS_MAX: usize = 4_096;
+
+impl StreamState {
+    pub(crate) fn new(position: u64) -> Self {
+        Self {
+            position: watch::Sender::new(position),
+            markers: Mutex::new(BTreeMap::new()),
+            lag_ms: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub(crate) fn passed(&self, position: u64, markers: impl IntoIterator<Item = (Marker, u64)>) {
+        let mut known = lock(&self.markers);
+        for (marker, order) in markers {
+            if known.len() >= MARKERS_MAX {
+                known.pop_first();
+            }
+            known.insert(marker, order);
+        }
+        drop(known);
+        self.position.send_replace(position);
+    }
+
+    /// Waits until the stream is staged up to the marker, and says where it was.
+    pub(crate) async fn marker(&self, marker: &Marker) -> u64 {
+        let mut position = self.position.subscribe();
+        loop {
+            position.borrow_and_update();
+            if let Some(order) = lock(&self.markers).remove(marker) {
+                return order;
+            }
+            if position.changed().await.is_err() {
+                // The sender lives as long as self: not reached, and bounded by the caller's time-out if it were.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.position.subscribe()
+    }
+
+    /// Keeps the newest round trips of a marker.
+    pub(crate) fn note_lag(&self, lag_ms: u32) {
+        let mut lags = lock(&self.lag_ms);
+        if lags.len() >= 3 {
+            lags.remove(0);
+        }
+        lags.push(lag_ms);
+    }
+
+    /// The newest round trip, and whether the last three only rose.
+    pub(crate) fn lag(&self) -> (Option<u32>, bool) {
+        let lags = lock(&self.lag_ms);
+        let rising = lags.len() == 3 && lags[0] < lags[1] && lags[1] < lags[2] && lags[2] > cutover::bounds::READY_LAG_MS / 2;
+        (lags.last().copied(), rising)
+    }
+}
+
+/// Shops that may have findings: the others need not be asked to close any.
+#[derive(Default)]
+pub(crate) struct FindingMemory(Mutex<BTreeSet<ShopId>>);
+
+impl FindingMemory {
+    pub(crate) fn note(&self, shop: &ShopId) {
+        lock(&self.0).insert(shop.clone());
+    }
+
+    pub(crate) fn may_have(&self, shop: &ShopId) -> bool {
+        lock(&self.0).contains(shop)
+    }
+}
+
+/// Values of derived documents that a rule did not take, for the table of losers.
+#[derive(Default)]
+pub(crate) struct Losers(Mutex<BTreeMap<(ShopId, Kind, PublicId), Vec<Loser>>>);
+
+impl Losers {
+    pub(crate) fn keep(&self, shop: &ShopId, kind: Kind, id: &PublicId, losers: &[Loser]) {
+        let key = (shop.clone(), kind, id.clone());
+        if losers.is_empty() {
+            lock(&self.0).remove(&key);
+        } else {
+            lock(&self.0).insert(key, losers.to_vec());
+        }
+    }
+
+    /// One line per value not taken, as CSV.
+    pub(crate) fn csv(&self) -> String {
+        let mut out = String::from("shop,kind,id,field,value,votes\n");
+        for ((shop, kind, id), losers) in lock(&self.0).iter() {
+            for loser in losers {
+                let value = loser.value.replace('"', "\"\"");
+                let id = id.as_str().replace('"', "\"\"");
+                out.push_str(&format!("{shop},{},\"{id}\",{},\"{value}\",{}\n", kind.name(), loser.field, loser.votes));
+            }
+        }
+        out
+    }
+}
+
+/// The shops that the backend owns, each with the mark of its flip: what others write behind it is a rogue's.
+#[derive(Default)]
+pub(crate) struct Owned(Mutex<BTreeMap<String, u64>>);
+
+impl Owned {
+    pub(crate) fn set(&self, shop: &ShopId, mark: u64) {
+        lock(&self.0).insert(shop.as_str().to_owned(), mark);
+    }
+
+    pub(crate) fn clear(&self, shop: &ShopId) {
+        lock(&self.0).remove(shop.as_str());
+    }
+
+    pub(crate) fn mark(&self, shop: &str) -> Option<u64> {
+        lock(&self.0).get(shop).copied()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

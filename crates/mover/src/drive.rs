@@ -1,0 +1,246 @@
+//! One shop's move: look, ask `cutover` for the next step, perform it, and in between derive or carry back.
+//!
+//! A driver that starts anew knows only what is durable; `cutover` leads it back to the source or on.
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::records::{self, Measured};
+use crate::reverse::Halt;
+use crate::{derive, observe, perform, reverse, verify};
+use cutover::next::{Observed, Wishes, next, state_now};
+use cutover::progress::{Progress, progress};
+use cutover::record::{Head, Record};
+use cutover::state::State;
+use cutover::step::{For, Step};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use vocab::id::{Direction, Epoch, Name, Seq, ShopId, Side, Timestamp};
+
+/// How long a driver waits before it looks again, outside and inside a hold.
+const LOOK: Duration = Duration::from_millis(20);
+const LOOK_HELD: Duration = Duration::from_micros(500);
+/// How often what is not proven is proven again while nothing else is to be done.
+const PROVE_EVERY: Duration = Duration::from_millis(500);
+
+/// What this process remembers of a shop's move. Lost in a crash, and missed by nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) failed_at: Option<Instant>,
+    /// The hold that this process asked for, and when.
+    pub(crate) hold: Option<(Epoch, Instant)>,
+    /// By the source's clock: when every seam was first seen holding with nothing in flight.
+    pub(crate) quiet_since: Option<Timestamp>,
+    /// The epoch at which this process closed the fence.
+    pub(crate) fence: Option<Epoch>,
+    /// Another process may have closed it.
+    pub(crate) fence_unknown: bool,
+    pub(crate) fence_tested: bool,
+    pub(crate) rehearsed: bool,
+    pub(crate) verified_since_flip: bool,
+    /// The last fact that is in the legacy.
+    pub(crate) applied: Option<Seq>,
+    proven_at: Option<Instant>,
+}
+
+impl Memory {
+    pub(crate) fn released(&mut self) {
+        self.hold = None;
+        self.quiet_since = None;
+    }
+}
+
+/// What others may see of a driver.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub state: State,
+    pub owner: Side,
+    pub epoch: Epoch,
+    /// The code that stops it.
+    pub stopped: Option<Name>,
+    /// What the next step waits for, in words.
+    pub waits_for: Option<String>,
+    pub dirty: u64,
+    pub lag_ms: Option<u32>,
+    pub findings_open: u64,
+    pub facts_left: Option<u64>,
+    pub debt: u64,
+}
+
+/// The newest look of every driver, by shop.
+pub(crate) type Board = Arc<Mutex<std::collections::BTreeMap<ShopId, Seen>>>;
+
+pub(crate) struct Driver {
+    pub(crate) cx: Context,
+    pub(crate) shop: ShopId,
+    pub(crate) records: Vec<Record>,
+    pub(crate) memory: Memory,
+    wishes: watch::Receiver<Wishes>,
+    board: Board,
+}
+
+impl Driver {
+    pub(crate) async fn new(
+        cx: Context,
+        shop: ShopId,
+        wishes: watch::Receiver<Wishes>,
+        board: Board,
+    ) -> Result<Self> {
+        let records = records::load(&cx.store, &shop).await?;
+        let has_findings = !cx.store.finding_counts(&shop).await?.is_empty();
+        if has_findings {
+            cx.findings.note(&shop);
+        }
+        let mut memory = Memory { fence_unknown: true, ..Memory::default() };
+        // A verification that is on record included the rehearsal.
+        memory.rehearsed = records.iter().any(|record| record.step == cutover::record::StepName::Verify);
+        memory.applied = Some(perform::applied_from(&cx, &shop, &records).await?);
+        Ok(Self { cx, shop, records, memory, wishes, board })
+    }
+
+    /// Drives until the shop is sealed, or, for `release-all`, at rest.
+    pub(crate) async fn run(mut self) -> Result<()> {
+        let mut stream = self.cx.stream.subscribe();
+        loop {
+            let progress = self.progress().await?;
+            self.own(&progress);
+            let wishes = *self.wishes.borrow_and_update();
+            let observed = observe::look(&self.cx, &self.shop, &progress, &mut self.memory).await?;
+            let step = next(&progress, &wishes, &observed);
+            self.show(&progress, &wishes, &observed, &step);
+            match &step {
+                Step::Wait(For::Nothing) => return Ok(()),
+                Step::Wait(For::Wish) if wishes.release_all => return Ok(()),
+                Step::Wait(_) => {
+                    self.background(&progress).await?;
+                    let pause = if progress.at_rest() { LOOK } else { LOOK_HELD };
+                    tokio::select! {
+                        _ = tokio::time::sleep(pause) => {}
+                        changed = self.wishes.changed() => {
+                            if changed.is_err() { return Ok(()); }
+                        }
+                        _ = stream.changed(), if !progress.at_rest() => {}
+                    }
+                }
+                _ => perform::perform(&mut self, &progress, &step).await?,
+            }
+        }
+    }
+
+    async fn progress(&self) -> Result<Progress> {
+        let head = self.cx.store.head(&self.shop).await?.ok_or_else(|| Error::UnknownShop(self.shop.clone()))?;
+        Ok(progress(&self.records, Head { owner: head.owner, epoch: head.epoch, fenced: head.fenced }))
+    }
+
+    /// Tells the stream whose writes are a rogue's.
+    fn own(&self, progress: &Progress) {
+        if progress.head.owner == Side::Backend && self.cx.owned.mark(self.shop.as_str()).is_none() {
+            self.cx.owned.set(&self.shop, progress.mark().unwrap_or(u64::MAX));
+        }
+    }
+
+    /// What goes on between steps: the one direction that may derive now derives.
+    async fn background(&mut self, progress: &Progress) -> Result<()> {
+        match progress.derives() {
+            Some(Direction::ToBackend) => {
+                derive::derive(&self.cx, &self.shop, progress.head.epoch).await?;
+                if progress.at_rest() && self.prove_is_due() {
+                    verify::prove_listed(&self.cx, &self.shop).await?;
+                }
+            }
+            Some(Direction::ToLegacy) => {
+                let left = self.carry_back().await?;
+                if progress.at_rest() && left == 0 && self.prove_is_due() {
+                    self.verify_soak().await?;
+                }
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn prove_is_due(&mut self) -> bool {
+        let due = self.memory.proven_at.is_none_or(|at| at.elapsed() >= PROVE_EVERY);
+        if due {
+            self.memory.proven_at = Some(Instant::now());
+        }
+        due
+    }
+
+    /// Carries what is new back; returns how many facts were left before it.
+    async fn carry_back(&mut self) -> Result<u64> {
+        let applied = match self.memory.applied {
+            Some(applied) => applied,
+            None => perform::applied_from(&self.cx, &self.shop, &self.records).await?,
+        };
+        if self.cx.findings.may_have(&self.shop) && observe::is_stopped(&self.cx, &self.shop).await? {
+            return Ok(1);
+        }
+        match reverse::carry_back(&self.cx, &self.shop, applied).await? {
+            Ok(seq) => {
+                self.memory.applied = Some(seq);
+                Ok(seq.0.saturating_sub(applied.0))
+            }
+            Err(Halt::Mismatch(what)) => {
+                tracing::warn!(shop = %self.shop, %what, "the way back has stopped");
+                Ok(1)
+            }
+        }
+    }
+
+    /// While a shop soaks: what was carried back is proven by key, and once as a whole.
+    async fn verify_soak(&mut self) -> Result<()> {
+        if !self.memory.verified_since_flip {
+            verify::full(&self.cx, &self.shop).await?;
+        }
+        let verdict = verify::prove_listed(&self.cx, &self.shop).await?;
+        let head = self.cx.store.head(&self.shop).await?.map(|head| head.seq);
+        if verdict.differing.is_empty() && !self.memory.verified_since_flip {
+            self.memory.verified_since_flip = true;
+        }
+        // What differs although everything is in the legacy and nothing is new is no delay.
+        if !verdict.differing.is_empty() && head == self.memory.applied {
+            let again = verify::prove_listed(&self.cx, &self.shop).await?;
+            let still = self.cx.store.head(&self.shop).await?.map(|head| head.seq);
+            let owed = self.cx.store.count_debts(&self.shop).await?;
+            if !again.differing.is_empty() && still == head && owed == 0 {
+                verify::open_mismatch(&self.cx, &self.shop, &again.differing).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a record durably and keeps it.
+    pub(crate) async fn record(&mut self, record: Record, measured: Measured) -> Result<()> {
+        let step = records::to_stored(&self.shop, &record, (self.cx.clock)(), measured);
+        self.cx.store.record_step(step).await?;
+        self.keep(record);
+        Ok(())
+    }
+
+    /// Keeps a record that was written together with its effect.
+    pub(crate) fn keep(&mut self, record: Record) {
+        self.records.push(record);
+    }
+
+    fn show(&self, progress: &Progress, wishes: &Wishes, observed: &Observed, step: &Step) {
+        let waits_for = match step {
+            Step::Wait(what) => Some(what.to_string()),
+            _ => None,
+        };
+        let findings_open = observed.there.findings_open.max(observed.back.findings_open);
+        let seen = Seen {
+            state: state_now(progress, wishes, observed),
+            owner: progress.head.owner,
+            epoch: progress.head.epoch,
+            stopped: observed.stopped.clone(),
+            waits_for,
+            dirty: observed.there.dirty,
+            lag_ms: self.cx.stream.lag().0,
+            findings_open,
+            facts_left: observed.back.facts_left,
+            debt: observed.back.debt,
+        };
+        self.board.lock().unwrap_or_else(PoisonError::into_inner).insert(self.shop.clone(), seen);
+    }
+}

@@ -1,0 +1,26 @@
+//! What can fail in a move: whose fault it is, and whether a repetition is safe.
+
+use vocab::id::ShopId;
+
+/// The world failed; a shop's own refusals are findings and stop codes, never this.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the source database: {0}")]
+    Source(#[from] capture::Error),
+    #[error("our store: {0}")]
+    Store(#[from] store::Error),
+    #[error("the staged rows: {0}")]
+    StagedFile(#[from] rusqlite::Error),
+    #[error("the staged rows are damaged: {0}; delete the staged file and start the move again: nothing else is lost")]
+    Staged(&'static str),
+    #[error("a task of the mover ended: {0}")]
+    Task(&'static str),
+    #[error("shop {0} is not in the plan")]
+    UnknownShop(ShopId),
+    #[error("the plan: {0}")]
+    Plan(String),
+    #[error("the lease of the mover went to another process")]
+    LeaseLost,
+}
+
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,155 @@
+//! What the mover sees now: the volatile half of a decision. After a crash none of it is known.
+
+use crate::context::Context;
+use crate::drive::Memory;
+use crate::error::Result;
+use crate::staged::Ledger;
+use cutover::bounds::REST_MS;
+use cutover::next::{Holding, Observed};
+use cutover::progress::Progress;
+use cutover::ready::{Back, There};
+use std::time::Duration;
+use vocab::id::{Direction, Epoch, Kind, ShopId};
+
+pub(crate) async fn look(cx: &Context, shop: &ShopId, progress: &Progress, memory: &mut Memory) -> Result<Observed> {
+    let rested = memory.failed_at.is_none_or(|at| at.elapsed() >= Duration::from_millis(u64::from(REST_MS)));
+    let mut seen = Observed { rested, ..Observed::default() };
+    if let Some((direction, epoch)) = progress.cutover() {
+        seen.hold = holding(cx, shop, epoch, memory).await;
+        seen.applied = applied(cx, shop, direction).await?;
+        seen.fence_closed = direction == Direction::ToBackend && fence_closed(cx, shop, epoch, memory).await?;
+        if seen.hold.is_some_and(|hold| hold.acknowledged && hold.in_flight_zero) {
+            seen.open_work = open_work(cx, shop, direction, memory).await?;
+        }
+        return Ok(seen);
+    }
+    memory.quiet_since = None;
+    seen.stopped = stopped(cx, shop).await?;
+    match progress.derives() {
+        Some(Direction::ToBackend) => seen.there = there(cx, shop, memory).await?,
+        Some(Direction::ToLegacy) => seen.back = back(cx, shop, memory).await?,
+        None => {}
+    }
+    Ok(seen)
+}
+
+/// The hold that this process asked for, as the seams tell it now.
+async fn holding(cx: &Context, shop: &ShopId, epoch: Epoch, memory: &Memory) -> Option<Holding> {
+    let (held, since) = memory.hold?;
+    if held != epoch {
+        return None;
+    }
+    let seen = cx.links.look(shop, epoch).await?;
+    let elapsed_ms = u32::try_from(since.elapsed().as_millis()).unwrap_or(u32::MAX);
+    Some(Holding { elapsed_ms, ..seen })
+}
+
+/// How far the target durably is. There: everything staged up to a position is derived, if nothing is dirty behind it.
+async fn applied(cx: &Context, shop: &ShopId, direction: Direction) -> Result<Option<u64>> {
+    match direction {
+        Direction::ToBackend => {
+            let name = shop.clone();
+            cx.staged
+                .run(move |staged| {
+                    let position = staged.position()?;
+                    let dirty = staged.count(Ledger::Derive, &name)?;
+                    Ok(position.filter(|_| dirty == 0).map(|position| position.0))
+                })
+                .await
+        }
+        Direction::ToLegacy => Ok(Some(cx.source.applied(shop).await?.0)),
+    }
+}
+
+async fn fence_closed(cx: &Context, shop: &ShopId, epoch: Epoch, memory: &mut Memory) -> Result<bool> {
+    if memory.fence == Some(epoch) {
+        return Ok(true);
+    }
+    if !memory.fence_unknown {
+        return Ok(false);
+    }
+    let fences = cx.source.fences().await?;
+    let closed = fences.iter().any(|fence| fence.shop == *shop && fence.closed && fence.epoch == epoch);
+    if closed {
+        memory.fence = Some(epoch);
+    }
+    memory.fence_unknown = false;
+    Ok(closed)
+}
+
+/// What is open at the source, of what began before everything was quiet: the legacy goes on selling for other shops.
+async fn open_work(cx: &Context, shop: &ShopId, direction: Direction, memory: &mut Memory) -> Result<Option<u64>> {
+    match direction {
+        Direction::ToLegacy => Ok(cx.links.settle_payments(shop).await),
+        Direction::ToBackend => {
+            let before = match memory.quiet_since {
+                Some(before) => before,
+                None => {
+                    let now = cx.source.clock().await?;
+                    memory.quiet_since = Some(now);
+                    now
+                }
+            };
+            let role = cx.policy.role.as_deref();
+            Ok(Some(cx.source.open_transactions(role, Some(before)).await?))
+        }
+    }
+}
+
+/// The classes of findings that stop a move until a person has looked.
+const STOPPING: &[&str] = &["schema.changed", "reverse.mismatch"];
+
+pub(crate) async fn is_stopped(cx: &Context, shop: &ShopId) -> Result<bool> {
+    Ok(stopped(cx, shop).await?.is_some())
+}
+
+async fn stopped(cx: &Context, shop: &ShopId) -> Result<Option<vocab::id::Name>> {
+    if !cx.findings.may_have(shop) {
+        return Ok(None);
+    }
+    let counts = cx.store.finding_counts(shop).await?;
+    Ok(counts.into_iter().find(|count| count.open > 0 && STOPPING.contains(&&*count.class)).map(|count| count.class))
+}
+
+/// Open findings that no policy accepts by class and exact count.
+pub(crate) async fn findings_open(cx: &Context, shop: &ShopId) -> Result<u64> {
+    if !cx.findings.may_have(shop) {
+        return Ok(0);
+    }
+    let accepted = cx.policy.accepted(shop);
+    let counts = cx.store.finding_counts(shop).await?;
+    Ok(counts.iter().filter(|count| accepted.get(&*count.class) != Some(&count.open)).map(|count| count.open).sum())
+}
+
+async fn there(cx: &Context, shop: &ShopId, memory: &mut Memory) -> Result<There> {
+    let (lag_ms, lag_rising) = cx.stream.lag();
+    let name = shop.clone();
+    let dirty = cx.staged.run(move |staged| staged.count(Ledger::Prove, &name)).await?;
+    if !memory.fence_tested {
+        memory.fence_tested = cx.source.fences().await?.iter().any(|fence| fence.shop == *shop && !fence.closed);
+    }
+    let paying = cx.store.ids_in_state(shop, Kind::Checkout, "paying").await?.len();
+    Ok(There {
+        lag_ms,
+        lag_rising,
+        dirty,
+        findings_open: findings_open(cx, shop).await?,
+        rehearsed: memory.rehearsed,
+        fence_tested: memory.fence_tested,
+        payments_unknown: u64::try_from(paying).unwrap_or(u64::MAX),
+        headroom: true,
+        approved: true,
+    })
+}
+
+async fn back(cx: &Context, shop: &ShopId, memory: &Memory) -> Result<Back> {
+    let head = cx.store.head(shop).await?;
+    let applied = cx.source.applied(shop).await?;
+    Ok(Back {
+        facts_left: head.map(|head| head.seq.0.saturating_sub(applied.0)),
+        debt: cx.store.count_debts(shop).await?,
+        findings_open: findings_open(cx, shop).await?,
+        payments_unknown: 0,
+        verified: memory.verified_since_flip,
+    })
+}

@@ -1,0 +1,361 @@
+//! Performing a step: intent, effect, outcome, with the crash points between them, in the order that `cutover` gives.
+
+use crate::context::Context;
+use crate::drive::{Driver, Memory};
+use crate::error::{Error, Result};
+use crate::records::{self, Measured};
+use crate::staged::Ledger;
+use crate::{blocks, copy, derive, rehearse, report, reverse, totals, verify};
+use capture::FenceOutcome;
+use crash::{Act, Phase as Point};
+use cutover::progress::Progress;
+use cutover::record::{Reason, Record};
+use cutover::step::Step;
+use std::time::{Duration, Instant};
+use store::{HeadChange, HeadError};
+use vocab::id::{Direction, Epoch, Seq, ShopId, Side};
+
+/// The longest wait for a marker inside a hold; the hold's own deadline is behind it.
+const MARK_MAX: Duration = Duration::from_millis(300);
+
+/// What an effect came to.
+enum Effect {
+    /// The outcome is still to be recorded.
+    Done { mark: Option<u64>, held: Option<u64> },
+    /// The outcome was recorded with the effect, in one transaction.
+    Recorded(Record),
+    Failed(Reason),
+}
+
+const DONE: Effect = Effect::Done { mark: None, held: None };
+
+/// Performs one step and keeps its records.
+pub(crate) async fn perform(driver: &mut Driver, progress: &Progress, step: &Step) -> Result<()> {
+    let Some(intent) = progress.intent(step) else { return Ok(()) };
+    let act = step.act(intent.direction);
+    let begun = Instant::now();
+    reach(act, Point::Before);
+    driver.record(intent.clone(), Measured::default()).await?;
+    reach(act, Point::During);
+    let effect = match effect(driver, progress, step, &intent).await {
+        Ok(effect) => effect,
+        Err(Error::LeaseLost) => return Err(Error::LeaseLost),
+        Err(error) => {
+            tracing::warn!(shop = %driver.shop, %step, %error, "a step failed");
+            Effect::Failed(Reason::Failed(code(&error).into()))
+        }
+    };
+    reach(act, Point::After);
+    let us = i64::try_from(begun.elapsed().as_micros()).ok();
+    match effect {
+        Effect::Done { mark, held } => {
+            let done = Record { mark, ..intent.done() };
+            driver.record(done, Measured { us, held }).await
+        }
+        Effect::Recorded(record) => {
+            driver.keep(record);
+            Ok(())
+        }
+        Effect::Failed(reason) => {
+            driver.memory.failed_at = Some(Instant::now());
+            driver.record(intent.failed(reason), Measured { us, held: None }).await
+        }
+    }
+}
+
+fn reach(act: Option<Act>, point: Point) {
+    if let Some(act) = act {
+        crash::reach(act, point);
+    }
+}
+
+/// A stable code for what failed in the world.
+fn code(error: &Error) -> &'static str {
+    match error {
+        Error::Source(_) => "source",
+        Error::Store(_) => "store",
+        Error::StagedFile(_) | Error::Staged(_) => "staged",
+        Error::Task(_) => "task",
+        Error::UnknownShop(_) | Error::Plan(_) => "plan",
+        Error::LeaseLost => "lease",
+    }
+}
+
+async fn effect(driver: &mut Driver, progress: &Progress, step: &Step, intent: &Record) -> Result<Effect> {
+    let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
+    match step {
+        Step::Install => install(&cx, &shop).await,
+        Step::Copy => copy::copy(&cx, &shop).await.map(|()| DONE),
+        Step::Track => track(&cx, &shop, progress).await,
+        Step::Verify => verify_all(driver, progress).await,
+        Step::Hold { epoch, deadline_ms } => {
+            driver.memory.hold = Some((*epoch, Instant::now()));
+            cx.links.hold(&shop, *epoch, *deadline_ms).await;
+            Ok(DONE)
+        }
+        Step::Drain => drain(&cx, &shop, intent.direction, intent.epoch, &driver.memory).await,
+        Step::Fence { epoch, lock_ms_max } => fence(driver, progress, intent, *epoch, *lock_ms_max).await,
+        Step::Mark => mark(&cx, &shop, intent.direction).await,
+        Step::CatchUp { until } => catch_up(&cx, &shop, progress, intent.direction, *until).await,
+        Step::Prove => prove(&cx, &shop).await,
+        Step::Flip { owner, epoch } => flip(driver, progress, intent, *owner, *epoch).await,
+        Step::Release { owner, epoch } => {
+            let held = cx.links.release(&shop, *owner, *epoch).await;
+            driver.memory.released();
+            Ok(Effect::Done { mark: None, held })
+        }
+        Step::Abort { epoch, reason } => {
+            driver.memory.failed_at = Some(Instant::now());
+            let change = change(&shop, progress, progress.head.owner, *epoch, false);
+            let done = Record { reason: Some(reason.clone()), ..intent.done() };
+            head(driver, change, done).await
+        }
+        Step::Unfence { epoch, .. } => {
+            cx.source.unfence(&shop, *epoch).await?;
+            driver.memory.fence = None;
+            Ok(DONE)
+        }
+        Step::Soak => soak(driver).await,
+        Step::Seal => seal(&cx, &shop).await,
+        Step::Wait(_) => Ok(DONE),
+    }
+}
+
+async fn install(cx: &Context, shop: &ShopId) -> Result<Effect> {
+    let known = cx.source.fences().await?.iter().any(|fence| fence.shop == *shop);
+    if !known {
+        cx.source.install(std::slice::from_ref(shop)).await?;
+    }
+    Ok(DONE)
+}
+
+/// The first derivation of everything, and the ids that the backend may give away.
+async fn track(cx: &Context, shop: &ShopId, progress: &Progress) -> Result<Effect> {
+    cx.owned.clear(shop);
+    blocks::refill(cx).await?;
+    derive::derive(cx, shop, progress.head.epoch).await?;
+    Ok(DONE)
+}
+
+/// The full verification, with the rehearsal of the way back; derivation goes on beside it.
+async fn verify_all(driver: &mut Driver, progress: &Progress) -> Result<Effect> {
+    let (cx, shop, epoch) = (driver.cx.clone(), driver.shop.clone(), progress.head.epoch);
+    let check = async {
+        let rehearsed = rehearse::rehearse(&cx, &shop).await?;
+        let verdict = verify::full(&cx, &shop).await?;
+        Ok::<_, Error>((rehearsed, verdict))
+    };
+    tokio::pin!(check);
+    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    let (rehearsed, _) = loop {
+        tokio::select! {
+            checked = &mut check => break checked?,
+            _ = tick.tick() => { derive::derive(&cx, &shop, epoch).await?; }
+        }
+    };
+    driver.memory.rehearsed = rehearsed.is_empty();
+    if let Some(what) = rehearsed.first() {
+        verify::finding(&cx, &shop, "rehearsal", what.clone()).await?;
+    }
+    settle_verification(driver, epoch).await
+}
+
+/// Rounds in which what differed may become quiet.
+const ROUNDS: u32 = 40;
+/// Between two rounds.
+const ROUND: Duration = Duration::from_millis(50);
+
+/// Proves by key what differed or changed, until it matches or has stayed different while nothing moved.
+async fn settle_verification(driver: &mut Driver, epoch: Epoch) -> Result<Effect> {
+    let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
+    let mut differing = Vec::new();
+    for _ in 0..ROUNDS {
+        derive::derive(&cx, &shop, epoch).await?;
+        differing = verify::prove_listed(&cx, &shop).await?.differing;
+        if differing.is_empty() {
+            break;
+        }
+        tokio::time::sleep(ROUND).await;
+    }
+    if !differing.is_empty() {
+        verify::open_mismatch(&cx, &shop, &differing).await?;
+        if !cx.without.has("verify.digest") {
+            return Ok(Effect::Failed(Reason::Mismatch(u64::try_from(differing.len()).unwrap_or(u64::MAX))));
+        }
+    } else if cx.findings.may_have(&shop) {
+        let origin = vocab::id::Origin::new("verify.digest");
+        cx.store.close_findings(&shop, vocab::id::Kind::Shop, &origin).await?;
+    }
+    control_totals(&cx, &shop, epoch).await
+}
+
+/// Control totals are of the whole shop, so they are compared until both sides were quiet around the comparison.
+async fn control_totals(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Effect> {
+    let mut figures = Vec::new();
+    for _ in 0..ROUNDS {
+        derive::derive(cx, shop, epoch).await?;
+        figures = totals::compare(cx, shop).await?;
+        if !figures.iter().any(totals::Figure::differs) {
+            report::keep(cx, shop, &figures).await?;
+            return verify::ledger(cx, shop).await.map(|()| DONE);
+        }
+        tokio::time::sleep(ROUND).await;
+    }
+    verify::open_control_total(cx, shop, &figures).await?;
+    if cx.without.has("control_total") {
+        return verify::ledger(cx, shop).await.map(|()| DONE);
+    }
+    Ok(Effect::Failed(Reason::Failed("control_total".into())))
+}
+
+async fn drain(cx: &Context, shop: &ShopId, direction: Direction, epoch: Epoch, memory: &Memory) -> Result<Effect> {
+    let quiet = cx.links.look(shop, epoch).await.is_some_and(|hold| hold.acknowledged && hold.in_flight_zero);
+    let open = match direction {
+        Direction::ToLegacy => cx.links.settle_payments(shop).await,
+        Direction::ToBackend => {
+            Some(cx.source.open_transactions(cx.policy.role.as_deref(), memory.quiet_since).await?)
+        }
+    };
+    Ok(if quiet && open == Some(0) { DONE } else { Effect::Failed(Reason::Failed("not_drained".into())) })
+}
+
+async fn fence(
+    driver: &mut Driver,
+    progress: &Progress,
+    intent: &Record,
+    epoch: Epoch,
+    lock_ms_max: u32,
+) -> Result<Effect> {
+    let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
+    if intent.direction == Direction::ToLegacy {
+        let change = change(&shop, progress, Side::Backend, progress.head.epoch, true);
+        return head(driver, change, intent.done()).await;
+    }
+    if cx.without.has("fence") {
+        driver.memory.fence = Some(epoch);
+        return Ok(DONE);
+    }
+    match cx.source.fence(&shop, epoch, Duration::from_millis(u64::from(lock_ms_max))).await? {
+        FenceOutcome::Closed => {
+            driver.memory.fence = Some(epoch);
+            Ok(DONE)
+        }
+        FenceOutcome::Waited => Ok(Effect::Failed(Reason::Failed("source.lock_timeout".into()))),
+    }
+}
+
+async fn mark(cx: &Context, shop: &ShopId, direction: Direction) -> Result<Effect> {
+    let mark = match direction {
+        Direction::ToLegacy => cx.store.head(shop).await?.ok_or_else(|| Error::UnknownShop(shop.clone()))?.seq.0,
+        Direction::ToBackend => {
+            let marker = cx.source.fresh_marker();
+            cx.source.mark(&marker).await?;
+            match tokio::time::timeout(MARK_MAX, cx.stream.marker(&marker)).await {
+                Ok(order) => order,
+                Err(_) => return Ok(Effect::Failed(Reason::Failed("mark_not_seen".into()))),
+            }
+        }
+    };
+    Ok(Effect::Done { mark: Some(mark), held: None })
+}
+
+async fn catch_up(
+    cx: &Context,
+    shop: &ShopId,
+    progress: &Progress,
+    direction: Direction,
+    until: u64,
+) -> Result<Effect> {
+    match direction {
+        Direction::ToBackend => {
+            derive::derive(cx, shop, progress.head.epoch).await?;
+            let name = shop.clone();
+            let left = cx.staged.run(move |staged| staged.count(Ledger::Derive, &name)).await?;
+            let position = cx.staged.run(|staged| staged.position()).await?;
+            let there = left == 0 && position.is_some_and(|position| position.0 >= until);
+            Ok(if there { DONE } else { Effect::Failed(Reason::Failed("not_applied".into())) })
+        }
+        Direction::ToLegacy => {
+            let applied = cx.source.applied(shop).await?;
+            Ok(if applied.0 >= until { DONE } else { Effect::Failed(Reason::Failed("not_applied".into())) })
+        }
+    }
+}
+
+async fn prove(cx: &Context, shop: &ShopId) -> Result<Effect> {
+    let verdict = verify::prove_listed(cx, shop).await?;
+    if verdict.differing.is_empty() || cx.without.has("verify.digest") {
+        return Ok(DONE);
+    }
+    tracing::warn!(%shop, differing = verdict.differing.len(), first = verdict.differing[0], "the hold is given up");
+    Ok(Effect::Failed(Reason::Mismatch(u64::try_from(verdict.differing.len()).unwrap_or(u64::MAX))))
+}
+
+async fn flip(
+    driver: &mut Driver,
+    progress: &Progress,
+    intent: &Record,
+    owner: Side,
+    epoch: Epoch,
+) -> Result<Effect> {
+    let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
+    if owner == Side::Backend {
+        // The rows as they are now are the complement of everything that the backend will do.
+        let name = shop.clone();
+        cx.staged.run(move |staged| staged.set_base(&name)).await?;
+        cx.owned.set(&shop, progress.mark().unwrap_or(0));
+        driver.memory.verified_since_flip = false;
+    }
+    let change = change(&shop, progress, owner, epoch, false);
+    let effect = head(driver, change, intent.done()).await?;
+    if owner == Side::Legacy {
+        cx.owned.clear(&shop);
+    }
+    Ok(effect)
+}
+
+fn change(shop: &ShopId, progress: &Progress, owner: Side, epoch: Epoch, fenced: bool) -> HeadChange {
+    HeadChange { shop: shop.clone(), expect_epoch: progress.head.epoch, owner, epoch, fenced }
+}
+
+/// Changes the head and records the step done in one transaction.
+async fn head(driver: &mut Driver, change: HeadChange, done: Record) -> Result<Effect> {
+    let to_backend = change.owner == Side::Backend && done.direction == Direction::ToBackend;
+    let step = records::to_stored(&driver.shop, &done, (driver.cx.clock)(), Measured::default());
+    match driver.cx.store.move_head(change, step).await {
+        Ok(seq) if to_backend => Ok(Effect::Recorded(done.with_reverse_start(seq))),
+        Ok(_) => Ok(Effect::Recorded(done)),
+        Err(HeadError::WrongEpoch { head }) => Ok(Effect::Failed(Reason::Failed(format!("head_at_{head}").into()))),
+        Err(HeadError::UnknownShop) => Err(Error::UnknownShop(driver.shop.clone())),
+        Err(HeadError::Store(error)) => Err(error.into()),
+    }
+}
+
+async fn soak(driver: &mut Driver) -> Result<Effect> {
+    let start = records::reverse_start(&driver.records);
+    let applied = driver.cx.source.applied(&driver.shop).await?;
+    driver.memory.applied = Some(if applied.0 > start.0 { applied } else { start });
+    Ok(DONE)
+}
+
+async fn seal(cx: &Context, shop: &ShopId) -> Result<Effect> {
+    let head = cx.store.head(shop).await?.ok_or_else(|| Error::UnknownShop(shop.clone()))?;
+    let mut applied = cx.source.applied(shop).await?;
+    while applied < head.seq {
+        match reverse::carry_back(cx, shop, applied).await? {
+            Ok(seq) if seq > applied => applied = seq,
+            Ok(_) => break,
+            Err(reverse::Halt::Mismatch(what)) => return Ok(Effect::Failed(Reason::Failed(what.into()))),
+        }
+    }
+    let name = shop.clone();
+    cx.staged.run(move |staged| staged.forget(&name)).await?;
+    Ok(DONE)
+}
+
+/// The facts from which the way back starts, for a driver that begins in the middle.
+pub(crate) async fn applied_from(cx: &Context, shop: &ShopId, records: &[Record]) -> Result<Seq> {
+    let start = records::reverse_start(records);
+    let applied = cx.source.applied(shop).await?;
+    Ok(if applied > start { applied } else { start })
+}

@@ -1,0 +1,79 @@
+//! Step records: as `cutover` reads them and as the store keeps them.
+
+use crate::error::Result;
+use cutover::record::{Phase, Reason, Record, StepName};
+use store::{RecordedStep, Step, Store};
+use vocab::document::Record as Detail;
+use vocab::id::{Direction, Seq, ShopId, Timestamp};
+
+/// Records read at once.
+const PAGE: usize = 10_000;
+
+/// All records of a shop, in their order.
+pub(crate) async fn load(store: &Store, shop: &ShopId) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = store.steps(shop, after).await?;
+        let full = page.len() >= PAGE;
+        after = page.last().map_or(after, |last| last.number);
+        records.extend(page.iter().filter_map(from_stored));
+        if !full {
+            return Ok(records);
+        }
+    }
+}
+
+/// A stored record; none where a later version wrote it.
+pub fn from_stored(recorded: &RecordedStep) -> Option<Record> {
+    let step = &recorded.step;
+    let name = StepName::from_name(&step.step)?;
+    let phase = Phase::from_name(&step.phase)?;
+    let flipped = name == StepName::Flip && phase == Phase::Done && step.direction == Direction::ToBackend;
+    Some(Record {
+        epoch: step.epoch,
+        direction: step.direction,
+        step: name,
+        phase,
+        mark: step.detail.int("mark").and_then(|mark| u64::try_from(mark).ok()),
+        reverse_start: recorded.seq.filter(|_| flipped),
+        reason: step.detail.text("reason").map(Reason::parse),
+    })
+}
+
+/// What is measured beside a record.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Measured {
+    pub(crate) us: Option<i64>,
+    pub(crate) held: Option<u64>,
+}
+
+pub(crate) fn to_stored(shop: &ShopId, record: &Record, at: Timestamp, measured: Measured) -> Step {
+    let mut detail = Detail::default();
+    if let Some(mark) = record.mark.and_then(|mark| i64::try_from(mark).ok()) {
+        detail.set("mark", mark);
+    }
+    if let Some(reason) = &record.reason {
+        detail.set("reason", reason.code());
+    }
+    if let Some(us) = measured.us {
+        detail.set("us", us);
+    }
+    if let Some(held) = measured.held.and_then(|held| i64::try_from(held).ok()) {
+        detail.set("held", held);
+    }
+    Step {
+        shop: shop.clone(),
+        epoch: record.epoch,
+        direction: record.direction,
+        step: record.step.name().into(),
+        phase: record.phase.name().into(),
+        at,
+        detail,
+    }
+}
+
+/// The `seq` below which every fact is in the legacy already: reverse starts behind the latest flip.
+pub(crate) fn reverse_start(records: &[Record]) -> Seq {
+    records.iter().rev().find_map(|record| record.reverse_start).unwrap_or(Seq::ZERO)
+}

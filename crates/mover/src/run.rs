@@ -1,0 +1,351 @@
+//! The loop of the mover: one lease, one stream, one driver for each shop that was started.
+//!
+//! Whoever holds the lease acts; a mover that loses it stops where it stands, and the next one reads the records.
+
+use crate::context::{Clock, Context, FindingMemory, Losers, Owned, StreamState, Without};
+use crate::drive::{Board, Driver, Seen};
+use crate::error::{Error, Result};
+use crate::faults::{Armed, Fault};
+use crate::links::Links;
+use crate::policy::Policy;
+use crate::staged::Staged;
+use crate::totals::Totals;
+use crate::wishes::{self, Verb};
+use crate::{blocks, records, stream};
+use capture::Source;
+use cutover::bounds::LEASE_MS;
+use cutover::next::Wishes;
+use mapping::Mapping;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use store::{Plan, Store};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use vocab::document::Record;
+use vocab::id::{ShopId, Timestamp};
+
+/// The lease of the one mover.
+const LEASE: &str = "mover";
+/// How often wishes are read.
+const WISHES_EVERY: Duration = Duration::from_millis(20);
+/// Before something that failed is tried again.
+const AGAIN: Duration = Duration::from_millis(300);
+/// How often the blocks of ids are looked at, and what others may see is written down.
+const HOUSEKEEPING: Duration = Duration::from_millis(500);
+/// How long `release-all` waits for the lease of a mover that does not let go.
+const TAKEOVER_MAX: Duration = Duration::from_secs(5);
+
+/// What a mover needs to begin.
+#[derive(Clone)]
+pub struct Setup {
+    pub store: Store,
+    /// Where the staged rows and the table of losers are kept.
+    pub work: PathBuf,
+    pub links: Links,
+    pub clock: Clock,
+    pub without: Without,
+    /// A seeded fault, in tests and the demo.
+    pub fault: Option<Fault>,
+    /// Tells two movers apart, in the lease.
+    pub holder: String,
+}
+
+/// Compiles the mapping files of a plan.
+///
+/// # Errors
+/// Every diagnostic of the files, rendered.
+pub fn compile(plan: &Plan) -> Result<Mapping> {
+    let files: Vec<mapping::File<'_>> =
+        plan.mappings.iter().map(|file| mapping::File { name: &file.name, text: &file.text }).collect();
+    mapping::compile(&files, commerce::shape::SHAPES).map_err(|diagnostics| {
+        let all: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+        Error::Plan(all.join("\n"))
+    })
+}
+
+/// Moves what is planned, for ever: waits for a plan and for the lease, and begins anew when the lease is lost.
+pub async fn run(setup: Setup) -> Result<()> {
+    let plan = loop {
+        match setup.store.plan().await? {
+            Some(plan) if wanted(&setup.store, &plan).await? => break plan,
+            Some(_) | None => tokio::time::sleep(WISHES_EVERY).await,
+        }
+    };
+    loop {
+        while !lease(&setup).await? {
+            tokio::time::sleep(WISHES_EVERY).await;
+        }
+        match move_all(&setup, plan.clone()).await {
+            Err(Error::LeaseLost) => tracing::info!("another mover has the lease"),
+            Err(error) => {
+                tracing::warn!(%error, "the mover begins again");
+                tokio::time::sleep(AGAIN).await;
+            }
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+/// Whether somebody has wished anything, or a move is under way.
+async fn wanted(store: &Store, plan: &Plan) -> Result<bool> {
+    if !store.open_wishes().await?.is_empty() {
+        return Ok(true);
+    }
+    for planned in &plan.shops {
+        if !store.steps(&planned.shop, 0).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn lease(setup: &Setup) -> Result<bool> {
+    let now = (setup.clock)();
+    let until = Timestamp(now.0 + i64::from(LEASE_MS) * 1_000);
+    Ok(setup.store.take_lease(LEASE, &setup.holder, now, until).await?)
+}
+
+async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
+    let mapping = Arc::new(compile(&plan)?);
+    let tables = Arc::new(mapping.tables().to_vec());
+    let source = Source::connect(&plan.source, tables, "balik").await?;
+    let staged = Staged::open(&setup.work.join("staged.sqlite"), mapping.clone())?;
+    let position = staged.position()?.map_or(0, |position| position.0);
+    let totals: Vec<(&str, &str)> = plan.totals.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
+    Ok(Context {
+        store: setup.store.clone(),
+        source,
+        staged,
+        policy: Arc::new(Policy::parse(&plan.policy)?),
+        totals: Arc::new(Totals::parse(&totals)?),
+        mapping,
+        plan: Arc::new(plan),
+        links: setup.links.clone(),
+        clock: setup.clock.clone(),
+        without: Arc::new(setup.without.clone()),
+        stream: Arc::new(StreamState::new(position)),
+        classes: crate::derive::Classes::default(),
+        findings: Arc::new(FindingMemory::default()),
+        losers: Arc::new(Losers::default()),
+        owned: Arc::new(Owned::default()),
+        fault: Arc::new(Armed::new(setup.fault)),
+    })
+}
+
+async fn move_all(setup: &Setup, plan: Plan) -> Result<()> {
+    let cx = context(setup, plan).await?;
+    let planned: Vec<ShopId> = cx.plan.shops.iter().map(|planned| planned.shop.clone()).collect();
+    cx.source.install(&planned).await?;
+    let mut fleet = Fleet { cx: cx.clone(), planned, board: Board::default(), drivers: BTreeMap::new(), tasks: JoinSet::new() };
+    fleet.resume().await?;
+    let mut workers: JoinSet<Result<()>> = JoinSet::new();
+    workers.spawn(renew(setup.clone()));
+    workers.spawn(again("the change stream", cx.clone(), |cx| async move { stream::stage(&cx).await }));
+    workers.spawn(again("the lag", cx.clone(), |cx| async move { stream::measure_lag(&cx).await }));
+    workers.spawn(again("the blocks of ids", cx.clone(), |cx| async move { keep_blocks(&cx).await }));
+    workers.spawn(write_board(setup.clone(), cx.clone(), fleet.board.clone()));
+    tokio::select! {
+        ended = workers.join_next() => match ended {
+            Some(Ok(ended)) => ended,
+            Some(Err(_)) | None => Err(Error::Task("a worker of the mover")),
+        },
+        wished = fleet.follow_wishes() => wished,
+    }
+}
+
+/// Renews the lease until another has it.
+async fn renew(setup: Setup) -> Result<()> {
+    loop {
+        tokio::time::sleep(Duration::from_millis(u64::from(LEASE_MS) / 4)).await;
+        if !lease(&setup).await? {
+            return Err(Error::LeaseLost);
+        }
+    }
+}
+
+/// Repeats work that runs until the world fails.
+async fn again<F>(what: &'static str, cx: Context, work: impl Fn(Context) -> F + Send) -> Result<()>
+where
+    F: Future<Output = Result<()>> + Send,
+{
+    loop {
+        if let Err(error) = work(cx.clone()).await {
+            tracing::warn!(%error, "{what} failed and is tried again");
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+async fn keep_blocks(cx: &Context) -> Result<()> {
+    loop {
+        // Before the first shop is tracked nobody needs an id; the first block is taken then.
+        let mut begun = false;
+        for block in cx.mapping.blocks() {
+            begun |= !cx.store.blocks(&cx.mapping.tables()[block.table].name).await?.is_empty();
+        }
+        if begun {
+            blocks::refill(cx).await?;
+        }
+        tokio::time::sleep(HOUSEKEEPING).await;
+    }
+}
+
+/// Writes down what others may see: the note `board`, and the table of losers.
+async fn write_board(setup: Setup, cx: Context, board: Board) -> Result<()> {
+    let mut written = Record::default();
+    let mut losers = String::new();
+    loop {
+        tokio::time::sleep(HOUSEKEEPING / 2).await;
+        let now = render(&board.lock().unwrap_or_else(PoisonError::into_inner));
+        if now != written {
+            setup.store.note("board", now.clone()).await?;
+            written = now;
+        }
+        let table = cx.losers.csv();
+        if table != losers && tokio::fs::write(setup.work.join("losers.csv"), &table).await.is_ok() {
+            losers = table;
+        }
+    }
+}
+
+fn render(board: &BTreeMap<ShopId, Seen>) -> Record {
+    let int = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let mut record = Record::default();
+    for (shop, seen) in board {
+        let row = Record::default()
+            .with("state", seen.state.name())
+            .with("stopped", seen.stopped.as_deref())
+            .with("waits_for", seen.waits_for.as_deref())
+            .with("dirty", int(seen.dirty))
+            .with("lag_us", seen.lag_ms.map(|lag_ms| i64::from(lag_ms) * 1_000))
+            .with("facts_left", seen.facts_left.map(int))
+            .with("findings_open", int(seen.findings_open))
+            .with("debt", int(seen.debt));
+        record.set(shop.as_str(), row);
+    }
+    record
+}
+
+/// What the mover last wrote down, by shop; empty before it began.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn status(store: &Store) -> Result<Record> {
+    Ok(store.noted("board").await?.unwrap_or_default())
+}
+
+/// The drivers.
+struct Fleet {
+    cx: Context,
+    planned: Vec<ShopId>,
+    board: Board,
+    drivers: BTreeMap<ShopId, watch::Sender<Wishes>>,
+    tasks: JoinSet<()>,
+}
+
+impl Fleet {
+    /// Begins where a mover before this one stopped.
+    async fn resume(&mut self) -> Result<()> {
+        for shop in self.planned.clone() {
+            if !records::load(&self.cx.store, &shop).await?.is_empty() {
+                self.start(&shop);
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, shop: &ShopId) {
+        if self.drivers.contains_key(shop) {
+            return;
+        }
+        let (wishes, wished) = watch::channel(Wishes::default());
+        self.drivers.insert(shop.clone(), wishes);
+        let (cx, shop, board) = (self.cx.clone(), shop.clone(), self.board.clone());
+        self.tasks.spawn(drive(cx, shop, wished, board));
+    }
+
+    async fn follow_wishes(&mut self) -> Result<()> {
+        loop {
+            let open = self.cx.store.open_wishes().await?;
+            for shop in self.planned.clone() {
+                let started = open.iter().any(|open| {
+                    Verb::from_name(&open.wish.verb) == Some(Verb::Start) && wishes::concerns(open, &shop)
+                });
+                if started {
+                    self.start(&shop);
+                }
+                if let Some(driver) = self.drivers.get(&shop) {
+                    let wanted = wishes::of_shop(&open, &shop);
+                    driver.send_if_modified(|now| {
+                        let changed = *now != wanted;
+                        *now = wanted;
+                        changed
+                    });
+                }
+            }
+            let board = self.board.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            for (id, came_true) in wishes::fulfilled(&open, &self.planned, &board) {
+                self.cx.store.close_wish(id, Record::default().with("fulfilled", came_true)).await?;
+            }
+            tokio::time::sleep(WISHES_EVERY).await;
+        }
+    }
+}
+
+/// Drives one shop; after an error in the world it begins again from the records.
+async fn drive(cx: Context, shop: ShopId, wishes: watch::Receiver<Wishes>, board: Board) {
+    loop {
+        let driven = async { Driver::new(cx.clone(), shop.clone(), wishes.clone(), board.clone()).await?.run().await };
+        match driven.await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::warn!(%shop, %error, "the driver of a shop begins again");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Brings every shop that stands between hold and release to rest, without a living mover: before its flip back,
+/// after it on. Takes the mover's lease. Returns the shops that were not at rest.
+///
+/// # Errors
+/// The lease is not let go, or the world failed.
+pub async fn release_all(setup: Setup) -> Result<Vec<ShopId>> {
+    let Some(plan) = setup.store.plan().await? else { return Ok(Vec::new()) };
+    let taken = tokio::time::timeout(TAKEOVER_MAX, async {
+        while !lease(&setup).await? {
+            tokio::time::sleep(WISHES_EVERY).await;
+        }
+        Ok::<_, Error>(())
+    });
+    taken.await.map_err(|_| Error::LeaseLost)??;
+    let mut released = Vec::new();
+    let mut cx = None;
+    for planned in &plan.shops {
+        let shop = &planned.shop;
+        if at_rest(&setup.store, shop).await? {
+            continue;
+        }
+        let cx = match &cx {
+            Some(cx) => Context::clone(cx),
+            None => cx.insert(context(&setup, plan.clone()).await?).clone(),
+        };
+        let (_keep, wished) = watch::channel(Wishes { release_all: true, ..Wishes::default() });
+        lease(&setup).await?;
+        Driver::new(cx, shop.clone(), wished, Board::default()).await?.run().await?;
+        released.push(shop.clone());
+    }
+    setup.store.drop_lease(LEASE, &setup.holder).await?;
+    Ok(released)
+}
+
+async fn at_rest(store: &Store, shop: &ShopId) -> Result<bool> {
+    let records = records::load(store, shop).await?;
+    let Some(head) = store.head(shop).await? else { return Ok(true) };
+    let head = cutover::record::Head { owner: head.owner, epoch: head.epoch, fenced: head.fenced };
+    Ok(cutover::progress::progress(&records, head).at_rest())
+}
+

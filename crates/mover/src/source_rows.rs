@@ -1,0 +1,96 @@
+//! The rows of aggregates, read from the source itself: the verifier's and the write-back's own way to them.
+//!
+//! It shares nothing with the staged rows but the mapping's description of what hangs on what (`Gather`).
+
+use crate::error::Result;
+use capture::Reader;
+use mapping::{Anchor, Gather, Join, Rows, Rule};
+use std::collections::{BTreeMap, BTreeSet};
+use vocab::row::{Cell, Row, RowKey, Table};
+
+/// The rows of each of these aggregates of one rule, as one snapshot of the source shows them.
+pub(crate) async fn read(
+    reader: &mut Reader,
+    tables: &[Table],
+    rule: &Rule,
+    anchors: &[Anchor],
+) -> Result<BTreeMap<Anchor, Rows>> {
+    match &rule.gather {
+        Gather::Anchored { table, joins } => {
+            let keys: Vec<RowKey> = anchors.iter().filter_map(row_key).cloned().collect();
+            let found = by_key(reader, tables, *table, &keys).await?;
+            with_joins(reader, tables, *table, joins, found).await
+        }
+        Gather::Grouped { table, column } => {
+            let cells: Vec<Cell> = anchors.iter().filter_map(group_cell).cloned().collect();
+            let mut groups: BTreeMap<Anchor, Rows> = BTreeMap::new();
+            for (key, row) in reader.rows_where(*table, *column, &cells).await? {
+                let group = Anchor::Group(row.0[*column].clone());
+                groups.entry(group).or_default().insert(*table, key, row);
+            }
+            Ok(groups)
+        }
+    }
+}
+
+/// Anchor rows with everything that hangs on them.
+pub(crate) async fn with_joins(
+    reader: &mut Reader,
+    tables: &[Table],
+    table: usize,
+    joins: &[Join],
+    anchors: Vec<Row>,
+) -> Result<BTreeMap<Anchor, Rows>> {
+    let mut aggregates: BTreeMap<Anchor, Rows> = BTreeMap::new();
+    let mut joined: Vec<BTreeMap<Cell, Vec<Row>>> = Vec::with_capacity(joins.len());
+    for join in joins {
+        let wanted: BTreeSet<Cell> = anchors.iter().map(|row| row.0[join.anchor_column].clone()).collect();
+        let wanted: Vec<Cell> = wanted.into_iter().filter(|cell| *cell != Cell::Null).collect();
+        let mut by_cell: BTreeMap<Cell, Vec<Row>> = BTreeMap::new();
+        for (_, row) in reader.rows_where(join.table, join.column, &wanted).await? {
+            by_cell.entry(row.0[join.column].clone()).or_default().push(row);
+        }
+        joined.push(by_cell);
+    }
+    for row in anchors {
+        let key = tables[table].key_of(&row);
+        let mut rows = Rows::default();
+        for (join, by_cell) in joins.iter().zip(&joined) {
+            for child in by_cell.get(&row.0[join.anchor_column]).into_iter().flatten() {
+                rows.insert(join.table, tables[join.table].key_of(child), child.clone());
+            }
+        }
+        rows.insert(table, key.clone(), row);
+        aggregates.insert(Anchor::Row(key), rows);
+    }
+    Ok(aggregates)
+}
+
+/// The rows with these keys. A key of several columns is looked up by its last one, which tells rows apart best.
+pub(crate) async fn by_key(
+    reader: &mut Reader,
+    tables: &[Table],
+    table: usize,
+    keys: &[RowKey],
+) -> Result<Vec<Row>> {
+    let Some(&column) = tables[table].key.last() else { return Ok(Vec::new()) };
+    let wanted: BTreeSet<&RowKey> = keys.iter().collect();
+    let cells: BTreeSet<Cell> = keys.iter().filter_map(|key| key.0.last().cloned()).collect();
+    let cells: Vec<Cell> = cells.into_iter().collect();
+    let found = reader.rows_where(table, column, &cells).await?;
+    Ok(found.into_iter().filter(|(key, _)| wanted.contains(key)).map(|(_, row)| row).collect())
+}
+
+fn row_key(anchor: &Anchor) -> Option<&RowKey> {
+    match anchor {
+        Anchor::Row(key) => Some(key),
+        Anchor::Group(_) => None,
+    }
+}
+
+fn group_cell(anchor: &Anchor) -> Option<&Cell> {
+    match anchor {
+        Anchor::Group(cell) => Some(cell),
+        Anchor::Row(_) => None,
+    }
+}

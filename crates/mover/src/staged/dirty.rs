@@ -1,0 +1,105 @@
+//! Which aggregates are to be derived again, and which are not proven since they last changed.
+
+use super::{Staged, number, unsigned};
+use crate::cells;
+use crate::error::{Error, Result};
+use mapping::{Anchor, Gather, RuleNo};
+use rusqlite::params;
+use vocab::id::ShopId;
+
+/// The two lists: `Derive` drives the import, `Prove` what verification still owes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ledger {
+    Derive,
+    Prove,
+}
+
+impl Ledger {
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Derive => "dirty",
+            Self::Prove => "unproven",
+        }
+    }
+}
+
+/// An aggregate on one of the lists; the generation tells whether it changed again meanwhile.
+#[derive(Debug, Clone)]
+pub(crate) struct Dirty {
+    pub(crate) rule: RuleNo,
+    pub(crate) anchor: Anchor,
+    pub(crate) generation: i64,
+}
+
+impl Staged {
+    pub(crate) fn listed(&self, list: Ledger, shop: &ShopId, limit: usize) -> Result<Vec<Dirty>> {
+        let db = self.reader();
+        let mut select = db.prepare_cached(&format!(
+            "SELECT rule, anchor, gen FROM {} WHERE shop = ?1 ORDER BY rule, anchor LIMIT ?2",
+            list.table()
+        ))?;
+        let rows = select.query_map(params![shop.as_str(), number(limit)], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?))
+        })?;
+        rows.map(|row| {
+            let (rule, anchor, generation) = row?;
+            let rule = usize::try_from(rule).map_err(|_| Error::Staged("a negative rule"))?;
+            Ok(Dirty { rule, anchor: self.anchor(rule, &anchor)?, generation })
+        })
+        .collect()
+    }
+
+    /// How many aggregates of a shop are on the list.
+    pub(crate) fn count(&self, list: Ledger, shop: &ShopId) -> Result<u64> {
+        let count: i64 = self.reader().query_row(
+            &format!("SELECT count(*) FROM {} WHERE shop = ?1", list.table()),
+            [shop.as_str()],
+            |row| row.get(0),
+        )?;
+        Ok(unsigned(count))
+    }
+
+    /// Takes aggregates off the list, but not those that changed again since they were read.
+    pub(crate) fn settle(&self, list: Ledger, shop: &ShopId, done: &[Dirty]) -> Result<()> {
+        let mut writer = self.writer();
+        let tx = writer.transaction()?;
+        for dirty in done {
+            tx.prepare_cached(&format!(
+                "DELETE FROM {} WHERE shop = ?1 AND rule = ?2 AND anchor = ?3 AND gen = ?4",
+                list.table()
+            ))?
+            .execute(params![shop.as_str(), number(dirty.rule), cells::encode_anchor(&dirty.anchor), dirty.generation])?;
+        }
+        Ok(tx.commit()?)
+    }
+
+    /// Puts aggregates on the list.
+    pub(crate) fn list(&self, list: Ledger, shop: &ShopId, anchors: &[(RuleNo, Anchor)]) -> Result<()> {
+        let mut writer = self.writer();
+        let tx = writer.transaction()?;
+        let generation: i64 = tx.query_row("UPDATE gen SET next = next + 1 RETURNING next", [], |row| row.get(0))?;
+        for (rule, anchor) in anchors {
+            tx.prepare_cached(&format!(
+                "INSERT INTO {}(shop, rule, anchor, gen) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT(shop, rule, anchor) DO UPDATE SET gen = excluded.gen",
+                list.table()
+            ))?
+            .execute(params![shop.as_str(), number(*rule), cells::encode_anchor(anchor), generation])?;
+        }
+        Ok(tx.commit()?)
+    }
+
+    fn anchor(&self, rule: RuleNo, bytes: &[u8]) -> Result<Anchor> {
+        match &self.0.mapping.rules()[rule].gather {
+            Gather::Anchored { .. } => Ok(Anchor::Row(cells::decode_key(bytes)?)),
+            Gather::Grouped { .. } => group(bytes),
+        }
+    }
+}
+
+pub(super) fn group(bytes: &[u8]) -> Result<Anchor> {
+    match cells::decode(bytes)?.pop() {
+        Some(Some(cell)) => Ok(Anchor::Group(cell)),
+        _ => Err(Error::Staged("a group without a cell")),
+    }
+}

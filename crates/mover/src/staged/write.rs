@@ -1,0 +1,324 @@
+//! Writing staged rows: batches of the stream, and chunks of the copy.
+//!
+//! Two guards keep a key from going backwards (I4): a stream row is written only by a later transaction than the one
+//! that last wrote it; a chunk row only if the chunk's cut covers that transaction.
+
+use super::{BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, Staged, StagedRow, load, number, shop_of, signed, whole};
+use crate::cells;
+use crate::error::{Error, Result};
+use capture::{Cut, Position, Transaction, Tx};
+use crash::{Act, Phase};
+use mapping::Touch;
+use rusqlite::{Connection, params};
+use std::collections::BTreeMap;
+use vocab::id::ShopId;
+use vocab::row::{Cell, Change, ColumnNo, Row, RowKey, TableNo, Use};
+
+/// Rows of one table of one shop, read at one cut.
+pub(crate) struct Chunk {
+    pub(crate) shop: ShopId,
+    pub(crate) table: TableNo,
+    pub(crate) cut: Cut,
+    pub(crate) rows: Vec<(RowKey, Row)>,
+    pub(crate) last: bool,
+}
+
+/// Rows whose moved cells somebody else than our write-back changed.
+#[derive(Debug, Clone)]
+pub(crate) struct Foreign {
+    pub(crate) changes: u64,
+    pub(crate) first: String,
+    /// The last such transaction, in the source's order.
+    pub(crate) order: u64,
+}
+
+/// What one batch needs at hand while it is written.
+struct Batch<'a> {
+    db: &'a Connection,
+    inner: &'a Inner,
+    generation: i64,
+    foreign: BTreeMap<String, Foreign>,
+}
+
+impl Staged {
+    /// Stages transactions in commit order and the position they reach. Returns, by shop, what was not ours.
+    pub(crate) fn stage_stream(&self, transactions: &[Transaction]) -> Result<BTreeMap<String, Foreign>> {
+        let Some(last) = transactions.last() else { return Ok(BTreeMap::new()) };
+        crash::reach(Act::ApplyBatch, Phase::Before);
+        let mut writer = self.writer();
+        let tx = writer.transaction()?;
+        let generation = next_generation(&tx)?;
+        let mut batch = Batch { db: &tx, inner: &self.0, generation, foreign: BTreeMap::new() };
+        for transaction in transactions {
+            for table in &transaction.emptied {
+                batch.empty(*table, &transaction.tx)?;
+            }
+            for change in &transaction.changes {
+                batch.stage(change, &transaction.tx, transaction.applied.is_some())?;
+            }
+        }
+        let foreign = batch.foreign;
+        set_position(&tx, last.position)?;
+        crash::reach(Act::ApplyBatch, Phase::During);
+        tx.commit()?;
+        crash::reach(Act::ApplyBatch, Phase::After);
+        Ok(foreign)
+    }
+
+    /// Stages a chunk whose marker the stream has passed, and how far the copy of that table has come.
+    pub(crate) fn stage_chunk(&self, chunk: &Chunk) -> Result<()> {
+        let mut writer = self.writer();
+        let tx = writer.transaction()?;
+        for (key, row) in &chunk.rows {
+            stage_copied(&tx, &self.0, chunk, key, row)?;
+        }
+        let after = chunk.rows.last().map(|(key, _)| cells::encode_key(key));
+        tx.prepare_cached(
+            "INSERT INTO copied(shop, tbl, after, done, rows) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT(shop, tbl) DO UPDATE SET after = coalesce(excluded.after, after), done = excluded.done,
+             rows = rows + excluded.rows",
+        )?
+        .execute(params![chunk.shop.as_str(), number(chunk.table), after, chunk.last, number(chunk.rows.len())])?;
+        crash::reach(Act::CopyChunk, Phase::During);
+        Ok(tx.commit()?)
+    }
+}
+
+impl Batch<'_> {
+    fn stage(&mut self, change: &Change, tx: &Tx, ours: bool) -> Result<()> {
+        let key = cells::encode_key(&change.key);
+        let old = load(self.db, change.table, &key)?;
+        if old.as_ref().is_some_and(|row| row.tx_order > tx.order) {
+            return Ok(());
+        }
+        let new = change.row.clone().map(|row| filled(row, old.as_ref()));
+        let shop = match &new {
+            Some(cells) => shop_of(self.db, &self.inner.mapping, change.table, cells)?,
+            None => None,
+        };
+        let shop = shop.or_else(|| old.as_ref().and_then(|row| row.shop.clone()));
+        let (base_kind, base) = base_after(old.as_ref(), ours);
+        store_row(
+            self.db,
+            self.inner,
+            change.table,
+            &key,
+            old.as_ref(),
+            &StagedRow { shop: shop.clone(), tx_order: tx.order, tx_xid: tx.xid, cells: new.clone(), base_kind, base },
+        )?;
+        if ours || !self.moved(change.table, old.as_ref().and_then(|row| row.cells.as_deref()), new.as_deref()) {
+            return Ok(());
+        }
+        self.note_foreign(change, shop.as_deref(), tx);
+        for cells in [old.and_then(|row| row.cells), new].into_iter().flatten() {
+            if let Some(row) = whole(cells) {
+                self.dirty(change.table, &row, shop.as_deref())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A table was truncated: every row of it is gone.
+    fn empty(&mut self, table: TableNo, tx: &Tx) -> Result<()> {
+        let mut select = self.db.prepare_cached("SELECT key FROM staged WHERE tbl = ?1 AND cells IS NOT NULL")?;
+        let keys: Vec<Vec<u8>> = select.query_map([number(table)], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        for key in keys {
+            let change = Change { table, key: cells::decode_key(&key)?, row: None };
+            self.stage(&change, tx, false)?;
+        }
+        Ok(())
+    }
+
+    /// Whether any cell changed that takes part in the move.
+    fn moved(&self, table: TableNo, old: Option<&[Option<Cell>]>, new: Option<&[Option<Cell>]>) -> bool {
+        let (Some(old), Some(new)) = (old, new) else { return true };
+        let columns = &self.inner.mapping.tables()[table].columns;
+        columns.iter().zip(old.iter().zip(new)).any(|(column, (old, new))| {
+            matches!(column.usage, Use::Moved | Use::Touch) && old != new
+        })
+    }
+
+    fn note_foreign(&mut self, change: &Change, shop: Option<&str>, tx: &Tx) {
+        let Some(shop) = shop else { return };
+        let table = &self.inner.mapping.tables()[change.table].name;
+        let entry = self.foreign.entry(shop.to_owned()).or_insert_with(|| Foreign {
+            changes: 0,
+            first: format!("{table} {:?}", change.key.0),
+            order: tx.order,
+        });
+        entry.changes += 1;
+        entry.order = tx.order;
+    }
+
+    fn dirty(&self, table: TableNo, row: &Row, shop: Option<&str>) -> Result<()> {
+        for (rule_no, rule) in self.inner.mapping.rules().iter().enumerate() {
+            match rule.touched(table, row) {
+                None => {}
+                Some(Touch::Anchor(key)) => self.dirty_anchor(rule_no, &key, shop)?,
+                Some(Touch::AnchorsWhere(column, cell)) => {
+                    for key in self.anchors_where(rule_no, column, &cell)? {
+                        self.dirty_anchor(rule_no, &key, None)?;
+                    }
+                }
+                Some(Touch::Group(cell)) => {
+                    if let Some(shop) = shop {
+                        self.mark(rule_no, &cells::encode([Some(&cell)]), shop)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The shop of an aggregate is its anchor row's.
+    fn dirty_anchor(&self, rule: usize, key: &RowKey, shop: Option<&str>) -> Result<()> {
+        let mapping::Gather::Anchored { table, .. } = &self.inner.mapping.rules()[rule].gather else { return Ok(()) };
+        let bytes = cells::encode_key(key);
+        let owner = load(self.db, *table, &bytes)?.and_then(|row| row.shop);
+        // Without a staged anchor the shop is not copied yet: the end of its copy dirties everything.
+        match owner.as_deref().or(shop) {
+            Some(shop) => self.mark(rule, &bytes, shop),
+            None => Ok(()),
+        }
+    }
+
+    fn anchors_where(&self, rule: usize, column: ColumnNo, cell: &Cell) -> Result<Vec<RowKey>> {
+        let mapping::Gather::Anchored { table, .. } = &self.inner.mapping.rules()[rule].gather else {
+            return Ok(Vec::new());
+        };
+        super::gather::keys_where(self.db, &self.inner.mapping.tables()[*table], *table, column, cell)
+    }
+
+    fn mark(&self, rule: usize, anchor: &[u8], shop: &str) -> Result<()> {
+        for list in ["dirty", "unproven"] {
+            self.db
+                .prepare_cached(&format!(
+                    "INSERT INTO {list}(shop, rule, anchor, gen) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT(shop, rule, anchor) DO UPDATE SET gen = excluded.gen"
+                ))?
+                .execute(params![shop, number(rule), anchor, self.generation])?;
+        }
+        Ok(())
+    }
+}
+
+/// Cells that the stream did not tell are the ones that were there.
+fn filled(row: Vec<Option<Cell>>, old: Option<&StagedRow>) -> Vec<Option<Cell>> {
+    let old = old.and_then(|row| row.cells.as_ref());
+    row.into_iter()
+        .enumerate()
+        .map(|(column, cell)| cell.or_else(|| old.and_then(|cells| cells[column].clone())))
+        .collect()
+}
+
+/// Write-back leaves the cells of the flip beside its own; a foreign write moves the base along.
+fn base_after(old: Option<&StagedRow>, ours: bool) -> (i64, Option<Vec<u8>>) {
+    match old {
+        _ if !ours => (BASE_SAME, None),
+        None => (BASE_ABSENT, None),
+        Some(row) if row.base_kind != BASE_SAME => (row.base_kind, row.base.clone()),
+        Some(row) => match &row.cells {
+            Some(cells) => (BASE_KEPT, Some(cells::encode(cells.iter().map(Option::as_ref)))),
+            None => (BASE_ABSENT, None),
+        },
+    }
+}
+
+fn stage_copied(db: &Connection, inner: &Inner, chunk: &Chunk, key: &RowKey, row: &Row) -> Result<()> {
+    let bytes = cells::encode_key(key);
+    let old = load(db, chunk.table, &bytes)?;
+    let mut tx = Tx { order: 0, xid: 0 };
+    let mut cells: Vec<Option<Cell>> = row.0.iter().cloned().map(Some).collect();
+    if let Some(old) = &old {
+        tx = Tx { order: old.tx_order, xid: old.tx_xid };
+        if old.tx_order > 0 && !chunk.cut.covers(&tx) {
+            // A later transaction wrote this row; only what it did not tell is taken from the chunk.
+            match &old.cells {
+                Some(known) if known.iter().any(Option::is_none) => {
+                    let filled = known.iter().zip(cells).map(|(known, read)| known.clone().or(read)).collect();
+                    cells = filled;
+                }
+                Some(_) | None => return Ok(()),
+            }
+        }
+    }
+    let shared = matches!(inner.mapping.tables()[chunk.table].shop, vocab::row::ShopPath::Shared);
+    let shop = (!shared).then(|| chunk.shop.as_str().to_owned());
+    let fresh = StagedRow {
+        shop,
+        tx_order: tx.order,
+        tx_xid: tx.xid,
+        cells: Some(cells),
+        base_kind: old.as_ref().map_or(BASE_SAME, |row| row.base_kind),
+        base: old.as_ref().and_then(|row| row.base.clone()),
+    };
+    store_row(db, inner, chunk.table, &bytes, old.as_ref(), &fresh)
+}
+
+fn store_row(
+    db: &Connection,
+    inner: &Inner,
+    table: TableNo,
+    key: &[u8],
+    old: Option<&StagedRow>,
+    new: &StagedRow,
+) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO staged(tbl, key, shop, tx_order, tx_xid, cells, base_kind, base) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)
+         ON CONFLICT(tbl, key) DO UPDATE SET shop = excluded.shop, tx_order = excluded.tx_order,
+         tx_xid = excluded.tx_xid, cells = excluded.cells, base_kind = excluded.base_kind, base = excluded.base",
+    )?
+    .execute(params![
+        number(table),
+        key,
+        new.shop,
+        signed(new.tx_order),
+        signed(new.tx_xid),
+        new.cells.as_ref().map(|cells| cells::encode(cells.iter().map(Option::as_ref))),
+        new.base_kind,
+        new.base,
+    ])?;
+    for &column in &inner.linked[table] {
+        let before = old.and_then(|row| row.cells.as_ref()).and_then(|cells| cells[column].as_ref());
+        let after = new.cells.as_ref().and_then(|cells| cells[column].as_ref());
+        // While a base is kept its links are kept too; a reader compares the cell and is not misled.
+        let before = if new.base_kind == BASE_KEPT && before != after { None } else { before };
+        relink(db, table, column, key, before, after)?;
+    }
+    Ok(())
+}
+
+fn relink(
+    db: &Connection,
+    table: TableNo,
+    column: ColumnNo,
+    key: &[u8],
+    before: Option<&Cell>,
+    after: Option<&Cell>,
+) -> Result<()> {
+    if before == after {
+        return Ok(());
+    }
+    if let Some(cell) = before {
+        db.prepare_cached("DELETE FROM link WHERE tbl = ?1 AND col = ?2 AND value = ?3 AND key = ?4")?
+            .execute(params![number(table), number(column), cells::encode([Some(cell)]), key])?;
+    }
+    if let Some(cell) = after {
+        db.prepare_cached("INSERT OR IGNORE INTO link(tbl, col, value, key) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![number(table), number(column), cells::encode([Some(cell)]), key])?;
+    }
+    Ok(())
+}
+
+fn next_generation(db: &Connection) -> Result<i64> {
+    Ok(db.query_row("UPDATE gen SET next = next + 1 RETURNING next", [], |row| row.get(0))?)
+}
+
+fn set_position(db: &Connection, position: Position) -> Result<()> {
+    let at = i64::try_from(position.0).map_err(|_| Error::Staged("a position past 2^63"))?;
+    db.execute(
+        "INSERT INTO position(one, at) VALUES (1, ?1) ON CONFLICT(one) DO UPDATE SET at = max(at, excluded.at)",
+        [at],
+    )?;
+    Ok(())
+}

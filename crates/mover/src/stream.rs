@@ -1,0 +1,99 @@
+//! The source's change stream, from install to seal: stage, remember the position, tell who waits.
+//!
+//! Staging never stops for a shop. A foreign write to a shop that the backend owns is a rogue's: a finding, kept as
+//! evidence, and never derived.
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::staged::Foreign;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use store::Finding;
+use vocab::document::Record;
+use vocab::id::{Kind, Origin, ShopId};
+
+/// Transactions staged at once.
+const BATCH: usize = 512;
+/// How often a marker is sent through the stream to measure the lag.
+const LAG_EVERY: Duration = Duration::from_millis(250);
+/// A marker that took longer tells only that.
+const LAG_MAX: Duration = Duration::from_secs(10);
+
+/// Stages the stream until it breaks.
+pub(crate) async fn stage(cx: &Context) -> Result<()> {
+    let position = cx.staged.run(|staged| staged.position()).await?;
+    let mut stream = cx.source.stream(position).await?;
+    loop {
+        let batch = stream.next(BATCH).await?;
+        let Some(position) = batch.last().map(|transaction| transaction.position) else { continue };
+        let markers: Vec<_> = batch
+            .iter()
+            .flat_map(|transaction| transaction.markers.iter().map(|marker| (marker.clone(), transaction.tx.order)))
+            .collect();
+        for transaction in &batch {
+            for change in &transaction.schema {
+                schema_finding(cx, change).await?;
+            }
+        }
+        let foreign = cx.staged.run(move |staged| staged.stage_stream(&batch)).await?;
+        rogues(cx, &foreign).await?;
+        cx.stream.passed(position.0, markers);
+        stream.acknowledge(position);
+    }
+}
+
+async fn rogues(cx: &Context, foreign: &BTreeMap<String, Foreign>) -> Result<()> {
+    for (shop, writes) in foreign {
+        let Some(mark) = cx.owned.mark(shop) else { continue };
+        if writes.order <= mark || cx.without.has("rogue_watch") {
+            continue;
+        }
+        let Ok(shop) = ShopId::parse(shop) else { continue };
+        let what = format!("{} rows of the legacy changed behind the fence, first {}", writes.changes, writes.first);
+        let finding = Finding {
+            shop: shop.clone(),
+            class: "rogue_watch".into(),
+            kind: Kind::Shop,
+            origin: Origin::new(format!("tx:{}", writes.order)),
+            detail: Record::default().with("what", what),
+        };
+        cx.findings.note(&shop);
+        cx.store.open_finding(finding).await?;
+    }
+    Ok(())
+}
+
+/// An unknown schema change stops every shop that has rows in the table.
+async fn schema_finding(cx: &Context, change: &capture::SchemaChange) -> Result<()> {
+    let harmless = change.missing.is_empty() && change.retyped.is_empty();
+    if harmless {
+        return Ok(());
+    }
+    let table = &cx.mapping.tables()[change.table].name;
+    let what = format!("table {table}: gone {:?}, of another type {:?}", change.missing, change.retyped);
+    for planned in &cx.plan.shops {
+        let finding = Finding {
+            shop: planned.shop.clone(),
+            class: "schema.changed".into(),
+            kind: Kind::Shop,
+            origin: Origin::new(format!("table:{table}")),
+            detail: Record::default().with("what", what.as_str()),
+        };
+        cx.findings.note(&planned.shop);
+        cx.store.open_finding(finding).await?;
+    }
+    Ok(())
+}
+
+/// Measures, again and again, how long the source's newest commit takes to be staged.
+pub(crate) async fn measure_lag(cx: &Context) -> Result<()> {
+    loop {
+        let marker = cx.source.fresh_marker();
+        let begun = Instant::now();
+        cx.source.mark(&marker).await?;
+        // A time-out is an answer too: the lag is at least that.
+        let _ = tokio::time::timeout(LAG_MAX, cx.stream.marker(&marker)).await;
+        cx.stream.note_lag(u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX));
+        tokio::time::sleep(LAG_EVERY).await;
+    }
+}

@@ -1,0 +1,299 @@
+//! Control totals: figures that a person wrote in the source's own SQL, against the same figures of our documents.
+//!
+//! Two digests that come from one mapping can be equal and wrong; these do not come from it (law L8).
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use mapping::Gather;
+use std::collections::BTreeMap;
+use store::{Class, Stored};
+use vocab::document::{Node, Record};
+use vocab::id::{Kind, PublicId, ShopId};
+
+/// Documents read at once.
+const PAGE: usize = 500;
+
+/// The control totals of a plan.
+#[derive(Debug, Clone, Default)]
+pub struct Totals(Vec<Total>);
+
+#[derive(Debug, Clone)]
+struct Total {
+    /// The `source` of the mapping file it stands beside: other sources' documents of the kind are not its.
+    mapped: String,
+    kind: Kind,
+    /// `live`, `history:<why>`, or `any`.
+    class: String,
+    measure: Measure,
+    /// The text of the measure, for people.
+    named: String,
+    scale: u32,
+    sqlite: String,
+    postgres: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Measure {
+    Count,
+    CountList(String),
+    Sum(Vec<String>),
+    Min(Vec<String>),
+    Max(Vec<String>),
+}
+
+/// One control total of one shop, on both sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Figure {
+    pub(crate) mapped: String,
+    pub(crate) kind: Kind,
+    pub(crate) class: String,
+    pub(crate) measure: String,
+    pub(crate) scale: u32,
+    pub(crate) source: Option<i128>,
+    pub(crate) ours: Option<i128>,
+}
+
+impl Figure {
+    /// Nothing to sum is nothing on either side, whether it says 0 or null.
+    pub(crate) fn differs(&self) -> bool {
+        self.source.unwrap_or(0) != self.ours.unwrap_or(0)
+    }
+}
+
+impl Totals {
+    /// Reads files of `[[total]]` entries: entity, class, measure, scale?, sqlite, postgres.
+    ///
+    /// # Errors
+    /// What is wrong, in which entry of which file.
+    pub fn parse(files: &[(&str, &str)]) -> Result<Self> {
+        let mut totals = Vec::new();
+        for (name, text) in files {
+            let table: toml::Table =
+                text.parse().map_err(|error| Error::Plan(format!("{name} is not TOML: {error}")))?;
+            let entries = table.get("total").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+            for (index, entry) in entries.iter().enumerate() {
+                let mapped = name.split('.').next().unwrap_or(name);
+                let total = Total::parse(mapped, entry)
+                    .ok_or_else(|| Error::Plan(format!("{name}: total no. {} is incomplete or unknown", index + 1)))?;
+                totals.push(total);
+            }
+        }
+        Ok(Self(totals))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Total {
+    fn parse(mapped: &str, entry: &toml::Value) -> Option<Self> {
+        let text = |name: &str| entry.get(name).and_then(toml::Value::as_str).map(str::to_owned);
+        let scale = entry.get("scale").and_then(toml::Value::as_integer).unwrap_or(2);
+        let measure = text("measure")?;
+        Some(Self {
+            mapped: mapped.to_owned(),
+            kind: Kind::from_name(&text("entity")?)?,
+            class: text("class")?,
+            measure: Measure::parse(&measure)?,
+            named: measure,
+            scale: u32::try_from(scale).ok()?,
+            sqlite: text("sqlite")?,
+            postgres: text("postgres")?,
+        })
+    }
+
+    fn takes(&self, mapped: &str, stored: &Stored) -> bool {
+        if self.mapped != mapped {
+            return false;
+        }
+        match (self.class.as_str(), stored.class) {
+            ("any", _) | ("live", Class::Live) => true,
+            (class, Class::History) => class.strip_prefix("history:") == stored.why.as_deref(),
+            (_, Class::Live) => false,
+        }
+    }
+
+    fn sql(&self, postgres: bool) -> String {
+        let sql = if postgres { &self.postgres } else { &self.sqlite };
+        sql.replace("{keys}", "").replace("$1", ":shop")
+    }
+}
+
+impl Measure {
+    fn parse(text: &str) -> Option<Self> {
+        let path = |path: &str| path.split('.').map(str::to_owned).collect::<Vec<_>>();
+        match text.split_once(' ') {
+            None if text == "count" => Some(Self::Count),
+            Some(("count", list)) => Some(Self::CountList(list.to_owned())),
+            Some(("sum", field)) => Some(Self::Sum(path(field))),
+            Some(("min", field)) => Some(Self::Min(path(field))),
+            Some(("max", field)) => Some(Self::Max(path(field))),
+            _ => None,
+        }
+    }
+
+    /// Adds one document to a figure; none where nothing was counted yet.
+    fn take(&self, figure: &mut Option<i128>, document: &Record, scale: u32) {
+        match self {
+            Self::Count => *figure = Some(figure.unwrap_or(0) + 1),
+            Self::CountList(list) => {
+                let count = i128::try_from(document.list(list).len()).unwrap_or(i128::MAX);
+                *figure = Some(figure.unwrap_or(0) + count);
+            }
+            Self::Sum(path) => {
+                for value in values(document, path, scale) {
+                    *figure = Some(figure.unwrap_or(0) + value);
+                }
+            }
+            Self::Min(path) => {
+                for value in values(document, path, scale) {
+                    *figure = Some(figure.map_or(value, |least| least.min(value)));
+                }
+            }
+            Self::Max(path) => {
+                for value in values(document, path, scale) {
+                    *figure = Some(figure.map_or(value, |most| most.max(value)));
+                }
+            }
+        }
+    }
+}
+
+fn values(document: &Record, path: &[String], scale: u32) -> Vec<i128> {
+    match path {
+        [field] => document.get(field).and_then(|node| number(node, scale)).into_iter().collect(),
+        [list, field] => {
+            let elements = document.list(list).iter().filter_map(|node| match node {
+                Node::Record(element) => number(element.get(field)?, scale),
+                _ => None,
+            });
+            elements.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// An integer, or decimal text in units of 10^-scale.
+fn number(node: &Node, scale: u32) -> Option<i128> {
+    match node {
+        Node::Int(value) => Some(i128::from(*value)),
+        Node::Text(text) => decimal(text, scale),
+        _ => None,
+    }
+}
+
+/// Decimal text in units of 10^-scale; none where it is no decimal or has more digits than that.
+pub(crate) fn decimal(text: &str, scale: u32) -> Option<i128> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let missing = scale.checked_sub(u32::try_from(fraction.len()).ok()?)?;
+    let units: i128 = format!("{whole}{fraction}").parse().ok()?;
+    units.checked_mul(10_i128.checked_pow(missing)?)?.checked_mul(sign)
+}
+
+/// Every control total of a shop, on both sides. The caller sees to it that both are quiet.
+pub(crate) async fn compare(cx: &Context, shop: &ShopId) -> Result<Vec<Figure>> {
+    let ours = our_figures(cx, shop).await?;
+    let mut reader = cx.source.snapshot().await?;
+    let postgres = cx.plan.source.starts_with("postgres");
+    let mut figures = Vec::with_capacity(ours.len());
+    for (total, ours) in cx.totals.0.iter().zip(ours) {
+        let rows = reader.total(&total.sql(postgres), shop.as_str(), None).await?;
+        let cell = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
+        let source: Option<i128> = match cell {
+            None => None,
+            Some(text) => {
+                Some(text.parse().map_err(|_| Error::Plan(format!("control total `{}` is no integer: {text}", total.named)))?)
+            }
+        };
+        figures.push(Figure {
+            mapped: total.mapped.clone(),
+            kind: total.kind,
+            class: total.class.clone(),
+            measure: total.named.clone(),
+            scale: total.scale,
+            source,
+            ours,
+        });
+    }
+    Ok(figures)
+}
+
+async fn our_figures(cx: &Context, shop: &ShopId) -> Result<Vec<Option<i128>>> {
+    let mut figures = vec![None; cx.totals.0.len()];
+    let stock: BTreeMap<PublicId, i64> = cx.store.stock_all(shop).await?.into_iter().collect();
+    for kind in Kind::ALL {
+        let mut after: Option<PublicId> = None;
+        loop {
+            let page = cx.store.documents(shop, kind, after.as_ref(), PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            for (_, mut stored) in page {
+                with_stock(&mut stored.document, &stock);
+                let mapped = mapped(cx, kind, &stored);
+                for (total, figure) in cx.totals.0.iter().zip(&mut figures) {
+                    if total.kind == kind && total.takes(mapped, &stored) {
+                        total.measure.take(figure, &stored.document, total.scale);
+                    }
+                }
+            }
+        }
+    }
+    Ok(figures)
+}
+
+/// The source by whose rules a document came, or would go back.
+fn mapped<'a>(cx: &'a Context, kind: Kind, stored: &Stored) -> &'a str {
+    let table = stored.origin.as_ref().and_then(|origin| origin.as_str().split_once(':')).map(|(table, _)| table);
+    let of_kind = || cx.mapping.rules().iter().filter(|rule| rule.kind == kind);
+    let by_table = of_kind().find(|rule| {
+        let (Gather::Anchored { table: anchor, .. } | Gather::Grouped { table: anchor, .. }) = &rule.gather;
+        Some(&*cx.mapping.tables()[*anchor].name) == table
+    });
+    by_table.or_else(|| of_kind().find(|rule| rule.writes)).map_or("", |rule| &rule.source)
+}
+
+/// Puts the stock, which stands apart, back into a product's variants.
+fn with_stock(document: &mut Record, stock: &BTreeMap<PublicId, i64>) {
+    let Some(Node::List(variants)) = document.0.get_mut("variants") else { return };
+    for node in variants {
+        if let Node::Record(variant) = node {
+            let on_hand = variant.text("id").and_then(|id| stock.get(&PublicId::new(id))).copied();
+            variant.set("stock", on_hand);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimal_text_is_scaled_exactly_or_not_at_all() {
+        assert_eq!(decimal("2681.274", 3), Some(2_681_274));
+        assert_eq!(decimal("-0.5", 2), Some(-50));
+        assert_eq!(decimal("7", 2), Some(700));
+        assert_eq!(decimal("1.005", 2), None);
+        assert_eq!(decimal("x", 2), None);
+    }
+
+    #[test]
+    fn measures_go_over_documents_and_their_lists() {
+        let line = |quantity: i64| Node::Record(Record::default().with("quantity", quantity));
+        let document = Record::default().with("total", "1.50").with("lines", vec![line(2), line(3)]);
+        let figure = |measure: &str| {
+            let mut figure = None;
+            Measure::parse(measure).unwrap().take(&mut figure, &document, 2);
+            figure
+        };
+        assert_eq!(figure("count"), Some(1));
+        assert_eq!(figure("count lines"), Some(2));
+        assert_eq!(figure("sum lines.quantity"), Some(5));
+        assert_eq!(figure("max lines.quantity"), Some(3));
+        assert_eq!(figure("sum total"), Some(150));
+        assert_eq!(figure("sum nothing"), None);
+        assert_eq!(Measure::parse("median x"), None);
+    }
+}

@@ -1,0 +1,326 @@
+//! Verification: the source's rows, read by a way of their own, against the documents that the store gives back.
+//!
+//! A full pass goes over every aggregate that the source enumerates; whatever does not match, or changed since, is
+//! proven again by key until it is quiet. Inside a hold only those keys are left. A difference counts only where it
+//! stays while nothing changes on either side.
+
+use crate::aggregate;
+use crate::context::Context;
+use crate::copy::may_belong;
+use crate::derive::{self, Derived, Meaning};
+use crate::error::Result;
+use crate::source_rows;
+use crate::staged::{Dirty, Ledger};
+use crate::totals;
+use mapping::{Anchor, Gather, Rows, RuleNo};
+use std::collections::BTreeMap;
+use store::{Class, Finding, Stored};
+use vocab::document::{Node, Record};
+use vocab::id::{Kind, Origin, PublicId, ShopId};
+
+/// Aggregates compared at once.
+const PAGE: u32 = 500;
+/// Aggregates proven at once by key.
+const KEYS: usize = 500;
+
+/// What a pass came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) compared: u64,
+    pub(crate) differing: Vec<String>,
+}
+
+/// Compares every aggregate of a shop; those that differ go on the list of what is to be proven.
+pub(crate) async fn full(cx: &Context, shop: &ShopId) -> Result<Verdict> {
+    let mut verdict = Verdict::default();
+    for rule in 0..cx.mapping.rules().len() {
+        if may_belong(cx, &cx.mapping.rules()[rule].gather, shop) {
+            full_rule(cx, shop, rule, &mut verdict).await?;
+        }
+    }
+    let extra = documents_without_rows(cx, shop).await?;
+    verdict.differing.extend(extra);
+    Ok(verdict)
+}
+
+async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, verdict: &mut Verdict) -> Result<()> {
+    match cx.mapping.rules()[rule].gather.clone() {
+        Gather::Anchored { table, joins } => {
+            let mut after = None;
+            loop {
+                let mut reader = cx.source.snapshot().await?;
+                let page = reader.rows_of_shop(shop, table, after.as_ref(), PAGE, &[]).await?;
+                let Some((last, _)) = page.last() else { return Ok(()) };
+                after = Some(last.clone());
+                let tables = cx.mapping.tables();
+                let anchors = page.into_iter().map(|(_, row)| row).collect();
+                let found = source_rows::with_joins(&mut reader, tables, table, &joins, anchors).await?;
+                compare_page(cx, shop, rule, found, verdict).await?;
+            }
+        }
+        Gather::Grouped { table, column } => {
+            let mut groups: BTreeMap<Anchor, Rows> = BTreeMap::new();
+            let (mut reader, mut after) = (cx.source.snapshot().await?, None);
+            loop {
+                let page = reader.rows_of_shop(shop, table, after.as_ref(), 10 * PAGE, &[]).await?;
+                let Some((last, _)) = page.last() else { break };
+                after = Some(last.clone());
+                for (key, row) in page {
+                    let anchor = Anchor::Group(row.0[column].clone());
+                    groups.entry(anchor).or_default().insert(table, key, row);
+                }
+            }
+            drop(reader);
+            let mut pages = groups.into_iter().peekable();
+            while pages.peek().is_some() {
+                let page: BTreeMap<_, _> = pages.by_ref().take(KEYS).collect();
+                compare_page(cx, shop, rule, page, verdict).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn compare_page(
+    cx: &Context,
+    shop: &ShopId,
+    rule: RuleNo,
+    found: BTreeMap<Anchor, Rows>,
+    verdict: &mut Verdict,
+) -> Result<()> {
+    let anchors: Vec<Anchor> = found.keys().cloned().collect();
+    let differing = differing(cx, shop, rule, &anchors, found).await?;
+    verdict.compared += u64::try_from(anchors.len()).unwrap_or(u64::MAX);
+    let listed: Vec<_> = differing.iter().map(|(anchor, _)| (rule, anchor.clone())).collect();
+    verdict.differing.extend(differing.into_iter().map(|(_, what)| what));
+    let name = shop.clone();
+    cx.staged.run(move |staged| staged.list(Ledger::Prove, &name, &listed)).await
+}
+
+/// Which of these aggregates the source and the store tell differently, and how.
+async fn differing(
+    cx: &Context,
+    shop: &ShopId,
+    rule: RuleNo,
+    anchors: &[Anchor],
+    mut found: BTreeMap<Anchor, Rows>,
+) -> Result<Vec<(Anchor, String)>> {
+    let kind = cx.mapping.rules()[rule].kind;
+    let origins: Vec<(Kind, Origin)> =
+        anchors.iter().map(|anchor| (kind, aggregate::origin(&cx.mapping, rule, anchor))).collect();
+    let stored = cx.store.load_by_origin(shop, &origins).await?;
+    let stock: BTreeMap<PublicId, i64> = match kind {
+        Kind::Product => stock_of(cx, shop, &stored).await?,
+        _ => BTreeMap::new(),
+    };
+    let mut differing = Vec::new();
+    for (anchor, stored) in anchors.iter().zip(stored) {
+        let rows = found.remove(anchor).unwrap_or_default();
+        let told = tell(cx, rule, anchor, &rows).await?;
+        if let Some(what) = difference(&cx.mapping, rule, &told, stored.as_ref(), &stock) {
+            differing.push((anchor.clone(), format!("{} {}: {what}", kind.name(), told.origin)));
+        }
+    }
+    Ok(differing)
+}
+
+/// What the source's rows mean; a group's class may be asked of other staged groups.
+async fn tell(cx: &Context, rule: RuleNo, anchor: &Anchor, rows: &Rows) -> Result<Derived> {
+    let (mapping, classes) = (cx.mapping.clone(), cx.classes.clone());
+    if matches!(anchor, Anchor::Row(_)) {
+        let got = mapping.get(rule, anchor, rows, &mapping::Context::ALONE);
+        return Ok(derive::meaning(&mapping, &classes, rule, anchor, got));
+    }
+    let (anchor, rows) = (anchor.clone(), rows.clone());
+    cx.staged.run(move |staged| Ok(derive::told(staged, &mapping, &classes, rule, &anchor, &rows))).await
+}
+
+async fn stock_of(
+    cx: &Context,
+    shop: &ShopId,
+    stored: &[Option<(PublicId, Stored)>],
+) -> Result<BTreeMap<PublicId, i64>> {
+    let mut variants = Vec::new();
+    for (_, stored) in stored.iter().flatten() {
+        for node in stored.document.list("variants") {
+            if let Node::Record(variant) = node {
+                variants.extend(variant.text("id").map(PublicId::new));
+            }
+        }
+    }
+    let on_hand = cx.store.stock(shop, &variants).await?;
+    Ok(variants.into_iter().zip(on_hand).filter_map(|(variant, on_hand)| Some((variant, on_hand?))).collect())
+}
+
+/// How what the source tells differs from what is stored; none where it does not.
+fn difference(
+    mapping: &mapping::Mapping,
+    rule: RuleNo,
+    told: &Derived,
+    stored: Option<&(PublicId, Stored)>,
+    stock: &BTreeMap<PublicId, i64>,
+) -> Option<String> {
+    match (&told.what, stored) {
+        (Meaning::Gone, None) => None,
+        // What could not be read is a finding already, and says so louder.
+        (Meaning::Refused { .. }, _) => None,
+        (Meaning::Gone, Some((id, _))) => Some(format!("{id} is stored and the source has none")),
+        (Meaning::Live { .. } | Meaning::History { .. }, None) => Some("the source has it and it is not stored".into()),
+        (Meaning::Live { canonical, .. }, Some((_, stored))) => {
+            if stored.class != Class::Live {
+                return Some("is stored as history".into());
+            }
+            let fields = mapping.difference(rule, &canonical.document, &stored.document);
+            fields.map(|path| format!("{path} differs")).or_else(|| {
+                canonical.stock.iter().find_map(|(variant, on_hand)| {
+                    let ours = stock.get(variant);
+                    (ours != Some(on_hand)).then(|| format!("stock of {variant}: {on_hand} at the source, {ours:?} stored"))
+                })
+            })
+        }
+        (Meaning::History { document, .. }, Some((_, stored))) => {
+            if stored.class != Class::History {
+                return Some("is stored as live".into());
+            }
+            let same = document.0.iter().all(|(name, node)| &**name == "origin" || stored.document.get(name) == Some(node));
+            (!same).then(|| "history differs".into())
+        }
+    }
+}
+
+/// Documents that no row of the source stands for, by enumerating ours.
+async fn documents_without_rows(cx: &Context, shop: &ShopId) -> Result<Vec<String>> {
+    let mut extra = Vec::new();
+    for kind in Kind::ALL {
+        let mut after: Option<PublicId> = None;
+        loop {
+            let page = cx.store.documents(shop, kind, after.as_ref(), KEYS).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            extra.extend(without_rows(cx, shop, kind, &page).await?);
+        }
+    }
+    Ok(extra)
+}
+
+async fn without_rows(cx: &Context, shop: &ShopId, kind: Kind, page: &[(PublicId, Stored)]) -> Result<Vec<String>> {
+    let mut by_rule: BTreeMap<RuleNo, Vec<(Anchor, PublicId)>> = BTreeMap::new();
+    let mut extra = Vec::new();
+    for (id, stored) in page {
+        let rules = cx.mapping.rules().iter().enumerate().filter(|(_, rule)| rule.kind == kind);
+        let mut homes = rules.filter_map(|(rule, _)| Some((rule, anchor_of(cx, shop, rule, stored)?)));
+        match homes.next() {
+            Some((rule, anchor)) => by_rule.entry(rule).or_default().push((anchor, id.clone())),
+            None => extra.push(format!("{} {id}: no row of the source can stand for it", kind.name())),
+        }
+    }
+    let mut reader = cx.source.snapshot().await?;
+    for (rule, homes) in by_rule {
+        let anchors: Vec<Anchor> = homes.iter().map(|(anchor, _)| anchor.clone()).collect();
+        let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], &anchors).await?;
+        let missing: Vec<_> = homes.into_iter().filter(|(anchor, _)| !found.contains_key(anchor)).collect();
+        extra.extend(missing.iter().map(|(_, id)| format!("{} {id}: the source has no row for it", kind.name())));
+        let listed: Vec<_> = missing.into_iter().map(|(anchor, _)| (rule, anchor)).collect();
+        let name = shop.clone();
+        cx.staged.run(move |staged| staged.list(Ledger::Prove, &name, &listed)).await?;
+    }
+    Ok(extra)
+}
+
+fn anchor_of(cx: &Context, shop: &ShopId, rule: RuleNo, stored: &Stored) -> Option<Anchor> {
+    let mut document = stored.document.clone();
+    if let Some(origin) = &stored.origin {
+        document.set("origin", origin.as_str());
+    }
+    cx.mapping.anchor_of(rule, shop, &document)
+}
+
+/// Proves, by key, what is on the list; returns what was compared and what differs and did not change meanwhile.
+pub(crate) async fn prove_listed(cx: &Context, shop: &ShopId) -> Result<Verdict> {
+    let name = shop.clone();
+    let listed = cx.staged.run(move |staged| staged.listed(Ledger::Prove, &name, usize::MAX >> 1)).await?;
+    let mut by_rule: BTreeMap<RuleNo, Vec<Dirty>> = BTreeMap::new();
+    for dirty in listed {
+        by_rule.entry(dirty.rule).or_default().push(dirty);
+    }
+    let mut verdict = Verdict::default();
+    for (rule, listed) in by_rule {
+        for page in listed.chunks(KEYS) {
+            prove_page(cx, shop, rule, page, &mut verdict).await?;
+        }
+    }
+    Ok(verdict)
+}
+
+async fn prove_page(cx: &Context, shop: &ShopId, rule: RuleNo, page: &[Dirty], verdict: &mut Verdict) -> Result<()> {
+    let anchors: Vec<Anchor> = page.iter().map(|dirty| dirty.anchor.clone()).collect();
+    let mut reader = cx.source.snapshot().await?;
+    let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], &anchors).await?;
+    drop(reader);
+    let differing = differing(cx, shop, rule, &anchors, found).await?;
+    verdict.compared += u64::try_from(page.len()).unwrap_or(u64::MAX);
+    let differs: BTreeMap<&Anchor, &String> = differing.iter().map(|(anchor, what)| (anchor, what)).collect();
+    let proven: Vec<Dirty> = page.iter().filter(|dirty| !differs.contains_key(&dirty.anchor)).cloned().collect();
+    verdict.differing.extend(differing.iter().map(|(_, what)| what.clone()));
+    let name = shop.clone();
+    cx.staged.run(move |staged| staged.settle(Ledger::Prove, &name, &proven)).await
+}
+
+/// Opens the finding that blocks: a difference that stays while both sides are quiet.
+pub(crate) async fn open_mismatch(cx: &Context, shop: &ShopId, differing: &[String]) -> Result<()> {
+    if cx.without.has("verify.digest") {
+        return Ok(());
+    }
+    finding(cx, shop, "verify.digest", format!("{} aggregates differ, first: {}", differing.len(), first(differing))).await
+}
+
+/// Opens the finding of the first control total that differs.
+pub(crate) async fn open_control_total(cx: &Context, shop: &ShopId, figures: &[totals::Figure]) -> Result<()> {
+    if cx.without.has("control_total") {
+        return Ok(());
+    }
+    let Some(figure) = figures.iter().find(|figure| figure.differs()) else { return Ok(()) };
+    let what = format!(
+        "{} {} {} {}: {:?} at the source, {:?} of ours",
+        figure.mapped,
+        figure.kind.name(),
+        figure.class,
+        figure.measure,
+        figure.source,
+        figure.ours
+    );
+    finding(cx, shop, "control_total", what).await
+}
+
+pub(crate) async fn finding(cx: &Context, shop: &ShopId, class: &str, what: String) -> Result<()> {
+    let finding = Finding {
+        shop: shop.clone(),
+        class: class.into(),
+        kind: Kind::Shop,
+        origin: Origin::new(class),
+        detail: Record::default().with("what", what),
+    };
+    cx.findings.note(shop);
+    Ok(cx.store.open_finding(finding).await?)
+}
+
+fn first(differing: &[String]) -> &str {
+    differing.first().map_or("none", String::as_str)
+}
+
+/// Every entry of a shop sums to zero, by currency; what does not is a finding.
+pub(crate) async fn ledger(cx: &Context, shop: &ShopId) -> Result<()> {
+    if cx.without.has("verify.ledger") {
+        return Ok(());
+    }
+    let mut by_currency: BTreeMap<_, i128> = BTreeMap::new();
+    for sum in cx.store.ledger_sums(shop).await? {
+        *by_currency.entry(sum.currency).or_default() += i128::from(sum.amount);
+    }
+    match by_currency.iter().find(|(_, sum)| **sum != 0) {
+        Some((currency, sum)) => {
+            finding(cx, shop, "verify.ledger", format!("{sum} minor units of {currency} are not balanced")).await
+        }
+        None => Ok(()),
+    }
+}

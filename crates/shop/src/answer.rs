@@ -1,0 +1,75 @@
+//! What a request is answered with: typed resources, from which the wire is rendered.
+
+use commerce::Refusal;
+use commerce::cart::Cart;
+use commerce::catalogue::Catalogue;
+use commerce::checkout::Checkout;
+use commerce::history::History;
+use commerce::money::Money;
+use commerce::order::Order;
+use commerce::product::Product;
+use vocab::id::PublicId;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status; that of the first answer where a key is repeated.
+    pub status: u16,
+    /// The resource as it stands; with a refusal, as it stood.
+    pub resource: Option<Resource>,
+    pub refusal: Option<Refusal>,
+    pub notes: Vec<Note>,
+}
+
+/// A product and how many of it there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub product: Product,
+    pub on_hand: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource {
+    /// A page of the catalogue; `next` is where the following one starts.
+    Page {
+        products: Vec<Listed>,
+        next: Option<PublicId>,
+    },
+    /// Products asked for by id.
+    Found(Vec<Listed>),
+    Product(Listed),
+    /// A product as its seller sees it.
+    Shelf(Listed),
+    /// A cart and the products it names, at today's prices.
+    Cart(Cart, Catalogue),
+    /// A checkout and what flat shipping would cost.
+    Checkout {
+        checkout: Checkout,
+        flat: Money,
+    },
+    Order(Order),
+    History(History),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoteKind {
+    Warning,
+    Info,
+}
+
+/// Something to be told beside the resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub kind: NoteKind,
+    pub code: &'static str,
+    pub content: String,
+}
+
+impl Answer {
+    pub(crate) fn shown(status: u16, resource: Resource) -> Self {
+        Self { status, resource: Some(resource), refusal: None, notes: Vec::new() }
+    }
+
+    pub(crate) fn refused(refusal: Refusal, resource: Option<Resource>) -> Self {
+        Self { status: 200, resource, refusal: Some(refusal), notes: Vec::new() }
+    }
+}

@@ -1,0 +1,198 @@
+//! The commands but payment: one loop that loads, decides, commits, and decides again where another commit came first.
+
+mod cart;
+mod checkout;
+mod order;
+
+pub(crate) use checkout::Conversions;
+
+use crate::failure::{Failure, Stop, Unwritten};
+use crate::view::View;
+use crate::{Answer, Frame, Keyed, Note, Resource, Service, TRIES_MAX};
+use commerce::checkout::Details;
+use commerce::decision::{Aggregate, Decision};
+use commerce::idempotency::{Operation, Recorded};
+use commerce::ledger::Entry;
+use commerce::lines::Wanted;
+use commerce::order::{Back, Command as Returning};
+use commerce::product::{Edit, stock_below_zero};
+use store::{Commit, CommitError};
+use vocab::id::{Kind, Name, PublicId, ShopId};
+
+/// What a new checkout is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Basket {
+    Lines(Vec<Wanted>),
+    /// The lines of a cart; what the request says of lines beside it is ignored.
+    Cart(PublicId),
+}
+
+/// What a request wants changed, parsed and checked for shape. Paying is not among them: it takes two commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    CreateCart { lines: Vec<Wanted> },
+    UpdateCart { id: PublicId, lines: Vec<Wanted> },
+    CancelCart { id: PublicId },
+    CreateCheckout { basket: Basket, details: Details },
+    UpdateCheckout { id: PublicId, lines: Vec<Wanted>, details: Details },
+    CancelCheckout { id: PublicId },
+    CancelOrder { id: PublicId, back: Back },
+    RefundOrder { id: PublicId, back: Back },
+    EditProduct { id: PublicId, edit: Edit },
+}
+
+impl Command {
+    pub const fn operation(&self) -> Operation {
+        match self {
+            Self::CreateCart { .. } => Operation::CartCreate,
+            Self::UpdateCart { .. } => Operation::CartUpdate,
+            Self::CancelCart { .. } => Operation::CartCancel,
+            Self::CreateCheckout { .. } => Operation::CheckoutCreate,
+            Self::UpdateCheckout { .. } => Operation::CheckoutUpdate,
+            Self::CancelCheckout { .. } => Operation::CheckoutCancel,
+            Self::CancelOrder { .. } => Operation::OrderCancel,
+            Self::RefundOrder { .. } => Operation::OrderRefund,
+            Self::EditProduct { .. } => Operation::ProductEdit,
+        }
+    }
+
+    /// The existing aggregate it is about.
+    fn main(&self) -> Option<(Kind, PublicId)> {
+        match self {
+            Self::CreateCart { .. } => None,
+            Self::CreateCheckout { basket: Basket::Cart(id), .. }
+            | Self::UpdateCart { id, .. }
+            | Self::CancelCart { id } => Some((Kind::Cart, id.clone())),
+            Self::CreateCheckout { basket: Basket::Lines(_), .. } => None,
+            Self::UpdateCheckout { id, .. } | Self::CancelCheckout { id } => Some((Kind::Checkout, id.clone())),
+            Self::CancelOrder { id, .. } | Self::RefundOrder { id, .. } => Some((Kind::Order, id.clone())),
+            Self::EditProduct { id, .. } => Some((Kind::Product, id.clone())),
+        }
+    }
+
+    const fn status(&self) -> u16 {
+        match self {
+            Self::CreateCart { .. } | Self::CreateCheckout { .. } => 201,
+            Self::UpdateCart { .. }
+            | Self::CancelCart { .. }
+            | Self::UpdateCheckout { .. }
+            | Self::CancelCheckout { .. }
+            | Self::CancelOrder { .. }
+            | Self::RefundOrder { .. }
+            | Self::EditProduct { .. } => 200,
+        }
+    }
+}
+
+/// What was decided, and how it is shown once it is committed.
+pub(crate) struct Decided {
+    pub(crate) decision: Decision,
+    pub(crate) result: (Kind, PublicId),
+    pub(crate) show: Resource,
+    pub(crate) notes: Vec<Note>,
+}
+
+impl Decided {
+    pub(crate) fn new<A: Aggregate>(decision: Decision, result: &A, show: Resource) -> Self {
+        Self { decision, result: crate::view::reference(result), show, notes: Vec::new() }
+    }
+}
+
+impl Service {
+    /// Does what is asked, once, whatever the number of times it is asked with this key.
+    ///
+    /// # Errors
+    /// See [`Failure`]; a refusal is an answer.
+    pub async fn execute(&self, frame: &Frame, keyed: &Keyed, command: &Command) -> Result<Answer, Failure> {
+        let operation = command.operation();
+        for _ in 0..TRIES_MAX {
+            let mut view = self.writing(frame, Some((operation, keyed)), command.main()).await?;
+            if let Some(recorded) = view.recorded.take() {
+                return self.replay(&frame.shop, &recorded, keyed).await;
+            }
+            let decided = match self.decide(&frame.shop, &mut view, command).await {
+                Ok(decided) => decided,
+                Err(Stop::Refused(refusal)) => return Ok(Answer::refused(refusal, view.current)),
+                Err(Stop::Failed(failure)) => return Err(failure),
+            };
+            let status = command.status();
+            let recorded = Recorded::new(operation, &keyed.key, &keyed.body, status, decided.result);
+            match self.commit(&frame.shop, &view, decided.decision.born(&recorded)).await {
+                Ok(()) => {
+                    if let Resource::Checkout { checkout, .. } = &decided.show {
+                        self.conversions.ended(&frame.shop, checkout);
+                    }
+                    return Ok(Answer { notes: decided.notes, ..Answer::shown(status, decided.show) });
+                }
+                Err(Unwritten::Conflict) => {}
+                // Of these commands only a seller's edit takes stock away.
+                Err(Unwritten::OutOfStock { left, .. }) => {
+                    return Ok(Answer::refused(stock_below_zero(left), view.current));
+                }
+                Err(Unwritten::Failed(failure)) => return Err(failure),
+            }
+        }
+        Err(Failure::Busy)
+    }
+
+    async fn decide(&self, shop: &ShopId, view: &mut View, command: &Command) -> Result<Decided, Stop> {
+        match command {
+            Command::CreateCart { lines } => self.create_cart(shop, view, lines).await,
+            Command::UpdateCart { id, lines } => self.update_cart(shop, view, id, lines).await,
+            Command::CancelCart { id } => self.cancel_cart(shop, view, id).await,
+            Command::CreateCheckout { basket: Basket::Lines(lines), details } => {
+                self.create_checkout(shop, view, None, lines, details).await
+            }
+            Command::CreateCheckout { basket: Basket::Cart(cart), details } => {
+                self.convert_cart(shop, view, cart, details).await
+            }
+            Command::UpdateCheckout { id, lines, details } => {
+                self.update_checkout(shop, view, id, lines, details).await
+            }
+            Command::CancelCheckout { id } => Self::cancel_checkout(view, id),
+            Command::CancelOrder { id, back } => self.give_back(shop, view, id, Returning::Cancel, back).await,
+            Command::RefundOrder { id, back } => self.give_back(shop, view, id, Returning::Refund, back).await,
+            Command::EditProduct { id, edit } => self.edit_product(shop, view, id, *edit).await,
+        }
+    }
+
+    /// The first answer again: its status, and the resource as it stands now.
+    pub(crate) async fn replay(&self, shop: &ShopId, recorded: &Recorded, keyed: &Keyed) -> Result<Answer, Failure> {
+        if !recorded.is_of(&keyed.body) {
+            return Err(Failure::KeyReused);
+        }
+        let (kind, id) = recorded.result();
+        let shown = self.resource(shop, *kind, id).await?;
+        Ok(Answer { status: recorded.status(), ..shown })
+    }
+
+    pub(crate) async fn commit(&self, shop: &ShopId, view: &View, decision: Decision) -> Result<(), Unwritten> {
+        let mut writes = view.writes(&decision);
+        for write in writes.iter_mut().filter(|write| write.origin.is_none()) {
+            write.origin = self.ids.origin(shop, write.kind, &write.document);
+        }
+        let commit = Commit {
+            shop: shop.clone(),
+            epoch: view.head.epoch,
+            at: self.now(),
+            writes,
+            stock: decision.stock.into_iter().map(stock_change).collect(),
+            entries: decision.entries.into_iter().map(entry).collect(),
+        };
+        let committed: Result<_, CommitError> = self.store.commit(commit).await;
+        committed.map(|_| ()).map_err(Unwritten::from)
+    }
+}
+
+fn stock_change(change: commerce::decision::StockChange) -> store::StockChange {
+    store::StockChange { variant: change.variant, delta: change.delta }
+}
+
+fn entry(entry: Entry) -> store::Entry {
+    store::Entry {
+        order: entry.order,
+        account: Name::from(entry.account.name()),
+        currency: Name::from(entry.amount.currency().as_str()),
+        amount: entry.amount.minor(),
+    }
+}

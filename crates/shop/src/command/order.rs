@@ -1,0 +1,66 @@
+//! What changes after the sale, and what a seller changes: orders given back, prices and stock edited.
+
+use super::Decided;
+use crate::failure::Stop;
+use crate::ids::ORDER_ADJUSTMENT;
+use crate::view::{Filed, View};
+use crate::{Listed, Resource, Service};
+use commerce::catalogue::Catalogue;
+use commerce::decision::Decision;
+use commerce::ledger;
+use commerce::order::{Back, Command as Returning};
+use commerce::product::Edit;
+use commerce::{Refusal, Retry};
+use vocab::id::{PublicId, ShopId};
+
+impl Service {
+    pub(super) async fn give_back(
+        &self,
+        shop: &ShopId,
+        view: &mut View,
+        id: &PublicId,
+        command: Returning,
+        back: &Back,
+    ) -> Result<Decided, Stop> {
+        let before = match view.order(id)? {
+            Filed::Live(order) => *order,
+            Filed::History(history) => {
+                view.current = Some(Resource::History(history));
+                return Err(order_is_history().into());
+            }
+        };
+        view.current = Some(Resource::Order(before.clone()));
+        let ids = self.ids.mint(ORDER_ADJUSTMENT, back.adjustments()).await?;
+        let (after, returned) = before.give_back(command, back, ids, self.now())?;
+        let catalogue = match returned.is_empty() {
+            true => Catalogue::default(),
+            false => self.catalogue(shop, returned.iter().map(|(product, _)| product)).await?,
+        };
+        let moved = catalogue.stock_changes(returned.iter().map(|(product, units)| (product, *units)))?;
+        let booked = ledger::added(Some(&before), &after)?;
+        let decision = Decision::default().changed(&before, &after).moving(moved).booking(booked);
+        Ok(Decided::new(decision, &after, Resource::Order(after.clone())))
+    }
+
+    pub(super) async fn edit_product(
+        &self,
+        shop: &ShopId,
+        view: &mut View,
+        id: &PublicId,
+        edit: Edit,
+    ) -> Result<Decided, Stop> {
+        let before = view.product(id)?;
+        let on_hand = self.on_hand(shop, [&before]).await?.into_values().next().unwrap_or(0);
+        view.current = Some(Resource::Shelf(Listed { product: before.clone(), on_hand }));
+        let (after, moved) = before.edit(edit, on_hand)?;
+        let delta: i64 = moved.iter().map(|change| change.delta).sum();
+        let decision = Decision::default().changed(&before, &after).moving(moved);
+        let shelf = Listed { product: after.clone(), on_hand: on_hand.saturating_add(delta) };
+        Ok(Decided::new(decision, &after, Resource::Shelf(shelf)))
+    }
+}
+
+/// A document of history takes no command at all.
+fn order_is_history() -> Refusal {
+    Refusal::new("order_not_cancellable", Retry::Never, "the order is history")
+}

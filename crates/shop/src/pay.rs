@@ -1,0 +1,281 @@
+//! Paying: two commits with the rail between them.
+//!
+//! The first takes the units off the shelf and records the attempt; the second records what the rail said. Whoever
+//! finds a checkout between the two (a second request, a restart, a drain) asks the rail about the same attempt again
+//! and finishes it; nobody starts a second attempt beside one that is open.
+
+use crate::failure::{Failure, Stop, Unwritten};
+use crate::ids::{ORDER, ORDER_BUYER, ORDER_LINE, ORDER_PAYMENT};
+use crate::view::{View, parse};
+use crate::{Answer, Frame, Keyed, Service, TRIES_MAX};
+use commerce::cart::{self, Cart};
+use commerce::checkout::{self, Checkout, OrderIds, State};
+use commerce::decision::{Aggregate, Decision};
+use commerce::idempotency::{Operation, Recorded};
+use commerce::lines::ids_exhausted;
+use commerce::payment::{self, Attempt, Outcome};
+use commerce::{Refusal, ledger};
+use crash::{Act, Phase, reach};
+use vocab::id::{Kind, PublicId, ShopId};
+
+/// What became of one attempt.
+enum Finished {
+    /// It was approved, and the order is there.
+    Completed(Box<Checkout>),
+    /// The checkout is open again.
+    Reopened(Refusal),
+    /// Somebody else finished it, or the checkout never waited for it.
+    Elsewhere,
+}
+
+impl Service {
+    /// Pays a checkout with an instrument of the instant rail. A completed checkout is answered as it is.
+    ///
+    /// # Errors
+    /// See [`Failure`]; a refusal is an answer.
+    pub async fn complete(
+        &self,
+        frame: &Frame,
+        keyed: &Keyed,
+        id: &PublicId,
+        instrument: &str,
+    ) -> Result<Answer, Failure> {
+        let shop = &frame.shop;
+        for _ in 0..TRIES_MAX {
+            let main = Some((Kind::Checkout, id.clone()));
+            let mut view = self.writing(frame, Some((Operation::CheckoutComplete, keyed)), main).await?;
+            if let Some(recorded) = view.recorded.take() {
+                return self.replay(shop, &recorded, keyed).await;
+            }
+            let step = self.step(shop, &mut view, keyed, id, instrument).await;
+            match step {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {}
+                Err(Stop::Refused(refusal)) => {
+                    let current = self.resource(shop, Kind::Checkout, id).await?;
+                    return Ok(Answer::refused(refusal, current.resource));
+                }
+                Err(Stop::Failed(failure)) => return Err(failure),
+            }
+        }
+        Err(Failure::Busy)
+    }
+
+    /// One look at the checkout and what follows from it; none where it has to be looked at again.
+    async fn step(
+        &self,
+        shop: &ShopId,
+        view: &mut View,
+        keyed: &Keyed,
+        id: &PublicId,
+        instrument: &str,
+    ) -> Result<Option<Answer>, Stop> {
+        let checkout = view.checkout(id)?;
+        match checkout.state() {
+            State::Completed { .. } => {
+                let recorded = completed(keyed, id);
+                let shown = Answer::shown(200, view.show_checkout(&checkout));
+                Ok(self.try_commit(shop, view, Decision::default().born(&recorded)).await?.then_some(shown))
+            }
+            State::Paying(attempt) => {
+                self.finish(shop, id, attempt.clone(), None, None).await?;
+                Ok(None)
+            }
+            State::Open | State::Canceled => {
+                let choice = checkout::choice(instrument)?;
+                let attempt = Attempt::new(self.ids.uuid(), choice).ok_or_else(ids_exhausted)?;
+                let Some((ids, paying)) = self.start(shop, view, &checkout, attempt).await? else { return Ok(None) };
+                match self.finish(shop, id, paying, Some(ids), Some(keyed)).await? {
+                    Finished::Completed(checkout) => Ok(Some(Answer::shown(200, view.show_checkout(&checkout)))),
+                    Finished::Reopened(refusal) => Err(refusal.into()),
+                    Finished::Elsewhere => Ok(None),
+                }
+            }
+        }
+    }
+
+    /// The first commit: units off the shelf, the attempt on record. None: another commit came first.
+    async fn start(
+        &self,
+        shop: &ShopId,
+        view: &View,
+        checkout: &Checkout,
+        attempt: Attempt,
+    ) -> Result<Option<(OrderIds, Attempt)>, Stop> {
+        let catalogue = self.catalogue(shop, checkout.lines().iter().map(checkout::Line::product)).await?;
+        let stock = self.on_hand(shop, catalogue.products()).await?;
+        let left = |variant: &PublicId| stock.get(variant).copied().unwrap_or(0);
+        let (paying, taken) = checkout.pay(attempt.clone(), &catalogue, left)?;
+        // Nobody is charged for an order that could not be numbered.
+        let ids = self.order_ids(checkout).await?;
+        let decision = Decision::default().changed(checkout, &paying).moving(taken);
+        reach(Act::RailCall, Phase::Before);
+        match self.commit(shop, view, decision).await {
+            Ok(()) => Ok(Some((ids, attempt))),
+            Err(Unwritten::Conflict) => {
+                self.unused(ids);
+                Ok(None)
+            }
+            Err(Unwritten::OutOfStock { variant, left }) => {
+                self.unused(ids);
+                Err(checkout.out_of_stock(&variant, &catalogue, left).into())
+            }
+            Err(Unwritten::Failed(failure)) => Err(failure.into()),
+        }
+    }
+
+    /// Asks the rail and makes the second commit, with the record of the key if there is one. Without ids they are
+    /// minted here; where there are none left the checkout is opened again.
+    async fn finish(
+        &self,
+        shop: &ShopId,
+        id: &PublicId,
+        attempt: Attempt,
+        mut ids: Option<OrderIds>,
+        keyed: Option<&Keyed>,
+    ) -> Result<Finished, Stop> {
+        reach(Act::RailCall, Phase::During);
+        let outcome = payment::ask(&attempt);
+        reach(Act::RailCall, Phase::After);
+        for _ in 0..TRIES_MAX {
+            let mut view = self.view(shop, None, Some((Kind::Checkout, id.clone()))).await?;
+            let checkout = view.checkout(id)?;
+            if *checkout.state() != State::Paying(attempt.clone()) {
+                ids.into_iter().for_each(|ids| self.unused(ids));
+                return Ok(Finished::Elsewhere);
+            }
+            let (decision, finished) = match self.numbered(&checkout, outcome, &mut ids).await? {
+                Ok(ids) => self.approved(shop, &mut view, &checkout, ids, keyed).await?,
+                Err(refusal) => (self.reopened(shop, &checkout).await?, Finished::Reopened(refusal)),
+            };
+            if !self.try_commit(shop, &view, decision).await? {
+                continue;
+            }
+            match &finished {
+                Finished::Completed(completed) => self.conversions.ended(shop, completed),
+                Finished::Reopened(_) | Finished::Elsewhere => ids.into_iter().for_each(|ids| self.unused(ids)),
+            }
+            return Ok(finished);
+        }
+        Err(Failure::Busy.into())
+    }
+
+    /// The ids of the order, where the rail approved and there are ids; else why there will be no order.
+    async fn numbered(
+        &self,
+        checkout: &Checkout,
+        outcome: Outcome,
+        ids: &mut Option<OrderIds>,
+    ) -> Result<Result<OrderIds, Refusal>, Failure> {
+        if outcome == Outcome::Declined {
+            return Ok(Err(checkout::payment_failed()));
+        }
+        if let Some(ids) = ids {
+            return Ok(Ok(ids.clone()));
+        }
+        match self.order_ids(checkout).await {
+            Ok(minted) => Ok(Ok(ids.insert(minted).clone())),
+            Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Stop::Failed(failure)) => Err(failure),
+        }
+    }
+
+    async fn approved(
+        &self,
+        shop: &ShopId,
+        view: &mut View,
+        checkout: &Checkout,
+        ids: OrderIds,
+        keyed: Option<&Keyed>,
+    ) -> Result<(Decision, Finished), Stop> {
+        let (after, order) = checkout.approved(ids, self.now())?;
+        let decision = Decision::default().changed(checkout, &after).born(&order);
+        let decision = self.converted(shop, view, checkout, decision.booking(ledger::added(None, &order)?)).await?;
+        let decision = match keyed {
+            Some(keyed) => decision.born(&completed(keyed, checkout.id())),
+            None => decision,
+        };
+        Ok((decision, Finished::Completed(Box::new(after))))
+    }
+
+    /// The cart it was made of goes with it. One that was cancelled meanwhile stays so: what was paid is the checkout.
+    async fn converted(
+        &self,
+        shop: &ShopId,
+        view: &mut View,
+        checkout: &Checkout,
+        decision: Decision,
+    ) -> Result<Decision, Failure> {
+        let Some(id) = checkout.cart() else { return Ok(decision) };
+        let loaded = self.store.load(shop, &[(Kind::Cart, id.clone())]).await?;
+        let Some(stored) = loaded.documents.into_iter().next().flatten() else { return Ok(decision) };
+        let cart = parse(Kind::Cart, id, &stored.document, Cart::from_document)?;
+        view.see(Kind::Cart, id.clone(), stored.version);
+        Ok(match cart.end(cart::State::Converted) {
+            Ok(converted) => decision.changed(&cart, &converted),
+            Err(_) => decision,
+        })
+    }
+
+    async fn reopened(&self, shop: &ShopId, checkout: &Checkout) -> Result<Decision, Stop> {
+        let catalogue = self.catalogue(shop, checkout.lines().iter().map(checkout::Line::product)).await?;
+        let (open, back) = checkout.declined(&catalogue)?;
+        Ok(Decision::default().changed(checkout, &open).moving(back))
+    }
+
+    async fn order_ids(&self, checkout: &Checkout) -> Result<OrderIds, Stop> {
+        Ok(OrderIds {
+            order: self.ids.mint_one(ORDER).await?,
+            buyer: self.ids.mint_one(ORDER_BUYER).await?,
+            payment: self.ids.mint_one(ORDER_PAYMENT).await?,
+            lines: self.ids.mint(ORDER_LINE, checkout.lines().len()).await?,
+        })
+    }
+
+    fn unused(&self, ids: OrderIds) {
+        self.ids.give_back(ORDER, vec![ids.order]);
+        self.ids.give_back(ORDER_BUYER, vec![ids.buyer]);
+        self.ids.give_back(ORDER_PAYMENT, vec![ids.payment]);
+        self.ids.give_back(ORDER_LINE, ids.lines);
+    }
+
+    /// False: another commit came first.
+    pub(crate) async fn try_commit(&self, shop: &ShopId, view: &View, decision: Decision) -> Result<bool, Failure> {
+        match self.commit(shop, view, decision).await {
+            Ok(()) => Ok(true),
+            // Units only come back here; the store knows a variant or it was damaged, so trying again is all there is.
+            Err(Unwritten::Conflict | Unwritten::OutOfStock { .. }) => Ok(false),
+            Err(Unwritten::Failed(failure)) => Err(failure),
+        }
+    }
+
+    /// Finishes every checkout that waits for the rail: after a crash, and before the shop is handed over. Answers how
+    /// many it found waiting; when it answers 0, no payment is under way.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn settle(&self, shop: &ShopId) -> Result<usize, Failure> {
+        let waiting = self.store.ids_in_state(shop, Kind::Checkout, "paying").await?;
+        for id in &waiting {
+            let view = self.view(shop, None, Some((Kind::Checkout, id.clone()))).await?;
+            let settled = match view.checkout(id) {
+                Ok(checkout) => match checkout.state() {
+                    State::Paying(attempt) => self.finish(shop, id, attempt.clone(), None, None).await.map(|_| ()),
+                    State::Open | State::Completed { .. } | State::Canceled => Ok(()),
+                },
+                Err(stop) => Err(stop),
+            };
+            match settled {
+                Ok(()) => {}
+                Err(Stop::Failed(failure)) => return Err(failure),
+                Err(Stop::Refused(refusal)) => tracing::error!(%shop, checkout = %id, %refusal, "cannot be settled"),
+            }
+        }
+        Ok(waiting.len())
+    }
+}
+
+/// The record of a completion.
+fn completed(keyed: &Keyed, id: &PublicId) -> Recorded {
+    Recorded::new(Operation::CheckoutComplete, &keyed.key, &keyed.body, 200, (Kind::Checkout, id.clone()))
+}

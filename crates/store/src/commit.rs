@@ -1,0 +1,200 @@
+//! The commit door: a shop that Backend owns changes, and the change becomes its next fact.
+
+use crate::documents::Put;
+use crate::head::Head;
+use crate::writer::Door;
+use crate::{Error, Result, Store, documents, facts, head, json, ledger, sql, stock};
+use rusqlite::Connection;
+use vocab::document::Record;
+use vocab::id::{Epoch, Kind, Name, Origin, PublicId, Seq, ShopId, Side, Timestamp};
+
+/// All writes of one decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    pub shop: ShopId,
+    /// The epoch the decision was taken under.
+    pub epoch: Epoch,
+    pub at: Timestamp,
+    pub writes: Vec<Write>,
+    pub stock: Vec<StockChange>,
+    pub entries: Vec<Entry>,
+}
+
+/// One document as it is to stand afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    pub kind: Kind,
+    pub id: PublicId,
+    /// None: the document must not exist. Some: it must stand at this version.
+    pub expected: Option<u64>,
+    pub document: Record,
+    /// None: what the document's own `origin` says, else what is stored.
+    pub origin: Option<Origin>,
+}
+
+/// Stock moves by signed differences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockChange {
+    pub variant: PublicId,
+    pub delta: i64,
+}
+
+/// One ledger entry of an order; debit positive, minor units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub order: PublicId,
+    pub account: Name,
+    pub currency: Name,
+    pub amount: i64,
+}
+
+/// Why a commit did not happen. All but `Store` are refusals: nothing changed and no seq was spent.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CommitError {
+    #[error("no such shop")]
+    UnknownShop,
+    #[error("the shop is owned by {}", .owner.name())]
+    NotOwner { owner: Side },
+    #[error("the head is at epoch {head}")]
+    WrongEpoch { head: Epoch },
+    #[error("the shop is fenced")]
+    Fenced,
+    /// The document is not at the expected version: load, decide and commit again.
+    #[error("{} {id} is not at the expected version", .kind.name())]
+    Conflict { kind: Kind, id: PublicId },
+    #[error("{left} of variant {variant} left")]
+    OutOfStock { variant: PublicId, left: i64 },
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+impl CommitError {
+    /// Whether the store said no, as opposed to having failed.
+    pub const fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Store(_))
+    }
+}
+
+/// Writes, stock changes and entries of one commit, together at most.
+const CHANGES_MAX: usize = 4096;
+
+impl Store {
+    /// Stores all of it as the shop's next fact, durably, and answers its number.
+    pub async fn commit(&self, commit: Commit) -> Result<Seq, CommitError> {
+        let prepared = Prepared::new(commit)?;
+        self.write(Door::Commit, move |connection| prepared.apply(connection)).await
+    }
+}
+
+/// A commit with its JSON, made outside the writer.
+struct Prepared {
+    commit: Commit,
+    /// The document of each write.
+    bodies: Vec<String>,
+    fact: String,
+}
+
+impl Prepared {
+    fn new(commit: Commit) -> Result<Self> {
+        if commit.writes.len() + commit.stock.len() + commit.entries.len() > CHANGES_MAX {
+            return Err(Error::Invalid(format!("a commit of more than {CHANGES_MAX} changes")));
+        }
+        let bodies: Vec<String> =
+            commit.writes.iter().map(|write| json::encode(&write.document)).collect::<Result<_>>()?;
+        let fact = facts::encode(&commit, &bodies)?;
+        Ok(Self { commit, bodies, fact })
+    }
+
+    fn apply(&self, connection: &Connection) -> Result<Seq, CommitError> {
+        let commit = &self.commit;
+        let seq = admit(connection, commit)?.seq.next();
+        for (write, body) in commit.writes.iter().zip(&self.bodies) {
+            put(connection, commit, write, body)?;
+        }
+        for change in &commit.stock {
+            stock::change(connection, commit, change)?;
+        }
+        ledger::append(connection, commit, seq)?;
+        facts::insert(connection, commit, seq, &self.fact)?;
+        head::raise(connection, &commit.shop, seq)?;
+        Ok(seq)
+    }
+}
+
+fn admit(connection: &Connection, commit: &Commit) -> Result<Head, CommitError> {
+    let head = head::find(connection, &commit.shop)?.ok_or(CommitError::UnknownShop)?;
+    if head.owner != Side::Backend {
+        return Err(CommitError::NotOwner { owner: head.owner });
+    }
+    if head.epoch != commit.epoch {
+        return Err(CommitError::WrongEpoch { head: head.epoch });
+    }
+    if head.fenced {
+        return Err(CommitError::Fenced);
+    }
+    Ok(head)
+}
+
+/// What stands under a write's id.
+struct Standing {
+    version: u64,
+    history: bool,
+    source_tx: Option<u64>,
+    origin: Option<Origin>,
+}
+
+fn put(connection: &Connection, commit: &Commit, write: &Write, body: &str) -> Result<(), CommitError> {
+    let (shop, kind) = (&commit.shop, write.kind);
+    let standing = standing(connection, shop, write)?;
+    let expected = match (&standing, write.expected) {
+        (None, None) => true,
+        (Some(standing), Some(version)) => standing.version == version && !standing.history,
+        (None, Some(_)) | (Some(_), None) => false,
+    };
+    if !expected {
+        return Err(CommitError::Conflict { kind, id: write.id.clone() });
+    }
+    let named = write.origin.as_ref().map(Origin::as_str).or_else(|| write.document.text("origin"));
+    let kept = standing.as_ref().and_then(|standing| standing.origin.as_ref()).map(Origin::as_str);
+    if named != kept {
+        free(connection, shop, write, named)?;
+    }
+    let put = Put {
+        shop,
+        kind,
+        id: &write.id,
+        why: None,
+        version: standing.as_ref().map_or(0, |standing| standing.version) + 1,
+        source_tx: standing.as_ref().and_then(|standing| standing.source_tx),
+        origin: named.or(kept),
+        document: &write.document,
+        body,
+        changed_at: Some(commit.at.0),
+    };
+    Ok(documents::put(connection, &put)?)
+}
+
+fn standing(connection: &Connection, shop: &ShopId, write: &Write) -> Result<Option<Standing>> {
+    let sql = "select version, class = 'history', source_tx, origin from document
+               where shop = ?1 and kind = ?2 and id = ?3";
+    let key = [shop.as_str(), write.kind.name(), write.id.as_str()];
+    sql::first(connection, "read of a version", sql, key, |row| {
+        Ok(Standing {
+            version: sql::natural(row, 0)?,
+            history: sql::cell(row, 1)?,
+            source_tx: sql::natural_or_null(row, 2)?,
+            origin: sql::origin(row, 3)?,
+        })
+    })
+}
+
+/// An origin names one document: a second one is a bug of whoever minted it, and no refusal of the shop.
+fn free(connection: &Connection, shop: &ShopId, write: &Write, origin: Option<&str>) -> Result<()> {
+    let Some(origin) = origin else { return Ok(()) };
+    let sql = "select id from document where shop = ?1 and kind = ?2 and origin = ?3 and id <> ?4";
+    let key = [shop.as_str(), write.kind.name(), origin, write.id.as_str()];
+    match sql::first(connection, "read of an origin", sql, key, |row| sql::public_id(row, 0))? {
+        None => Ok(()),
+        Some(held_by) => Err(Error::Invalid(format!("origin {origin} of {} is held by {held_by}", write.id))),
+    }
+}

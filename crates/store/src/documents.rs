@@ -1,0 +1,265 @@
+//! Documents as stored, and the ways to read them.
+
+use crate::head::{self, Head};
+use crate::{Error, Result, Store, sql};
+use rusqlite::{Connection, Row, params};
+use vocab::document::Record;
+use vocab::id::{Kind, Name, Origin, PublicId, ShopId, Timestamp};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    Live,
+    /// Imported as found: immutable, no live rule applies.
+    History,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub document: Record,
+    /// Rises by one with each write, from 1.
+    pub version: u64,
+    pub class: Class,
+    /// Why it is history; none for a live document.
+    pub why: Option<Name>,
+    pub origin: Option<Origin>,
+    /// The source transaction of the last import; none if it was never imported.
+    pub source_tx: Option<u64>,
+}
+
+/// Documents and the head they belong to, of one snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// None: no such shop.
+    pub head: Option<Head>,
+    /// In the order asked for.
+    pub documents: Vec<Option<Stored>>,
+}
+
+/// How many documents of a kind there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    pub kind: Kind,
+    pub class: Class,
+    pub why: Option<Name>,
+    pub documents: u64,
+}
+
+impl Class {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::History => "history",
+        }
+    }
+}
+
+/// What [`Store::ids_in_state`] answers at most.
+const IDS_MAX: i64 = 10_000;
+
+impl Store {
+    /// The head and the documents asked for, in one snapshot.
+    pub async fn load(&self, shop: &ShopId, ids: &[(Kind, PublicId)]) -> Result<Loaded> {
+        let (shop, ids) = (shop.clone(), ids.to_vec());
+        self.read(move |connection| {
+            let find = |(kind, id): &(Kind, PublicId)| find(connection, &shop, *kind, id);
+            let documents = ids.iter().map(find).collect::<Result<_>>()?;
+            Ok(Loaded { head: head::find(connection, &shop)?, documents })
+        })
+        .await
+    }
+
+    /// The documents with these origins, in the order asked for, in one snapshot.
+    pub async fn load_by_origin(
+        &self,
+        shop: &ShopId,
+        origins: &[(Kind, Origin)],
+    ) -> Result<Vec<Option<(PublicId, Stored)>>> {
+        let (shop, origins) = (shop.clone(), origins.to_vec());
+        self.read(move |connection| {
+            let sql = "select body, version, class, why, origin, source_tx, id from document
+                       where shop = ?1 and kind = ?2 and origin = ?3";
+            let find = |(kind, origin): &(Kind, Origin)| {
+                sql::first(connection, READ, sql, [shop.as_str(), kind.name(), origin.as_str()], with_id)
+            };
+            origins.iter().map(find).collect()
+        })
+        .await
+    }
+
+    /// Active products whose title contains `query` (whatever the case), by numeric, then lexical id, after the
+    /// product `after`. An empty query finds all.
+    pub async fn products(
+        &self,
+        shop: &ShopId,
+        query: Option<&str>,
+        after: Option<&PublicId>,
+        limit: usize,
+    ) -> Result<Vec<(PublicId, Stored)>> {
+        let (shop, query) = (shop.clone(), query.unwrap_or_default().to_lowercase());
+        let (number, id) = after.map_or((-1, String::new()), |id| (number(id), id.as_str().to_owned()));
+        self.read(move |connection| {
+            let sql = "select body, version, class, why, origin, source_tx, id from document indexed by shelf
+                       where shop = ?1 and kind = 'product' and class = 'live' and state = 'active'
+                         and (number, id) > (?2, ?3) and instr(title, ?4) > 0
+                       order by number, id limit ?5";
+            let cells = params![shop.as_str(), number, id, query, sql::limit(limit)];
+            sql::all(connection, "search of products", sql, cells, with_id)
+        })
+        .await
+    }
+
+    /// Documents of a kind, live and history, in the order of their ids as text, after the id `after`.
+    pub async fn documents(
+        &self,
+        shop: &ShopId,
+        kind: Kind,
+        after: Option<&PublicId>,
+        limit: usize,
+    ) -> Result<Vec<(PublicId, Stored)>> {
+        let shop = shop.clone();
+        let after = after.map_or_else(String::new, |id| id.as_str().to_owned());
+        self.read(move |connection| {
+            let sql = "select body, version, class, why, origin, source_tx, id from document
+                       where shop = ?1 and kind = ?2 and id > ?3 order by id limit ?4";
+            let cells = params![shop.as_str(), kind.name(), after, sql::limit(limit)];
+            sql::all(connection, READ, sql, cells, with_id)
+        })
+        .await
+    }
+
+    /// Ids of the live documents in a state, the longest unchanged first, at most 10,000.
+    pub async fn ids_in_state(&self, shop: &ShopId, kind: Kind, state: &str) -> Result<Vec<PublicId>> {
+        let (shop, state) = (shop.clone(), state.to_owned());
+        self.read(move |connection| {
+            let sql = "select id from document where shop = ?1 and kind = ?2 and state = ?3 and class = 'live'
+                       order by changed_at limit ?4";
+            let cells = params![shop.as_str(), kind.name(), state, IDS_MAX];
+            sql::all(connection, READ, sql, cells, |row| sql::public_id(row, 0))
+        })
+        .await
+    }
+
+    /// Ids of the live documents in a state that no commit has changed since `before` (an imported one counts from
+    /// its `created_at`), the longest unchanged first.
+    pub async fn idle_in_state(
+        &self,
+        shop: &ShopId,
+        kind: Kind,
+        state: &str,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<PublicId>> {
+        let (shop, state) = (shop.clone(), state.to_owned());
+        self.read(move |connection| {
+            let sql = "select id from document where shop = ?1 and kind = ?2 and state = ?3 and class = 'live'
+                         and changed_at < ?4
+                       order by changed_at limit ?5";
+            let cells = params![shop.as_str(), kind.name(), state, before.0, sql::limit(limit)];
+            sql::all(connection, READ, sql, cells, |row| sql::public_id(row, 0))
+        })
+        .await
+    }
+
+    /// How many documents of each kind, class and reason the shop has.
+    pub async fn counts(&self, shop: &ShopId) -> Result<Vec<Count>> {
+        let shop = shop.clone();
+        self.read(move |connection| {
+            let sql = "select kind, class, why, count(*) from document where shop = ?1
+                       group by kind, class, why order by kind, class, why";
+            sql::all(connection, "count of documents", sql, [shop.as_str()], |row| {
+                Ok(Count {
+                    kind: sql::kind(row, 0)?,
+                    class: class(row, 1)?,
+                    why: sql::cell(row, 2)?,
+                    documents: sql::natural(row, 3)?,
+                })
+            })
+        })
+        .await
+    }
+}
+
+const READ: &str = "read of documents";
+
+fn find(connection: &Connection, shop: &ShopId, kind: Kind, id: &PublicId) -> Result<Option<Stored>> {
+    let sql = "select body, version, class, why, origin, source_tx from document
+               where shop = ?1 and kind = ?2 and id = ?3";
+    sql::first(connection, READ, sql, [shop.as_str(), kind.name(), id.as_str()], stored)
+}
+
+fn stored(row: &Row<'_>) -> Result<Stored> {
+    Ok(Stored {
+        document: sql::record(row, 0)?,
+        version: sql::natural(row, 1)?,
+        class: class(row, 2)?,
+        why: sql::cell(row, 3)?,
+        origin: sql::origin(row, 4)?,
+        source_tx: sql::natural_or_null(row, 5)?,
+    })
+}
+
+fn with_id(row: &Row<'_>) -> Result<(PublicId, Stored)> {
+    Ok((sql::public_id(row, 6)?, stored(row)?))
+}
+
+fn class(row: &Row<'_>, at: usize) -> Result<Class> {
+    let name: String = sql::cell(row, at)?;
+    let found = [Class::Live, Class::History].into_iter().find(|class| class.name() == name);
+    found.ok_or(Error::Corrupt { what: "class", why: name })
+}
+
+/// A document as it is to be stored.
+pub struct Put<'a> {
+    pub shop: &'a ShopId,
+    pub kind: Kind,
+    pub id: &'a PublicId,
+    /// Why it is history; none for a live document.
+    pub why: Option<&'a str>,
+    pub version: u64,
+    pub source_tx: Option<u64>,
+    pub origin: Option<&'a str>,
+    pub document: &'a Record,
+    pub body: &'a str,
+    pub changed_at: Option<i64>,
+}
+
+/// Inserts or overwrites; whether that is right was the door's to check.
+pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
+    let sql =
+        "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
+                                     changed_at, body)
+               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+               on conflict (shop, kind, id) do update set class = excluded.class, why = excluded.why,
+                   version = excluded.version, source_tx = excluded.source_tx, origin = excluded.origin,
+                   state = excluded.state, title = excluded.title, changed_at = excluded.changed_at,
+                   body = excluded.body";
+    let class = if put.why.is_some() { Class::History } else { Class::Live };
+    let cells = params![
+        put.shop.as_str(),
+        put.kind.name(),
+        put.id.as_str(),
+        class.name(),
+        put.why,
+        sql::int(put.version)?,
+        put.source_tx.map(sql::int).transpose()?,
+        put.origin,
+        put.document.text("state"),
+        title(put.kind, put.document),
+        number(put.id),
+        put.changed_at,
+        put.body,
+    ];
+    sql::execute(connection, "write of a document", sql, cells).map(drop)
+}
+
+/// What a search looks in: only products are searched.
+fn title(kind: Kind, document: &Record) -> Option<String> {
+    if kind == Kind::Product { document.text("title").map(str::to_lowercase) } else { None }
+}
+
+/// An id's place among numeric ids; behind all of them where it is none.
+fn number(id: &PublicId) -> i64 {
+    let text = id.as_str();
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { text.parse().unwrap_or(i64::MAX) } else { i64::MAX }
+}

@@ -1,0 +1,312 @@
+//! The import door: a shop that Legacy owns is copied and kept current, guarded by the source transaction.
+
+use crate::commit::Entry;
+use crate::documents::{self, Put};
+use crate::writer::Door;
+use crate::{Error, Result, Store, head, json, ledger, sql, stock};
+use rusqlite::{Connection, params};
+use vocab::document::Record;
+use vocab::id::{Epoch, Kind, Name, Origin, PublicId, ShopId, Side};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    pub shop: ShopId,
+    pub epoch: Epoch,
+    pub items: Vec<Imported>,
+}
+
+/// What a source transaction made of one aggregate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    pub kind: Kind,
+    pub origin: Origin,
+    /// The newest source transaction that the item shows.
+    pub tx: u64,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    Live {
+        id: PublicId,
+        document: Record,
+        /// On hand per variant, absolute; variants that are not named are gone.
+        stock: Vec<(PublicId, i64)>,
+        /// The ledger rows of this order, all of them.
+        entries: Vec<Entry>,
+    },
+    /// A closed document kept as found, and the reason why no live rule applies to it.
+    History {
+        id: PublicId,
+        why: Name,
+        document: Record,
+    },
+    Gone,
+}
+
+/// What became of one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Applied,
+    /// A newer source transaction was imported before.
+    Stale,
+    /// The id (or a variant's id) belongs to another origin; nothing was changed. None: it was born here without one.
+    Conflict {
+        held_by: Option<Origin>,
+    },
+    /// It cannot stand here (stock below zero); nothing was changed.
+    Unfit {
+        why: String,
+    },
+}
+
+/// Why nothing was imported.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ImportError {
+    #[error("no such shop")]
+    UnknownShop,
+    #[error("the shop is owned by {}", .owner.name())]
+    NotOwner { owner: Side },
+    #[error("the head is at epoch {head}")]
+    WrongEpoch { head: Epoch },
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// Items of one transaction: a few milliseconds, which is how long a commit of another shop may have to wait.
+const CHUNK: usize = 256;
+/// How many items hold up a group as long as a commit does.
+const ITEMS_PER_WEIGHT: usize = 8;
+
+impl Store {
+    /// Applies the items in their order and answers the outcome of each. A long import is several transactions, so
+    /// that no shop waits for another's; after an error the first ones may stand, and a repetition is harmless.
+    pub async fn import(&self, import: Import) -> Result<Vec<Outcome>, ImportError> {
+        let Import { shop, epoch, items } = import;
+        let mut outcomes = Vec::with_capacity(items.len());
+        let mut items = items.into_iter();
+        let mut chunk = prepare(&mut items)?;
+        // An import of nothing still answers whether the shop takes imports.
+        loop {
+            let door = Door::Import(chunk.len().div_ceil(ITEMS_PER_WEIGHT));
+            let shop = shop.clone();
+            let write = self.write(door, move |connection| apply(connection, &shop, epoch, &chunk));
+            // The next chunk is made ready while the writer is busy with this one.
+            let (applied, next) = tokio::join!(write, async { prepare(&mut items) });
+            outcomes.append(&mut applied?);
+            chunk = next?;
+            if chunk.is_empty() {
+                return Ok(outcomes);
+            }
+        }
+    }
+}
+
+fn prepare(items: &mut impl Iterator<Item = Imported>) -> Result<Vec<Prepared>> {
+    items.take(CHUNK).map(Prepared::new).collect()
+}
+
+/// An item with its JSON, made outside the writer; empty where it is gone.
+struct Prepared {
+    item: Imported,
+    body: String,
+}
+
+impl Prepared {
+    fn new(item: Imported) -> Result<Self> {
+        let body = match &item.what {
+            What::Live { document, .. } | What::History { document, .. } => json::encode(document)?,
+            What::Gone => String::new(),
+        };
+        Ok(Self { item, body })
+    }
+}
+
+fn apply(
+    connection: &Connection,
+    shop: &ShopId,
+    epoch: Epoch,
+    items: &[Prepared],
+) -> Result<Vec<Outcome>, ImportError> {
+    let head = head::find(connection, shop)?.ok_or(ImportError::UnknownShop)?;
+    if head.owner != Side::Legacy {
+        return Err(ImportError::NotOwner { owner: head.owner });
+    }
+    if head.epoch != epoch {
+        return Err(ImportError::WrongEpoch { head: head.epoch });
+    }
+    let door = Importing { connection, shop };
+    items.iter().map(|item| door.item(item)).collect::<Result<_>>().map_err(ImportError::from)
+}
+
+/// A document on its way in, live or history.
+struct Incoming<'a> {
+    id: &'a PublicId,
+    why: Option<&'a str>,
+    document: &'a Record,
+    stock: &'a [(PublicId, i64)],
+    entries: &'a [Entry],
+}
+
+impl What {
+    fn incoming(&self) -> Option<Incoming<'_>> {
+        match self {
+            Self::Live { id, document, stock, entries } => {
+                Some(Incoming { id, why: None, document, stock, entries })
+            }
+            Self::History { id, why, document } => {
+                Some(Incoming { id, why: Some(why), document, stock: &[], entries: &[] })
+            }
+            Self::Gone => None,
+        }
+    }
+}
+
+/// What is stored under an origin.
+struct Held {
+    id: PublicId,
+    version: u64,
+    source_tx: Option<u64>,
+}
+
+/// A shop that has been admitted to this transaction.
+struct Importing<'a> {
+    connection: &'a Connection,
+    shop: &'a ShopId,
+}
+
+impl Importing<'_> {
+    fn item(&self, prepared: &Prepared) -> Result<Outcome> {
+        let item = &prepared.item;
+        let held = self.held(item)?;
+        // What is held was dug out before.
+        let buried = if held.is_some() { None } else { self.buried(item)? };
+        if held.as_ref().and_then(|held| held.source_tx).max(buried) > Some(item.tx) {
+            return Ok(Outcome::Stale);
+        }
+        let Some(incoming) = item.what.incoming() else {
+            self.bury(item, held.as_ref())?;
+            return Ok(Outcome::Applied);
+        };
+        if let Some(objection) = self.objection(item, &incoming, held.as_ref())? {
+            return Ok(objection);
+        }
+        self.put(prepared, &incoming, held.as_ref())?;
+        if buried.is_some() {
+            let sql = "delete from tombstone where shop = ?1 and kind = ?2 and origin = ?3";
+            sql::execute(self.connection, WRITE, sql, self.key(item))?;
+        }
+        Ok(Outcome::Applied)
+    }
+
+    fn held(&self, item: &Imported) -> Result<Option<Held>> {
+        let sql = "select id, version, source_tx from document where shop = ?1 and kind = ?2 and origin = ?3";
+        sql::first(self.connection, READ, sql, self.key(item), |row| {
+            Ok(Held {
+                id: sql::public_id(row, 0)?,
+                version: sql::natural(row, 1)?,
+                source_tx: sql::natural_or_null(row, 2)?,
+            })
+        })
+    }
+
+    /// The transaction that took the origin away.
+    fn buried(&self, item: &Imported) -> Result<Option<u64>> {
+        let sql = "select source_tx from tombstone where shop = ?1 and kind = ?2 and origin = ?3";
+        sql::first(self.connection, READ, sql, self.key(item), |row| sql::natural(row, 0))
+    }
+
+    fn key<'a>(&'a self, item: &'a Imported) -> [&'a str; 3] {
+        [self.shop.as_str(), item.kind.name(), item.origin.as_str()]
+    }
+
+    fn objection(
+        &self,
+        item: &Imported,
+        incoming: &Incoming<'_>,
+        held: Option<&Held>,
+    ) -> Result<Option<Outcome>> {
+        if let Some((variant, on_hand)) = incoming.stock.iter().find(|(_, on_hand)| *on_hand < 0) {
+            return Ok(Some(Outcome::Unfit { why: format!("stock of variant {variant} is {on_hand}") }));
+        }
+        let ours = |held_by: &Option<Origin>| held_by.as_ref() == Some(&item.origin);
+        let known = held.is_some_and(|held| held.id == *incoming.id);
+        let holder = if known { None } else { self.origin_of(item.kind, incoming.id)? };
+        if let Some(held_by) = holder {
+            return Ok(Some(Outcome::Conflict { held_by }));
+        }
+        for (variant, _) in incoming.stock {
+            let product = stock::product_of(self.connection, self.shop, variant)?;
+            let Some(product) = product.filter(|product| product != incoming.id) else { continue };
+            // A product whose id changes under its origin keeps its variants.
+            let held_by = self.origin_of(Kind::Product, &product)?.flatten();
+            if !ours(&held_by) {
+                return Ok(Some(Outcome::Conflict { held_by }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// None: no such document. Some(None): it has no origin.
+    fn origin_of(&self, kind: Kind, id: &PublicId) -> Result<Option<Option<Origin>>> {
+        let sql = "select origin from document where shop = ?1 and kind = ?2 and id = ?3";
+        let key = [self.shop.as_str(), kind.name(), id.as_str()];
+        sql::first(self.connection, READ, sql, key, |row| sql::origin(row, 0))
+    }
+
+    fn put(&self, prepared: &Prepared, incoming: &Incoming<'_>, held: Option<&Held>) -> Result<()> {
+        let item = &prepared.item;
+        let same = held.filter(|held| held.id == *incoming.id);
+        if let (Some(held), None) = (held, same) {
+            self.remove(item.kind, &held.id)?;
+        }
+        let put = Put {
+            shop: self.shop,
+            kind: item.kind,
+            id: incoming.id,
+            why: incoming.why,
+            version: same.map_or(0, |held| held.version) + 1,
+            source_tx: Some(item.tx),
+            origin: Some(item.origin.as_str()),
+            document: incoming.document,
+            body: &prepared.body,
+            changed_at: incoming.document.int("created_at"),
+        };
+        documents::put(self.connection, &put)?;
+        self.belongings(item.kind, incoming.id, incoming.stock, incoming.entries)
+    }
+
+    fn bury(&self, item: &Imported, held: Option<&Held>) -> Result<()> {
+        if let Some(held) = held {
+            self.remove(item.kind, &held.id)?;
+        }
+        let sql = "insert into tombstone (shop, kind, origin, source_tx) values (?1, ?2, ?3, ?4)
+                   on conflict (shop, kind, origin) do update set source_tx = excluded.source_tx";
+        let [shop, kind, origin] = self.key(item);
+        sql::execute(self.connection, WRITE, sql, params![shop, kind, origin, sql::int(item.tx)?]).map(drop)
+    }
+
+    fn remove(&self, kind: Kind, id: &PublicId) -> Result<()> {
+        let sql = "delete from document where shop = ?1 and kind = ?2 and id = ?3";
+        sql::execute(self.connection, WRITE, sql, [self.shop.as_str(), kind.name(), id.as_str()])?;
+        self.belongings(kind, id, &[], &[])
+    }
+
+    /// What stands beside the documents of a kind: all of it is replaced.
+    fn belongings(
+        &self,
+        kind: Kind,
+        id: &PublicId,
+        stock: &[(PublicId, i64)],
+        entries: &[Entry],
+    ) -> Result<()> {
+        match kind {
+            Kind::Product => stock::set(self.connection, self.shop, id, stock),
+            Kind::Order => ledger::set(self.connection, self.shop, id, entries),
+            Kind::Shop | Kind::Cart | Kind::Checkout | Kind::Idempotency => Ok(()),
+        }
+    }
+}
+
+const READ: &str = "read before an import";
+const WRITE: &str = "write of an import";

@@ -1,0 +1,33 @@
+//! Leases: who does the work that only one may do, until when. The clock is the caller's.
+
+use crate::writer::Door;
+use crate::{Result, Store, sql};
+use rusqlite::params;
+use vocab::id::Timestamp;
+
+const WRITE: &str = "write of a lease";
+
+impl Store {
+    /// Takes or renews the lease for `holder`; false while another holds it at `now`.
+    pub async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        self.write(Door::Control, move |connection| {
+            let sql = "insert into lease (name, holder, until_at) values (?1, ?2, ?4)
+                       on conflict (name) do update set holder = excluded.holder, until_at = excluded.until_at
+                           where holder = excluded.holder or until_at <= ?3";
+            let taken = sql::execute(connection, WRITE, sql, params![name, holder, now.0, until.0])?;
+            Ok(taken > 0)
+        })
+        .await
+    }
+
+    /// Drops the lease if `holder` has it.
+    pub async fn drop_lease(&self, name: &str, holder: &str) -> Result<()> {
+        let key = [name.to_owned(), holder.to_owned()];
+        self.write(Door::Control, move |connection| {
+            let sql = "delete from lease where name = ?1 and holder = ?2";
+            sql::execute(connection, WRITE, sql, key).map(drop)
+        })
+        .await
+    }
+}

@@ -1,0 +1,61 @@
+//! Reading connections: a few, each used by one reader at a time, each read one snapshot.
+
+use crate::error::{Error, during};
+use rusqlite::Connection;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Reads at one time; more wait. SQLite's readers do not wait for the writer.
+pub const READERS: usize = 4;
+
+pub struct Readers {
+    free: Arc<Mutex<Vec<Connection>>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub fn new(connections: Vec<Connection>) -> Self {
+        let turns = Arc::new(Semaphore::new(connections.len()));
+        Self { free: Arc::new(Mutex::new(connections)), turns }
+    }
+
+    /// Runs `read` on a thread where it may block; all it sees is one snapshot.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Error::Closed)?;
+        let mut reader = Reader::take(Arc::clone(&self.free), turn)?;
+        let job = tokio::task::spawn_blocking(move || reader.in_snapshot(read));
+        job.await.map_err(|_| Error::Closed)?
+    }
+}
+
+/// A connection in use. It goes back before its turn does, whatever happens to the read.
+struct Reader {
+    connection: Option<Connection>,
+    free: Arc<Mutex<Vec<Connection>>>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    fn take(free: Arc<Mutex<Vec<Connection>>>, turn: OwnedSemaphorePermit) -> Result<Self, Error> {
+        let connection = free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ok(Self { connection, free, _turn: turn })
+    }
+
+    fn in_snapshot<T>(&mut self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let connection = self.connection.as_mut().ok_or(Error::Closed)?;
+        let snapshot = connection.transaction().map_err(during("begin of a read"))?;
+        // Dropped, the transaction ends by a rollback: there is nothing to keep.
+        read(&snapshot)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.free.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+    }
+}

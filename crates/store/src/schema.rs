@@ -1,0 +1,87 @@
+//! The tables, brought up to date: migrations go forward only, each applied once and kept with its checksum.
+//!
+//! A released migration never changes; what the file says was applied must be what this program holds.
+
+use crate::error::{Error, during};
+use ring::digest;
+use rusqlite::{Connection, TransactionBehavior, params};
+
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_shops_and_control.sql")];
+
+/// Applies what is missing. Several processes may do this to one file at the same time.
+pub fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(during("begin of a migration"))?;
+    transaction
+        .execute_batch(
+            "create table if not exists migration (
+                n integer not null primary key, checksum text not null) strict, without rowid",
+        )
+        .map_err(during("read of the migrations"))?;
+    let applied = applied(&transaction)?;
+    check(&applied)?;
+    for (n, sql) in (1_i64..).zip(MIGRATIONS).skip(applied.len()) {
+        transaction.execute_batch(sql).map_err(during("migration"))?;
+        transaction
+            .execute("insert into migration values (?1, ?2)", params![n, checksum(sql)])
+            .map_err(during("record of a migration"))?;
+    }
+    transaction.commit().map_err(during("commit of a migration"))
+}
+
+fn applied(connection: &Connection) -> Result<Vec<String>, Error> {
+    let read = |sql: &str| -> rusqlite::Result<Vec<String>> {
+        connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+    };
+    read("select checksum from migration order by n").map_err(during("read of the migrations"))
+}
+
+fn check(applied: &[String]) -> Result<(), Error> {
+    if applied.len() > MIGRATIONS.len() {
+        let known = MIGRATIONS.len();
+        return Err(Error::Schema(format!("it has {} migrations, this version knows {known}", applied.len())));
+    }
+    let changed = applied.iter().zip(MIGRATIONS).position(|(was, sql)| *was != checksum(sql));
+    changed
+        .map_or(Ok(()), |n| Err(Error::Schema(format!("migration {} is not the one that was applied", n + 1))))
+}
+
+/// SHA-256 in lower-case hex.
+fn checksum(sql: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, sql.as_bytes());
+    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Released migrations; a line is added, none is ever changed.
+    const RELEASED: &[&str] = &["113778c4e12aeaea2379aec85572705c1a5007183c663c5c7579fcec809cd669"];
+
+    #[test]
+    fn released_migrations_are_unchanged() {
+        let sums: Vec<String> = MIGRATIONS.iter().map(|sql| checksum(sql)).collect();
+        assert_eq!(sums, RELEASED);
+    }
+
+    #[test]
+    fn a_second_run_changes_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        migrate(&mut connection).unwrap();
+        assert_eq!(applied(&connection).unwrap().len(), MIGRATIONS.len());
+    }
+
+    #[test]
+    fn a_file_of_another_version_is_refused() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        connection.execute("insert into migration values (999, 'later')", []).unwrap();
+        assert!(migrate(&mut connection).unwrap_err().to_string().contains("this version knows"));
+        connection.execute("delete from migration where n = 999", []).unwrap();
+        connection.execute("update migration set checksum = 'other' where n = 1", []).unwrap();
+        assert!(migrate(&mut connection).unwrap_err().to_string().contains("migration 1 is not"));
+    }
+}

@@ -1,0 +1,132 @@
+//! Statements, rows and cells: the few forms in which this crate speaks SQL.
+//!
+//! Every statement is prepared once per connection. A cell that does not read back as what was stored is `Corrupt`.
+
+use crate::error::{Error, during};
+use crate::json;
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, Params, Row};
+use vocab::document::Record;
+use vocab::id::{Epoch, Kind, Name, Origin, PublicId, Seq, ShopId, Side, Timestamp};
+
+/// All rows.
+pub fn all<T>(
+    connection: &Connection,
+    what: &'static str,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&Row<'_>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let mut statement = connection.prepare_cached(sql).map_err(during(what))?;
+    let mut rows = statement.query(params).map_err(during(what))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(during(what))? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+/// The first row, if there is one.
+pub fn first<T>(
+    connection: &Connection,
+    what: &'static str,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&Row<'_>) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    let mut statement = connection.prepare_cached(sql).map_err(during(what))?;
+    let mut rows = statement.query(params).map_err(during(what))?;
+    rows.next().map_err(during(what))?.map(read).transpose()
+}
+
+/// The number of rows changed.
+pub fn execute(
+    connection: &Connection,
+    what: &'static str,
+    sql: &str,
+    params: impl Params,
+) -> Result<usize, Error> {
+    let run = || connection.prepare_cached(sql)?.execute(params);
+    run().map_err(during(what))
+}
+
+pub fn cell<T: FromSql>(row: &Row<'_>, at: usize) -> Result<T, Error> {
+    row.get(at).map_err(during("read of a cell"))
+}
+
+fn corrupt(what: &'static str, why: impl ToString) -> Error {
+    Error::Corrupt { what, why: why.to_string() }
+}
+
+pub fn natural(row: &Row<'_>, at: usize) -> Result<u64, Error> {
+    u64::try_from(cell::<i64>(row, at)?).map_err(|why| corrupt("number", why))
+}
+
+pub fn natural_or_null(row: &Row<'_>, at: usize) -> Result<Option<u64>, Error> {
+    let number = cell::<Option<i64>>(row, at)?.map(u64::try_from);
+    number.transpose().map_err(|why| corrupt("number", why))
+}
+
+pub fn epoch(row: &Row<'_>, at: usize) -> Result<Epoch, Error> {
+    natural(row, at).map(Epoch)
+}
+
+pub fn seq(row: &Row<'_>, at: usize) -> Result<Seq, Error> {
+    natural(row, at).map(Seq)
+}
+
+pub fn name(row: &Row<'_>, at: usize) -> Result<Name, Error> {
+    cell(row, at)
+}
+
+pub fn shop(row: &Row<'_>, at: usize) -> Result<ShopId, Error> {
+    ShopId::parse(&cell::<String>(row, at)?).map_err(|why| corrupt("shop", why))
+}
+
+pub fn kind(row: &Row<'_>, at: usize) -> Result<Kind, Error> {
+    let name: String = cell(row, at)?;
+    Kind::from_name(&name).ok_or_else(|| corrupt("kind", name))
+}
+
+pub fn shop_or_null(row: &Row<'_>, at: usize) -> Result<Option<ShopId>, Error> {
+    let text: Option<String> = cell(row, at)?;
+    text.map(|text| ShopId::parse(&text)).transpose().map_err(|why| corrupt("shop", why))
+}
+
+pub fn timestamp(row: &Row<'_>, at: usize) -> Result<Timestamp, Error> {
+    cell(row, at).map(Timestamp)
+}
+
+/// A cell that holds a record as JSON.
+pub fn record(row: &Row<'_>, at: usize) -> Result<Record, Error> {
+    let text = row.get_ref(at).and_then(|cell| Ok(cell.as_str()?)).map_err(during("read of a record"))?;
+    json::decode(text)
+}
+
+pub fn side(row: &Row<'_>, at: usize) -> Result<Side, Error> {
+    let name: String = cell(row, at)?;
+    let found = [Side::Legacy, Side::Backend].into_iter().find(|side| side.name() == name);
+    found.ok_or_else(|| corrupt("side", name))
+}
+
+pub fn public_id(row: &Row<'_>, at: usize) -> Result<PublicId, Error> {
+    name(row, at).map(PublicId::new)
+}
+
+pub fn origin(row: &Row<'_>, at: usize) -> Result<Option<Origin>, Error> {
+    Ok(cell::<Option<Name>>(row, at)?.map(Origin::new))
+}
+
+/// A number of ours as SQLite keeps it.
+pub fn int(number: u64) -> Result<i64, Error> {
+    i64::try_from(number).map_err(|_| Error::Invalid(format!("{number} is more than the store can count")))
+}
+
+/// A limit as SQLite takes it; beyond what it can count there is no limit.
+pub fn limit(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+pub fn count(rows: usize) -> Result<u64, Error> {
+    u64::try_from(rows).map_err(|_| Error::Invalid(format!("{rows} rows are more than the store can count")))
+}

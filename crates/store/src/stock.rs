@@ -1,0 +1,100 @@
+//! Stock on hand, per variant. It moves by signed differences here and is set only by imports.
+
+use crate::commit::{Commit, CommitError, StockChange};
+use crate::{Error, Result, Store, sql};
+use rusqlite::{Connection, params};
+use vocab::document::Node;
+use vocab::id::{Kind, PublicId, ShopId};
+
+impl Store {
+    /// On hand, in the order asked for; none for an unknown variant.
+    pub async fn stock(&self, shop: &ShopId, variants: &[PublicId]) -> Result<Vec<Option<i64>>> {
+        let (shop, variants) = (shop.clone(), variants.to_vec());
+        self.read(move |connection| {
+            variants.iter().map(|variant| on_hand(connection, &shop, variant)).collect()
+        })
+        .await
+    }
+
+    /// On hand of every variant, in the order of their ids as text.
+    pub async fn stock_all(&self, shop: &ShopId) -> Result<Vec<(PublicId, i64)>> {
+        let shop = shop.clone();
+        self.read(move |connection| {
+            let sql = "select variant, on_hand from stock where shop = ?1 order by variant";
+            let read = |row: &rusqlite::Row<'_>| Ok((sql::public_id(row, 0)?, sql::cell(row, 1)?));
+            sql::all(connection, READ, sql, [shop.as_str()], read)
+        })
+        .await
+    }
+}
+
+const READ: &str = "read of stock";
+const WRITE: &str = "write of stock";
+
+fn on_hand(connection: &Connection, shop: &ShopId, variant: &PublicId) -> Result<Option<i64>> {
+    let sql = "select on_hand from stock where shop = ?1 and variant = ?2";
+    sql::first(connection, READ, sql, [shop.as_str(), variant.as_str()], |row| sql::cell(row, 0))
+}
+
+/// Applies one difference of a commit; below zero it is refused.
+pub fn change(connection: &Connection, commit: &Commit, change: &StockChange) -> Result<(), CommitError> {
+    let (shop, variant) = (&commit.shop, &change.variant);
+    let Some(left) = on_hand(connection, shop, variant)? else {
+        return Ok(begin(connection, commit, change)?);
+    };
+    let after = left.checked_add(change.delta).filter(|after| *after >= 0);
+    let after = after.ok_or_else(|| CommitError::OutOfStock { variant: variant.clone(), left })?;
+    let sql = "update stock set on_hand = ?3 where shop = ?1 and variant = ?2";
+    sql::execute(connection, WRITE, sql, params![shop.as_str(), variant.as_str(), after])?;
+    Ok(())
+}
+
+/// The first stock of a variant that came into being here: its product is among the commit's own writes.
+fn begin(connection: &Connection, commit: &Commit, change: &StockChange) -> Result<()> {
+    let has = |node: &Node| match node {
+        Node::Record(variant) => variant.text("id") == Some(change.variant.as_str()),
+        Node::Null | Node::Bool(_) | Node::Int(_) | Node::Text(_) | Node::List(_) => false,
+    };
+    let mut products = commit.writes.iter().filter(|write| write.kind == Kind::Product);
+    let product = products.find(|write| write.document.list("variants").iter().any(has));
+    let Some(product) = product.filter(|_| change.delta >= 0) else {
+        return Err(Error::Invalid(format!("a change of the stock of {}, which has none", change.variant)));
+    };
+    insert(connection, &commit.shop, &product.id, &change.variant, change.delta)
+}
+
+/// Sets the stock of a product's variants; those not named are gone. That no variant is another product's was
+/// checked before.
+pub fn set(
+    connection: &Connection,
+    shop: &ShopId,
+    product: &PublicId,
+    stock: &[(PublicId, i64)],
+) -> Result<()> {
+    let sql = "select variant from stock where shop = ?1 and product = ?2";
+    let had = sql::all(connection, READ, sql, [shop.as_str(), product.as_str()], |row| sql::public_id(row, 0))?;
+    for variant in had.iter().filter(|variant| !stock.iter().any(|(named, _)| named == *variant)) {
+        let sql = "delete from stock where shop = ?1 and variant = ?2";
+        sql::execute(connection, WRITE, sql, [shop.as_str(), variant.as_str()])?;
+    }
+    stock.iter().try_for_each(|(variant, on_hand)| insert(connection, shop, product, variant, *on_hand))
+}
+
+fn insert(
+    connection: &Connection,
+    shop: &ShopId,
+    product: &PublicId,
+    variant: &PublicId,
+    on_hand: i64,
+) -> Result<()> {
+    let sql = "insert into stock (shop, variant, product, on_hand) values (?1, ?2, ?3, ?4)
+               on conflict (shop, variant) do update set on_hand = excluded.on_hand";
+    let cells = params![shop.as_str(), variant.as_str(), product.as_str(), on_hand];
+    sql::execute(connection, WRITE, sql, cells).map(drop)
+}
+
+/// The product that a variant belongs to.
+pub fn product_of(connection: &Connection, shop: &ShopId, variant: &PublicId) -> Result<Option<PublicId>> {
+    let sql = "select product from stock where shop = ?1 and variant = ?2";
+    sql::first(connection, READ, sql, [shop.as_str(), variant.as_str()], |row| sql::public_id(row, 0))
+}

@@ -1,0 +1,174 @@
+//! The import door: guarded by the source transaction, never undoing, never overwriting another's.
+
+use crate::{Bench, cart, id, live, new_cart, product};
+use store::{Class, Entry, Import, ImportError, Imported, Outcome, What, Write};
+use vocab::document::Record;
+use vocab::id::{Epoch, Kind, Origin, Seq, ShopId, Side};
+
+fn gone(kind: Kind, text: &str, tx: u64) -> Imported {
+    let origin = Origin::new(format!("{}:{text}", kind.name()));
+    Imported { kind, origin, tx, what: What::Gone }
+}
+
+fn cart_at(text: &str, tx: u64) -> Imported {
+    live(Kind::Cart, text, tx, cart(text).with("tx", i64::try_from(tx).unwrap()), vec![])
+}
+
+async fn tx_of(bench: &Bench, text: &str) -> Option<i64> {
+    let loaded = bench.store.load(&bench.shop, &[(Kind::Cart, id(text))]).await.unwrap();
+    loaded.documents[0].as_ref().and_then(|stored| stored.document.int("tx"))
+}
+
+#[tokio::test]
+async fn only_legacys_shop_at_the_heads_epoch_is_imported() {
+    let bench = Bench::new().await;
+    let import = async |shop: &str, epoch| {
+        let shop = ShopId::parse(shop).unwrap();
+        bench.store.import(Import { shop, epoch: Epoch(epoch), items: vec![cart_at("c", 1)] }).await
+    };
+    assert!(matches!(import("s2", 1).await, Err(ImportError::UnknownShop)));
+    assert!(matches!(import("s1", 2).await, Err(ImportError::WrongEpoch { head: Epoch(1) })));
+    bench.flip(Side::Backend, 1, 2).await;
+    assert!(matches!(import("s1", 2).await, Err(ImportError::NotOwner { owner: Side::Backend })));
+    assert_eq!(tx_of(&bench, "c").await, None);
+}
+
+#[tokio::test]
+async fn an_older_transaction_changes_nothing_and_the_same_one_applies_again() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.import(vec![cart_at("c", 5)]).await, [Outcome::Applied]);
+    assert_eq!(bench.import(vec![cart_at("c", 4), cart_at("d", 1)]).await, [Outcome::Stale, Outcome::Applied]);
+    assert_eq!(tx_of(&bench, "c").await, Some(5));
+    assert_eq!(bench.import(vec![cart_at("c", 5)]).await, [Outcome::Applied]);
+    assert_eq!(bench.version(Kind::Cart, "c").await, Some(2));
+    assert_eq!(bench.head().await.seq, Seq::ZERO);
+    assert!(bench.store.facts(&bench.shop, Seq::ZERO, 1).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_gone_is_not_brought_back_by_an_older_transaction() {
+    let bench = Bench::new().await;
+    let items = vec![cart_at("c", 5), gone(Kind::Cart, "c", 7), cart_at("c", 6), gone(Kind::Cart, "c", 6)];
+    let applied = [Outcome::Applied, Outcome::Applied, Outcome::Stale, Outcome::Stale];
+    assert_eq!(bench.import(items).await, applied);
+    assert_eq!(tx_of(&bench, "c").await, None);
+    // A deletion that comes before the copy of what it deleted counts as well.
+    let early = vec![gone(Kind::Cart, "d", 3), cart_at("d", 2), gone(Kind::Cart, "c", 5)];
+    assert_eq!(bench.import(early).await, [Outcome::Applied, Outcome::Stale, Outcome::Stale]);
+    assert_eq!(bench.import(vec![cart_at("c", 8), cart_at("c", 7)]).await, [Outcome::Applied, Outcome::Stale]);
+    assert_eq!(tx_of(&bench, "c").await, Some(8));
+}
+
+#[tokio::test]
+async fn an_id_of_another_origin_is_a_conflict_and_never_overwritten() {
+    let bench = Bench::new().await;
+    bench.import(vec![cart_at("c", 1)]).await;
+    let thief = Imported { origin: Origin::new("cart:thief"), ..cart_at("c", 9) };
+    let held_by = Some(Origin::new("cart:c"));
+    assert_eq!(
+        bench.import(vec![thief, cart_at("d", 1)]).await,
+        [Outcome::Conflict { held_by }, Outcome::Applied]
+    );
+    assert_eq!(tx_of(&bench, "c").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_changed_id_takes_the_place_of_the_one_before() {
+    let bench = Bench::new().await;
+    let origin = Origin::new("product:1");
+    let stock = |count| vec![(id("v1"), count)];
+    let item = |text: &str, tx, count| Imported {
+        origin: origin.clone(),
+        ..live(Kind::Product, text, tx, product(text, "Thing"), stock(count))
+    };
+    assert_eq!(
+        bench.import(vec![item("a", 1, 3), item("b", 2, 4)]).await,
+        [Outcome::Applied, Outcome::Applied]
+    );
+    assert_eq!(bench.version(Kind::Product, "a").await, None);
+    let found = bench.store.load_by_origin(&bench.shop, &[(Kind::Product, origin)]).await.unwrap();
+    assert_eq!(found[0].as_ref().map(|(id, _)| id.as_str()), Some("b"));
+    assert_eq!(bench.store.stock_all(&bench.shop).await.unwrap(), stock(4));
+}
+
+#[tokio::test]
+async fn stock_goes_with_its_variants_and_never_below_zero() {
+    let bench = Bench::new().await;
+    let item = |text: &str, tx, stock: &[(&str, i64)]| {
+        let stock = stock.iter().map(|(variant, count)| (id(variant), *count)).collect();
+        live(Kind::Product, text, tx, product(text, "Thing"), stock)
+    };
+    bench.import(vec![item("1", 1, &[("a", 1), ("b", 2)]), item("2", 1, &[("c", 3)])]).await;
+    bench.import(vec![item("1", 2, &[("b", 5)])]).await;
+    let stock = || async { bench.store.stock_all(&bench.shop).await.unwrap() };
+    assert_eq!(stock().await, [(id("b"), 5), (id("c"), 3)]);
+    let wrong = bench.import(vec![item("1", 3, &[("c", 1)]), item("2", 3, &[("c", -1)])]).await;
+    assert_eq!(wrong[0], Outcome::Conflict { held_by: Some(Origin::new("product:2")) });
+    assert_eq!(wrong[1], Outcome::Unfit { why: "stock of variant c is -1".to_owned() });
+    assert_eq!(stock().await, [(id("b"), 5), (id("c"), 3)]);
+    bench.import(vec![gone(Kind::Product, "1", 4)]).await;
+    assert_eq!(stock().await, [(id("c"), 3)]);
+}
+
+#[tokio::test]
+async fn an_orders_entries_are_replaced_with_it() {
+    let bench = Bench::new().await;
+    let order = |tx, amounts: &[i64]| {
+        let entry = |amount: &i64| Entry {
+            order: id("o1"),
+            account: "clearing".into(),
+            currency: "IDR".into(),
+            amount: *amount,
+        };
+        let entries = amounts.iter().map(entry).collect();
+        let what = What::Live { id: id("o1"), document: Record::default(), stock: vec![], entries };
+        Imported { kind: Kind::Order, origin: Origin::new("order:o1"), tx, what }
+    };
+    let sum = || async {
+        let sums = bench.store.ledger_sums(&bench.shop).await.unwrap();
+        sums.first().map(|sum| sum.amount)
+    };
+    bench.import(vec![order(1, &[100, 20])]).await;
+    assert_eq!(sum().await, Some(120));
+    bench.import(vec![order(1, &[100, 20]), order(2, &[7])]).await;
+    assert_eq!(sum().await, Some(7));
+    let closed = What::History { id: id("o1"), why: "credit".into(), document: Record::default() };
+    bench.import(vec![Imported { what: closed, ..order(3, &[]) }]).await;
+    assert_eq!(sum().await, None);
+    let counts = bench.store.counts(&bench.shop).await.unwrap();
+    assert_eq!(
+        (counts[0].class, counts[0].why.as_deref(), counts[0].documents),
+        (Class::History, Some("credit"), 1)
+    );
+}
+
+#[tokio::test]
+async fn what_was_written_here_is_found_by_its_origin_when_the_shop_comes_back() {
+    let bench = Bench::new().await;
+    bench.import(vec![cart_at("c", 5)]).await;
+    bench.flip(Side::Backend, 1, 2).await;
+    let born = Write { origin: Some(Origin::new("cart:n")), ..new_cart("n") };
+    let changed = Write { expected: Some(1), ..new_cart("c") };
+    bench.store.commit(bench.commit(vec![born, changed])).await.unwrap();
+    let loaded = bench.store.load(&bench.shop, &[(Kind::Cart, id("c")), (Kind::Cart, id("n"))]).await.unwrap();
+    let txs: Vec<_> = loaded.documents.iter().map(|stored| stored.as_ref().unwrap().source_tx).collect();
+    assert_eq!(txs, [Some(5), None]);
+
+    bench.flip(Side::Legacy, 2, 3).await;
+    let items = vec![cart_at("c", 4), cart_at("c", 6), cart_at("n", 6)];
+    let import = Import { shop: bench.shop.clone(), epoch: Epoch(3), items };
+    let outcomes = bench.store.import(import).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Stale, Outcome::Applied, Outcome::Applied]);
+    assert_eq!(bench.version(Kind::Cart, "n").await, Some(2));
+}
+
+#[tokio::test]
+async fn an_import_longer_than_a_transaction_answers_each_item_in_order() {
+    let bench = Bench::new().await;
+    bench.import(vec![cart_at("c300", 9)]).await;
+    let outcomes = bench.import((0..1000).map(|n| cart_at(&format!("c{n}"), 1)).collect()).await;
+    assert_eq!(outcomes.len(), 1000);
+    let stale: Vec<usize> = (0..1000).filter(|n| outcomes[*n] == Outcome::Stale).collect();
+    assert_eq!(stale, [300]);
+    assert_eq!(bench.import(vec![]).await, []);
+}

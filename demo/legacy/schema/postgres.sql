@@ -1,0 +1,182 @@
+-- kios on PostgreSQL 15: the tables.
+-- No foreign keys, money as decimal text, times as WIB text without a zone: it has grown since 2009.
+
+create table toko (
+  id bigserial primary key,
+  kode varchar(12) not null,
+  nama varchar(80) not null,
+  ongkir varchar(14) not null,
+  pajak_bp bigint not null,
+  zona char(4) not null,
+  diubah varchar(19) not null
+);
+
+create table produk (
+  id bigserial primary key,
+  toko_id bigint not null,
+  kode varchar(20) not null,
+  nama varchar(80) not null,
+  harga varchar(14) not null,
+  stok bigint not null,
+  aktif char(1) not null,
+  hapus bigint not null default 0,
+  f1 varchar(8) not null,
+  dilihat bigint not null default 0,
+  diubah varchar(19) not null
+);
+create index produk_toko on produk (toko_id, id);
+
+create table pelanggan (
+  id bigserial primary key,
+  nama varchar(120) not null,
+  telp varchar(32),
+  surel varchar(120),
+  sandi varchar(60) not null,
+  poin bigint not null default 0
+);
+create index pelanggan_telp on pelanggan (telp);
+
+create table keranjang (
+  id bigserial primary key,
+  toko_id bigint not null,
+  status char(6) not null,
+  sesi varchar(32) not null,
+  dibuat varchar(19) not null,
+  diubah varchar(19) not null
+);
+create index keranjang_toko on keranjang (toko_id, id);
+
+create table keranjang_isi (
+  id bigserial primary key,
+  keranjang_id bigint not null,
+  produk_id bigint not null,
+  jml bigint not null
+);
+create index keranjang_isi_keranjang on keranjang_isi (keranjang_id);
+
+create table transaksi (
+  id bigserial primary key,
+  toko_id bigint not null,
+  keranjang_id bigint,
+  status char(6) not null,
+  nama varchar(120),
+  telp varchar(32),
+  surel varchar(120),
+  jalan varchar(200),
+  kota varchar(80),
+  prov varchar(80),
+  kodepos varchar(16),
+  negara varchar(2),
+  kirim varchar(8),
+  subtotal varchar(14) not null,
+  pajak varchar(14) not null,
+  ongkir varchar(14) not null,
+  total varchar(14) not null,
+  jual_nomor varchar(20),
+  kdx char(4) not null,
+  dibuat varchar(19) not null,
+  diubah varchar(19) not null
+);
+create index transaksi_toko on transaksi (toko_id, id);
+create index transaksi_keranjang on transaksi (keranjang_id);
+
+create table transaksi_isi (
+  id bigserial primary key,
+  transaksi_id bigint not null,
+  produk_id bigint not null,
+  nama varchar(80) not null,
+  harga varchar(14) not null,
+  jml bigint not null,
+  total varchar(14) not null
+);
+create index transaksi_isi_transaksi on transaksi_isi (transaksi_id);
+
+create table jual (
+  id bigserial primary key,
+  toko_id bigint not null,
+  nomor varchar(20) not null,
+  transaksi_id bigint,
+  pelanggan_id bigint not null,
+  tgl varchar(19) not null,
+  status char(8) not null,
+  batal_pada varchar(19) not null,
+  jalan varchar(200),
+  kota varchar(80),
+  prov varchar(80),
+  kodepos varchar(16),
+  negara varchar(2),
+  subtotal varchar(14) not null,
+  pajak varchar(14) not null,
+  ongkir varchar(14) not null,
+  total varchar(14) not null,
+  jml_item bigint not null,
+  catatan varchar(200),
+  kdx char(4) not null,
+  diubah varchar(19) not null
+);
+create unique index jual_nomor on jual (toko_id, nomor);
+
+create table jual_detil (
+  id bigserial primary key,
+  jual_id bigint not null,
+  urut bigint not null,
+  produk_id bigint not null,
+  nama varchar(80) not null,
+  harga varchar(14) not null,
+  jml bigint not null,
+  batal_jml bigint not null,
+  retur_jml bigint not null,
+  pajak varchar(14) not null,
+  total varchar(14) not null,
+  tanda char(1) not null
+);
+create index jual_detil_jual on jual_detil (jual_id);
+
+create table bayar (
+  id bigserial primary key,
+  jual_id bigint not null,
+  cara char(8) not null,
+  jumlah varchar(14) not null,
+  tgl varchar(19) not null,
+  lunas char(1) not null,
+  gagal char(1) not null,
+  rujukan varchar(80)
+);
+create index bayar_jual on bayar (jual_id);
+
+create table kembali (
+  id bigserial primary key,
+  jual_id bigint not null,
+  detil_id bigint,
+  jenis char(6) not null,
+  jml bigint not null,
+  jumlah varchar(14) not null,
+  tgl varchar(19) not null,
+  petugas varchar(20) not null
+);
+create index kembali_jual on kembali (jual_id);
+
+create table idem (
+  toko_id bigint not null,
+  op varchar(20) not null,
+  kunci varchar(128) not null,
+  badan varchar(64) not null,
+  kode bigint not null,
+  jenis varchar(10) not null,
+  hasil varchar(20) not null,
+  tgl varchar(19) not null,
+  primary key (toko_id, op, kunci)
+);
+
+-- The invoices of the years before this program, as they came out of the old one. Read only.
+create table arsip (
+  rowno bigint primary key,
+  "InvoiceNo" text not null,
+  "StockCode" text not null,
+  "Description" text,
+  "Quantity" bigint not null,
+  "InvoiceDate" text not null,
+  "UnitPrice" text not null,
+  "CustomerID" text,
+  "Country" text not null
+);

@@ -1,0 +1,182 @@
+-- kios on SQLite: the tables.
+-- No foreign keys, money as decimal text, times as WIB text without a zone: it has grown since 2009.
+
+create table toko (
+  id integer primary key autoincrement,
+  kode varchar(12) not null,
+  nama varchar(80) not null,
+  ongkir varchar(14) not null,
+  pajak_bp integer not null,
+  zona char(4) not null,
+  diubah varchar(19) not null
+);
+
+create table produk (
+  id integer primary key autoincrement,
+  toko_id integer not null,
+  kode varchar(20) not null,
+  nama varchar(80) not null,
+  harga varchar(14) not null,
+  stok integer not null,
+  aktif char(1) not null,
+  hapus integer not null default 0,
+  f1 varchar(8) not null,
+  dilihat integer not null default 0,
+  diubah varchar(19) not null
+);
+create index produk_toko on produk (toko_id, id);
+
+create table pelanggan (
+  id integer primary key autoincrement,
+  nama varchar(120) not null,
+  telp varchar(32),
+  surel varchar(120),
+  sandi varchar(60) not null,
+  poin integer not null default 0
+);
+create index pelanggan_telp on pelanggan (telp);
+
+create table keranjang (
+  id integer primary key autoincrement,
+  toko_id integer not null,
+  status char(6) not null,
+  sesi varchar(32) not null,
+  dibuat varchar(19) not null,
+  diubah varchar(19) not null
+);
+create index keranjang_toko on keranjang (toko_id, id);
+
+create table keranjang_isi (
+  id integer primary key autoincrement,
+  keranjang_id integer not null,
+  produk_id integer not null,
+  jml integer not null
+);
+create index keranjang_isi_keranjang on keranjang_isi (keranjang_id);
+
+create table transaksi (
+  id integer primary key autoincrement,
+  toko_id integer not null,
+  keranjang_id integer,
+  status char(6) not null,
+  nama varchar(120),
+  telp varchar(32),
+  surel varchar(120),
+  jalan varchar(200),
+  kota varchar(80),
+  prov varchar(80),
+  kodepos varchar(16),
+  negara varchar(2),
+  kirim varchar(8),
+  subtotal varchar(14) not null,
+  pajak varchar(14) not null,
+  ongkir varchar(14) not null,
+  total varchar(14) not null,
+  jual_nomor varchar(20),
+  kdx char(4) not null,
+  dibuat varchar(19) not null,
+  diubah varchar(19) not null
+);
+create index transaksi_toko on transaksi (toko_id, id);
+create index transaksi_keranjang on transaksi (keranjang_id);
+
+create table transaksi_isi (
+  id integer primary key autoincrement,
+  transaksi_id integer not null,
+  produk_id integer not null,
+  nama varchar(80) not null,
+  harga varchar(14) not null,
+  jml integer not null,
+  total varchar(14) not null
+);
+create index transaksi_isi_transaksi on transaksi_isi (transaksi_id);
+
+create table jual (
+  id integer primary key autoincrement,
+  toko_id integer not null,
+  nomor varchar(20) not null,
+  transaksi_id integer,
+  pelanggan_id integer not null,
+  tgl varchar(19) not null,
+  status char(8) not null,
+  batal_pada varchar(19) not null,
+  jalan varchar(200),
+  kota varchar(80),
+  prov varchar(80),
+  kodepos varchar(16),
+  negara varchar(2),
+  subtotal varchar(14) not null,
+  pajak varchar(14) not null,
+  ongkir varchar(14) not null,
+  total varchar(14) not null,
+  jml_item integer not null,
+  catatan varchar(200),
+  kdx char(4) not null,
+  diubah varchar(19) not null
+);
+create unique index jual_nomor on jual (toko_id, nomor);
+
+create table jual_detil (
+  id integer primary key autoincrement,
+  jual_id integer not null,
+  urut integer not null,
+  produk_id integer not null,
+  nama varchar(80) not null,
+  harga varchar(14) not null,
+  jml integer not null,
+  batal_jml integer not null,
+  retur_jml integer not null,
+  pajak varchar(14) not null,
+  total varchar(14) not null,
+  tanda char(1) not null
+);
+create index jual_detil_jual on jual_detil (jual_id);
+
+create table bayar (
+  id integer primary key autoincrement,
+  jual_id integer not null,
+  cara char(8) not null,
+  jumlah varchar(14) not null,
+  tgl varchar(19) not null,
+  lunas char(1) not null,
+  gagal char(1) not null,
+  rujukan varchar(80)
+);
+create index bayar_jual on bayar (jual_id);
+
+create table kembali (
+  id integer primary key autoincrement,
+  jual_id integer not null,
+  detil_id integer,
+  jenis char(6) not null,
+  jml integer not null,
+  jumlah varchar(14) not null,
+  tgl varchar(19) not null,
+  petugas varchar(20) not null
+);
+create index kembali_jual on kembali (jual_id);
+
+create table idem (
+  toko_id integer not null,
+  op varchar(20) not null,
+  kunci varchar(128) not null,
+  badan varchar(64) not null,
+  kode integer not null,
+  jenis varchar(10) not null,
+  hasil varchar(20) not null,
+  tgl varchar(19) not null,
+  primary key (toko_id, op, kunci)
+);
+
+-- The invoices of the years before this program, as they came out of the old one. Read only.
+create table arsip (
+  rowno integer primary key,
+  "InvoiceNo" text not null,
+  "StockCode" text not null,
+  "Description" text,
+  "Quantity" integer not null,
+  "InvoiceDate" text not null,
+  "UnitPrice" text not null,
+  "CustomerID" text,
+  "Country" text not null
+);

@@ -1,0 +1,77 @@
+//! The command line: flags with a value each, and `--init`.
+
+use crate::server::Keys;
+use anyhow::{Context, anyhow, bail};
+use std::path::PathBuf;
+
+const SHOPS_MAX: u32 = 10_000;
+
+#[derive(Debug)]
+pub struct Arguments {
+    pub database: String,
+    pub port: u16,
+    pub keys: Keys,
+    pub seed: u64,
+    pub shops: u32,
+    pub init: bool,
+    pub data: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// # Errors
+    /// A flag that is unknown, lacks its value or has a wrong one; `--database` and the keys are needed.
+    pub fn parse(args: Vec<String>) -> anyhow::Result<Self> {
+        let (mut database, mut host, mut seller) = (None, None, None);
+        let (mut port, mut seed, mut shops, mut init, mut data) = (0, 1, 20, false, None);
+        let mut args = args.into_iter();
+        while let Some(flag) = args.next() {
+            if flag == "--init" {
+                init = true;
+                continue;
+            }
+            let value = args.next().ok_or_else(|| anyhow!("{flag} needs a value"))?;
+            let wrong = || format!("{flag} {value}");
+            match flag.as_str() {
+                "--database" => database = Some(value),
+                "--host-key" => host = Some(value),
+                "--seller-key" => seller = Some(value),
+                "--data" => data = Some(PathBuf::from(value)),
+                "--port" => port = value.parse().with_context(wrong)?,
+                "--seed" => seed = value.parse().with_context(wrong)?,
+                "--shops" => shops = value.parse().with_context(wrong)?,
+                _ => bail!("{flag} is no flag of this program"),
+            }
+        }
+        if shops > SHOPS_MAX {
+            bail!("--shops is at most {SHOPS_MAX}");
+        }
+        let needed = |value: Option<String>, flag: &str| value.ok_or_else(|| anyhow!("{flag} is needed"));
+        let keys = Keys { host: needed(host, "--host-key")?, seller: needed(seller, "--seller-key")? };
+        Ok(Self { database: needed(database, "--database")?, port, keys, seed, shops, init, data })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> anyhow::Result<Arguments> {
+        Arguments::parse(line.split_whitespace().map(ToOwned::to_owned).collect())
+    }
+
+    #[test]
+    fn a_line_is_read_or_refused_with_the_flag() {
+        let read =
+            parse("--database sqlite:x --host-key h --seller-key s --port 7404 --seed 9 --shops 3 --init").unwrap();
+        assert_eq!((read.port, read.seed, read.shops, read.init), (7404, 9, 3, true));
+        for (line, said) in [
+            ("--database", "--database needs a value"),
+            ("--database x --host-key h", "--seller-key is needed"),
+            ("--port x", "--port x"),
+            ("--what x", "--what is no flag of this program"),
+            ("--shops 10001", "--shops is at most 10000"),
+        ] {
+            assert_eq!(parse(line).unwrap_err().to_string(), said);
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! HTTP: which call it is, whether the caller may, and the answer in words the other side knows.
+//!
+//! Every write is one transaction with its row in `idem`; a refusal writes nothing at all.
+
+use crate::database::{Database, Transaction};
+use crate::give_back::{self, Command};
+use crate::shop::{self, Ctx, Done, KEY_MAX, Key};
+use crate::wire::{self, Fields, Kind, Stop, number, parse};
+use crate::{cart, catalog, checkout};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use axum::serve::ListenerExt;
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// The longest request body, in bytes.
+const BODY_MAX: usize = 256 * 1024;
+
+/// Who may look at orders, and who may change products.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    pub host: String,
+    pub seller: String,
+}
+
+struct App {
+    database: Database,
+    keys: Keys,
+}
+
+/// Serves until the listener fails.
+///
+/// # Errors
+/// What the listener says.
+pub async fn serve(listener: TcpListener, database: Database, keys: Keys) -> std::io::Result<()> {
+    let app = Router::new().fallback(handle).with_state(Arc::new(App { database, keys }));
+    let listener = listener.tap_io(|stream| {
+        // An answer is one small write: waiting for more would only delay it.
+        if let Err(error) = stream.set_nodelay(true) {
+            eprintln!("kios: {error}");
+        }
+    });
+    axum::serve(listener, app).await
+}
+
+async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
+    answer(&app, request).await.unwrap_or_else(|stop| wire::failure(&stop))
+}
+
+async fn answer(app: &App, request: Request<Body>) -> Result<Response<Body>, Stop> {
+    let (head, body) = request.into_parts();
+    let path: Vec<&str> = head.uri.path().trim_start_matches('/').split('/').collect();
+    if path == ["health"] {
+        return Ok(Response::new(Body::from("ok\n")));
+    }
+    let ["shops", shop, rest @ ..] = path.as_slice() else { return Err(Stop::no_such_path()) };
+    let call = Call::of(&head.method, rest).ok_or_else(Stop::no_such_path)?;
+    call.guard(&app.keys, &head.headers)?;
+    let shop = number(shop).ok_or_else(Stop::no_such_path)?;
+    let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| {
+        Stop::bad(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", format!("a body has at most {BODY_MAX} bytes"))
+    })?;
+    match call {
+        Call::Read(read) => answer_read(&app.database, shop, read, body).await,
+        Call::Write(write) => {
+            let key = key_of(&head.headers, write.operation(), &body)?;
+            answer_write(&app.database, shop, write, key, body).await
+        }
+    }
+}
+
+/// A call that changes nothing that anybody was promised.
+#[derive(Debug, Clone)]
+enum Read {
+    Search,
+    Lookup,
+    /// Counted as a view.
+    Product,
+    Cart(String),
+    Checkout(String),
+    Order(String),
+}
+
+/// A call with an idempotency key.
+#[derive(Debug, Clone)]
+enum Write {
+    CartCreate,
+    CartUpdate(String),
+    CartCancel(String),
+    CheckoutCreate,
+    CheckoutUpdate(String),
+    CheckoutComplete(String),
+    CheckoutCancel(String),
+    OrderCancel(String),
+    OrderRefund(String),
+    ProductEdit(String),
+}
+
+#[derive(Debug, Clone)]
+enum Call {
+    Read(Read),
+    Write(Write),
+}
+
+impl Call {
+    fn of(method: &Method, path: &[&str]) -> Option<Self> {
+        let id = |id: &&str| (*id).to_owned();
+        Some(match (method.as_str(), path) {
+            ("POST", ["catalog", "search"]) => Self::Read(Read::Search),
+            ("POST", ["catalog", "lookup"]) => Self::Read(Read::Lookup),
+            ("POST", ["catalog", "product"]) => Self::Read(Read::Product),
+            ("GET", ["carts", cart]) => Self::Read(Read::Cart(id(cart))),
+            ("GET", ["checkout-sessions", checkout]) => Self::Read(Read::Checkout(id(checkout))),
+            ("GET", ["orders", order]) => Self::Read(Read::Order(id(order))),
+            ("POST", ["carts"]) => Self::Write(Write::CartCreate),
+            ("PUT", ["carts", cart]) => Self::Write(Write::CartUpdate(id(cart))),
+            ("POST", ["carts", cart, "cancel"]) => Self::Write(Write::CartCancel(id(cart))),
+            ("POST", ["checkout-sessions"]) => Self::Write(Write::CheckoutCreate),
+            ("PUT", ["checkout-sessions", it]) => Self::Write(Write::CheckoutUpdate(id(it))),
+            ("POST", ["checkout-sessions", it, "complete"]) => Self::Write(Write::CheckoutComplete(id(it))),
+            ("POST", ["checkout-sessions", it, "cancel"]) => Self::Write(Write::CheckoutCancel(id(it))),
+            ("POST", ["orders", order, "cancel"]) => Self::Write(Write::OrderCancel(id(order))),
+            ("POST", ["orders", order, "refund"]) => Self::Write(Write::OrderRefund(id(order))),
+            ("PUT", ["seller", "products", product]) => Self::Write(Write::ProductEdit(id(product))),
+            _ => return None,
+        })
+    }
+
+    /// Orders are the host's to see, products the seller's to change.
+    fn guard(&self, keys: &Keys, headers: &HeaderMap) -> Result<(), Stop> {
+        let key = match self {
+            Self::Read(Read::Order(_)) | Self::Write(Write::OrderCancel(_) | Write::OrderRefund(_)) => &keys.host,
+            Self::Write(Write::ProductEdit(_)) => &keys.seller,
+            Self::Read(_) | Self::Write(_) => return Ok(()),
+        };
+        let given = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
+        if same(given, format!("Bearer {key}").as_bytes()) {
+            return Ok(());
+        }
+        Err(Stop::bad(StatusCode::UNAUTHORIZED, "unauthorized", "this needs another key"))
+    }
+}
+
+/// Compares without telling, by the time it takes, how much of it was right.
+fn same(given: &[u8], right: &[u8]) -> bool {
+    given.len() == right.len() && given.iter().zip(right).fold(0, |seen, (a, b)| seen | (a ^ b)) == 0
+}
+
+impl Write {
+    const fn operation(&self) -> &'static str {
+        match self {
+            Self::CartCreate => "cart.create",
+            Self::CartUpdate(_) => "cart.update",
+            Self::CartCancel(_) => "cart.cancel",
+            Self::CheckoutCreate => "checkout.create",
+            Self::CheckoutUpdate(_) => "checkout.update",
+            Self::CheckoutComplete(_) => "checkout.complete",
+            Self::CheckoutCancel(_) => "checkout.cancel",
+            Self::OrderCancel(_) => "order.cancel",
+            Self::OrderRefund(_) => "order.refund",
+            Self::ProductEdit(_) => "product.edit",
+        }
+    }
+
+    fn run(&self, tx: &mut Transaction<'_>, ctx: &Ctx, body: &[u8]) -> Result<Done, Stop> {
+        match self {
+            Self::CartCreate => cart::create(tx, ctx, &parse(body)?),
+            Self::CartUpdate(id) => cart::update(tx, ctx, id, &parse(body)?),
+            Self::CartCancel(id) => cart::cancel(tx, ctx, id),
+            Self::CheckoutCreate => checkout::create(tx, ctx, &parse(body)?),
+            Self::CheckoutUpdate(id) => checkout::update(tx, ctx, id, &parse(body)?),
+            Self::CheckoutComplete(id) => checkout::complete(tx, ctx, id, &parse(body)?),
+            Self::CheckoutCancel(id) => checkout::cancel(tx, ctx, id),
+            Self::OrderCancel(id) => give_back::give_back(tx, ctx, id, Command::Cancel, &parse(body)?),
+            Self::OrderRefund(id) => give_back::give_back(tx, ctx, id, Command::Refund, &parse(body)?),
+            Self::ProductEdit(id) => catalog::edit(tx, ctx, id, &parse(body)?),
+        }
+    }
+}
+
+impl Read {
+    fn run(&self, tx: &mut Transaction<'_>, ctx: &Ctx, body: &[u8]) -> Result<Fields, Stop> {
+        match self {
+            Self::Search => catalog::search(tx, ctx, &parse(body)?),
+            Self::Lookup => catalog::lookup(tx, ctx, &parse(body)?),
+            Self::Product => catalog::view(tx, ctx, &parse::<wire::Item>(body)?.id),
+            Self::Cart(id) => cart::get(tx, ctx, id),
+            Self::Checkout(id) => shop::render(tx, ctx, Kind::Checkout, id),
+            Self::Order(id) => shop::render(tx, ctx, Kind::Order, id),
+        }
+    }
+
+    const fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Checkout(_) => Some(Kind::Checkout),
+            Self::Search | Self::Lookup | Self::Product | Self::Cart(_) | Self::Order(_) => None,
+        }
+    }
+}
+
+async fn answer_read(database: &Database, shop: i64, read: Read, body: Bytes) -> Result<Response<Body>, Stop> {
+    let kind = read.kind();
+    let counts = matches!(read, Read::Product);
+    let work = move |tx: &mut Transaction<'_>| {
+        let ctx = Ctx::load(tx, shop, Timestamp::now())?;
+        read.run(tx, &ctx, &body)
+    };
+    let fields = if counts { database.write(work).await? } else { database.read(work).await? };
+    Ok(wire::answer(StatusCode::OK, "success", kind, fields))
+}
+
+async fn answer_write(
+    database: &Database,
+    shop: i64,
+    write: Write,
+    key: Key,
+    body: Bytes,
+) -> Result<Response<Body>, Stop> {
+    let work = move |tx: &mut Transaction<'_>| {
+        let ctx = Ctx::load(tx, shop, Timestamp::now())?;
+        let done = shop::once(tx, &ctx, &key, |tx| write.run(tx, &ctx, &body))?;
+        let mut fields = shop::render(tx, &ctx, done.kind, &done.id)?;
+        if !done.messages.is_empty() {
+            fields.insert("messages".into(), serde_json::Value::Array(done.messages));
+        }
+        Ok((done.status, done.kind, fields))
+    };
+    match database.write(work).await {
+        Ok((status, kind, fields)) => Ok(wire::answer(status, "success", Some(kind), fields)),
+        Err(Stop::Refused(refusal)) => refused(database, shop, refusal).await,
+        Err(stop) => Err(stop),
+    }
+}
+
+/// The refusal, and beside it the resource as it stands now that nothing was done.
+async fn refused(database: &Database, shop: i64, refusal: wire::Refusal) -> Result<Response<Body>, Stop> {
+    let Some((kind, id)) = refusal.about.clone() else { return Err(Stop::Refused(refusal)) };
+    let shown = database
+        .read(move |tx| {
+            let ctx = Ctx::load(tx, shop, Timestamp::now())?;
+            shop::render(tx, &ctx, kind, &id)
+        })
+        .await;
+    let mut fields = match shown {
+        Ok(fields) => fields,
+        Err(Stop::Refused(_)) => Fields::new(),
+        Err(stop) => return Err(stop),
+    };
+    fields.insert("messages".into(), serde_json::json!([refusal.message()]));
+    Ok(wire::answer(StatusCode::OK, "error", Some(kind), fields))
+}
+
+fn key_of(headers: &HeaderMap, operation: &'static str, body: &[u8]) -> Result<Key, Stop> {
+    let missing = || {
+        let content = format!("a write needs an Idempotency-Key of 1 to {KEY_MAX} letters");
+        Stop::bad(StatusCode::BAD_REQUEST, "idempotency_key_missing", content)
+    };
+    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
+    if key.is_empty() || key.len() > KEY_MAX {
+        return Err(missing());
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA256, body);
+    let body = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Key { operation, key: key.to_owned(), body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_right_or_it_is_not() {
+        assert!(same(b"Bearer a", b"Bearer a"));
+        for wrong in [&b""[..], b"Bearer b", b"Bearer ", b"Bearer aa"] {
+            assert!(!same(wrong, b"Bearer a"));
+        }
+    }
+
+    #[test]
+    fn an_unknown_path_is_no_call() {
+        assert!(Call::of(&Method::GET, &["carts"]).is_none());
+        assert!(Call::of(&Method::POST, &["orders", "1", "ship"]).is_none());
+        assert!(Call::of(&Method::POST, &["carts"]).is_some());
+    }
+}
