@@ -169,8 +169,12 @@ impl Checkout {
         let old_price =
             |line: &Line| self.lines.iter().find(|old| old.product == line.product).map(|old| old.unit_price);
         let moved = after.lines.iter().any(|line| old_price(line).is_some_and(|old| old != line.unit_price));
-        let goods = |checkout: &Self| -> Vec<(PublicId, u32)> {
-            checkout.lines.iter().map(|line| (line.product.clone(), line.quantity)).collect()
+        // The same goods in another order are the same goods.
+        let goods = |checkout: &Self| {
+            let lines = checkout.lines.iter().map(|line| (line.product.clone(), line.quantity));
+            let mut goods: Vec<(PublicId, u32)> = lines.collect();
+            goods.sort();
+            goods
         };
         moved || (goods(self) == goods(after) && self.totals.tax != after.totals.tax)
     }

@@ -100,11 +100,22 @@ pub enum Got {
     /// `where` is false, or there is no anchor row.
     Absent,
     /// Count fields (stock) are in the document; they are split off before it is stored.
-    Live { document: Record, losers: Vec<Loser>, reports: Vec<Report> },
+    Live {
+        document: Record,
+        losers: Vec<Loser>,
+        reports: Vec<Report>,
+    },
     /// `{id, placed_at?, currency, total, lines: [{product, title, unit_price, quantity}]}`, amounts as decimal text.
-    History { document: Record, why: Name },
-    Merged { why: Name },
-    Refused { faults: Vec<Fault> },
+    History {
+        document: Record,
+        why: Name,
+    },
+    Merged {
+        why: Name,
+    },
+    Refused {
+        faults: Vec<Fault>,
+    },
 }
 
 /// A value of a group that was not taken (`losers` of a rule).

@@ -21,7 +21,9 @@ pub(crate) struct Codec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CodecKind {
     /// With `trim`, blanks at both ends make no difference.
-    Text { trim: bool },
+    Text {
+        trim: bool,
+    },
     Int,
     /// A key as a public id: decimal text of an integer, or the text itself.
     Key,
@@ -29,7 +31,9 @@ pub(crate) enum CodecKind {
     /// An integer column of minor units.
     Minor,
     /// A decimal kept as text.
-    Exact { separator: char },
+    Exact {
+        separator: char,
+    },
     Instant(InstantText),
     /// Bytes, or hexadecimal text, as lower-case hexadecimal text.
     Hex,
@@ -91,7 +95,9 @@ impl Codec {
             CodecKind::Words(words) => {
                 let word = plain_text(cell, padded)?;
                 let class = words.read.get(word.as_str());
-                class.map(|class| Node::from(&**class)).ok_or_else(|| ("word", format!("\"{}\" is not listed", cut(&word))))
+                class
+                    .map(|class| Node::from(&**class))
+                    .ok_or_else(|| ("word", format!("\"{}\" is not listed", cut(&word))))
             }
             CodecKind::Bool => {
                 let value = whole(cell).filter(|value| (0..=1).contains(value));
@@ -214,7 +220,8 @@ impl InstantText {
 
 impl Words {
     fn print(&self, class: &str, column: &Column) -> Result<Cell, No> {
-        let word = self.print.get(class).ok_or_else(|| ("no_word", format!("no word for `{class}` in {}", column.name)))?;
+        let word =
+            self.print.get(class).ok_or_else(|| ("no_word", format!("no word for `{class}` in {}", column.name)))?;
         Ok(word_cell(word, column))
     }
 }
@@ -337,5 +344,74 @@ fn hex_cell(text: &str, column: &Column) -> Result<Cell, No> {
         Some(bytes) if column.ty == ColumnType::Bytes => Ok(Cell::Bytes(bytes)),
         Some(_) => Ok(Cell::Text(text.to_owned())),
         None => Err(("shape", format!("\"{}\" is not hexadecimal", cut(text)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vocab::row::Use;
+
+    fn column(ty: ColumnType, nullable: bool) -> Column {
+        Column { name: "cell".into(), ty, nullable, usage: Use::Moved }
+    }
+
+    fn money(print: Option<u32>) -> Codec {
+        Codec::plain(CodecKind::Money(MoneyText { separator: '.', read: (0, 4), print, minor: 2 }))
+    }
+
+    #[test]
+    fn floats_are_printed_as_a_float_is_written() {
+        let text = column(ColumnType::Text(None), false);
+        for (cell, minor) in [("2.1", 210), ("18.0", 1_800), ("0.05", 5), ("-3.0", -300)] {
+            let codec = money(None);
+            assert_eq!(codec.read(&Cell::Text(cell.to_owned()), &text), Ok(Node::Int(minor)));
+            assert_eq!(codec.print(&Node::Int(minor), &text), Ok(Cell::Text(cell.to_owned())));
+        }
+    }
+
+    #[test]
+    fn money_is_exact_or_a_fault() {
+        let text = column(ColumnType::Text(Some(8)), false);
+        let read = |cell: &str| money(Some(2)).read(&Cell::Text(cell.to_owned()), &text);
+        assert_eq!(
+            [read("12.3400"), read("12"), read("12.3")],
+            [Ok(Node::Int(1_234)), Ok(Node::Int(1_200)), Ok(Node::Int(1_230))]
+        );
+        let codes = ["12.345", "12.34567", "1e3", "", "Rp 5"].map(|cell| read(cell).unwrap_err().0);
+        assert_eq!(codes, ["sub_minor", "money_digits", "money", "money", "money"]);
+        assert_eq!(money(Some(2)).print(&Node::Int(100_000_000), &text).unwrap_err().0, "too_long");
+        assert_eq!(money(Some(0)).print(&Node::Int(150), &text).unwrap_err().0, "money_digits");
+    }
+
+    #[test]
+    fn blanks_at_the_end_are_nothing_in_a_padded_column_and_something_elsewhere() {
+        let codec = Codec::plain(CodecKind::Text { trim: false });
+        let cell = Cell::Text("VA      ".to_owned());
+        assert_eq!(codec.read(&cell, &column(ColumnType::Char(8), false)), Ok(Node::from("VA")));
+        assert_eq!(codec.read(&cell, &column(ColumnType::Text(Some(8)), false)), Ok(Node::from("VA      ")));
+        let bare = Cell::Text("VA".to_owned());
+        assert!(same_cell(&cell, &bare, &ColumnType::Char(8)));
+        assert!(!same_cell(&cell, &bare, &ColumnType::Text(Some(8))));
+    }
+
+    #[test]
+    fn nobody_is_written_as_the_column_can_say_it() {
+        let codec = Codec { kind: CodecKind::Key, none: Some(Cell::Int(0)) };
+        let (strict, loose) = (column(ColumnType::Int, false), column(ColumnType::Int, true));
+        assert_eq!(codec.read(&Cell::Int(0), &strict), Ok(Node::Null));
+        assert_eq!(codec.print(&Node::Null, &strict), Ok(Cell::Int(0)));
+        assert_eq!(codec.print(&Node::Null, &loose), Ok(Cell::Null));
+        assert_eq!(Codec::plain(CodecKind::Key).print(&Node::Null, &strict).unwrap_err().0, "null");
+        assert_eq!(codec.print(&Node::from("007"), &strict).unwrap_err().0, "foreign_id");
+    }
+
+    #[test]
+    fn hashes_are_bytes_or_text() {
+        let codec = Codec::plain(CodecKind::Hex);
+        let bytes = column(ColumnType::Bytes, false);
+        assert_eq!(codec.read(&Cell::Bytes(vec![0, 255]), &bytes), Ok(Node::from("00ff")));
+        assert_eq!(codec.print(&Node::from("00ff"), &bytes), Ok(Cell::Bytes(vec![0, 255])));
+        assert_eq!(codec.print(&Node::from("0"), &bytes).unwrap_err().0, "shape");
     }
 }

@@ -3,6 +3,7 @@
 mod births;
 mod codecs;
 mod coverage;
+mod decisions;
 mod derived;
 mod elements;
 mod entities;
@@ -98,8 +99,7 @@ pub(crate) fn compile(files: &[File<'_>], shapes: &[Shape]) -> Result<Mapping, V
     let mut sink = Sink::new(files);
     let parsed: Vec<_> =
         files.iter().enumerate().filter_map(|(no, file)| Some((no, file::parse(no, file.text, &mut sink)?))).collect();
-    let mut draft =
-        Draft { shapes, tables: Vec::new(), uses: Vec::new(), rules: Vec::new(), triggers: Vec::new() };
+    let mut draft = Draft { shapes, tables: Vec::new(), uses: Vec::new(), rules: Vec::new(), triggers: Vec::new() };
     let mut open = Vec::new();
     for (no, table) in &parsed {
         let mut root = file::root(*no, files[*no].text, table);
@@ -116,8 +116,8 @@ pub(crate) fn compile(files: &[File<'_>], shapes: &[Shape]) -> Result<Mapping, V
         triggers::compile(&mut root, &mut draft, &mut sink);
         root.finish("the file", &mut sink);
     }
-    let births = births::check(&mut draft, &mut sink);
     coverage::check(&draft, &mut sink);
+    let births = births::check(&draft, &mut sink);
     if sink.count() > 0 {
         return Err(sink.into_found());
     }

@@ -8,13 +8,15 @@ use vocab::shape::{Field, Type};
 
 /// The path of the first value that is not of its field's type; counts may be absent.
 pub(crate) fn misfit(fields: &[Field], record: &Record) -> Option<String> {
-    let unknown = record.0.keys().find(|name| &***name != "origin" && !fields.iter().any(|field| *field.name == ***name));
+    let unknown =
+        record.0.keys().find(|name| &***name != "origin" && !fields.iter().any(|field| *field.name == ***name));
     if let Some(name) = unknown {
         return Some(name.to_string());
     }
     fields.iter().find_map(|field| {
         let node = record.get(field.name).unwrap_or(&Node::Null);
-        misfit_of(field, node).map(|inner| if inner.is_empty() { field.name.to_owned() } else { format!("{}.{inner}", field.name) })
+        misfit_of(field, node)
+            .map(|inner| if inner.is_empty() { field.name.to_owned() } else { format!("{}.{inner}", field.name) })
     })
 }
 

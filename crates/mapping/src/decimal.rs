@@ -36,7 +36,8 @@ impl Decimal {
             None => (digits, ""),
         };
         let are_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || !are_digits(whole) || !are_digits(fraction) || whole.len() + fraction.len() > DIGITS_MAX {
+        if whole.is_empty() || !are_digits(whole) || !are_digits(fraction) || whole.len() + fraction.len() > DIGITS_MAX
+        {
             return None;
         }
         let units: i128 = format!("{whole}{fraction}").parse().ok()?;

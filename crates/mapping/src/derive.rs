@@ -12,7 +12,10 @@ pub(crate) fn values(derived: &Derived, list: Option<&Name>, document: &Record) 
     let elements = elements(list, document);
     match &derived.how {
         DerivedHow::Value(expr) => Some(
-            elements.iter().map(|record| node_of(expr.eval(Scope { record: Some(record), ..Scope::default() }))).collect(),
+            elements
+                .iter()
+                .map(|record| node_of(expr.eval(Scope { record: Some(record), ..Scope::default() })))
+                .collect(),
         ),
         DerivedHow::Spread { field, weight, unit, rest_last } => {
             let weights: Option<Vec<i64>> = elements.iter().map(|record| record.int(weight)).collect();
@@ -43,7 +46,9 @@ pub(crate) fn inputs(derived: &Derived, document: &Record) -> Vec<Node> {
                 return pick(record, name);
             }
             let each = records(document, part).into_iter();
-            Node::List(each.map(|record| Node::List(vec![pick(record, &"origin".into()), pick(record, name)])).collect())
+            Node::List(
+                each.map(|record| Node::List(vec![pick(record, &"origin".into()), pick(record, name)])).collect(),
+            )
         }
     };
     derived.inputs.iter().map(of_input).collect()

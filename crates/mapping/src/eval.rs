@@ -21,7 +21,9 @@ impl Expr {
             Self::Int(value) => Value::Int(*value),
             Self::Decimal(value) => Value::Decimal(*value),
             Self::Text(text) => Value::Text(text.into()),
-            Self::Column(column, padded) => scope.row.map_or(Value::Null, |row| cell_value(row.0.get(*column), *padded)),
+            Self::Column(column, padded) => {
+                scope.row.map_or(Value::Null, |row| cell_value(row.0.get(*column), *padded))
+            }
             Self::Field(name) => scope.record.map_or(Value::Null, |record| node_value(record.get(name))),
             Self::OneField(one, name) => {
                 node_value(scope.record.and_then(|record| record.record(one)).and_then(|one| one.get(name)))
@@ -35,9 +37,7 @@ impl Expr {
             Self::IsNull(inner, null) => Value::Bool(matches!(inner.eval(scope), Value::Null) == *null),
             Self::Arithmetic(how, a, b) => arithmetic(*how, &a.eval(scope), &b.eval(scope)),
             Self::Negative(inner) => arithmetic(Arithmetic::Subtract, &Value::Int(0), &inner.eval(scope)),
-            Self::Count(source) => {
-                Value::Int(i64::try_from(elements(source, scope).count()).unwrap_or(i64::MAX))
-            }
+            Self::Count(source) => Value::Int(i64::try_from(elements(source, scope).count()).unwrap_or(i64::MAX)),
             Self::Fold(fold, source, inner) => run(*fold, elements(source, scope).map(|scope| inner.eval(scope))),
             Self::Call(function, arguments) => call(*function, arguments, scope),
         }
@@ -98,12 +98,10 @@ fn run<'a>(fold: Fold, mut values: impl Iterator<Item = Value<'a>>) -> Value<'a>
 }
 
 fn best<'a>(values: impl Iterator<Item = Value<'a>>, wanted: Ordering) -> Value<'a> {
-    values.filter(|value| !matches!(value, Value::Null)).fold(Value::Null, |best, value| {
-        match order(&value, &best) {
-            None => value,
-            Some(found) if found == wanted => value,
-            Some(_) => best,
-        }
+    values.filter(|value| !matches!(value, Value::Null)).fold(Value::Null, |best, value| match order(&value, &best) {
+        None => value,
+        Some(found) if found == wanted => value,
+        Some(_) => best,
     })
 }
 
@@ -195,9 +193,7 @@ fn of_one(function: Function, value: Value<'_>) -> Value<'_> {
             Cow::Owned(text) => Value::Text(text.trim().to_owned().into()),
         },
         (Function::Lower, Value::Text(text)) => Value::Text(text.to_lowercase().into()),
-        (Function::Length, Value::Text(text)) => {
-            i64::try_from(text.chars().count()).map_or(Value::Null, Value::Int)
-        }
+        (Function::Length, Value::Text(text)) => i64::try_from(text.chars().count()).map_or(Value::Null, Value::Int),
         _ => Value::Null,
     }
 }

@@ -43,7 +43,8 @@ impl Mapping {
             Anchor::Group(_) => gather_group(program, rows, context),
         };
         let Some(gathered) = gathered else { return Got::Absent };
-        let lists: Vec<Vec<&Row>> = gathered.lists.iter().map(|rows| rows.iter().map(|(_, row)| *row).collect()).collect();
+        let lists: Vec<Vec<&Row>> =
+            gathered.lists.iter().map(|rows| rows.iter().map(|(_, row)| *row).collect()).collect();
         let group: Vec<&Row> = gathered.group.iter().map(|(_, row)| *row).collect();
         let scope = Scope { row: Some(gathered.anchor.1), lists: &lists, group: &group, ..Scope::default() };
         if program.filter.as_ref().is_some_and(|filter| !filter.holds(scope)) {
@@ -56,7 +57,12 @@ impl Mapping {
             Some((Fate::Merged, why)) => Got::Merged { why: why.clone() },
             Some((Fate::Refused, why)) => {
                 let mut notes = Notes::default();
-                Reader::new(self, program, &mut notes).fault(self.spot(program, &gathered), None, "class", why.to_string());
+                Reader::new(self, program, &mut notes).fault(
+                    self.spot(program, &gathered),
+                    None,
+                    "class",
+                    why.to_string(),
+                );
                 Got::Refused { faults: notes.faults }
             }
         }
@@ -121,7 +127,11 @@ impl Mapping {
             let mut elements = Vec::new();
             for &(key, row) in found {
                 let spot = Spot { table: list.table, key, row };
-                let mut element = Record::default().with("origin", origin::print(&self.tables[list.table], key));
+                let origin = match (list.from, program.group) {
+                    (From::Own, Some(_)) => self.origin_of(program, gathered),
+                    _ => origin::print(&self.tables[list.table], key),
+                };
+                let mut element = Record::default().with("origin", origin);
                 reader.fields(&fields, spot, &gathered.group, Scope { row: Some(row), ..scope }, &mut element);
                 elements.push(Node::Record(element));
             }

@@ -30,10 +30,8 @@ pub(crate) fn document(
     let key = || origin.split_once(':').map_or_else(String::new, |(_, key)| key.to_owned());
     let id = field(mapping, program, "id", spot, gathered, scope);
     let id = if let Node::Text(id) = id { id } else { key() };
-    let mut record = Record::default()
-        .with("origin", origin.as_str())
-        .with("id", id)
-        .with("currency", &*program.currency);
+    let mut record =
+        Record::default().with("origin", origin.as_str()).with("id", id).with("currency", &*program.currency);
     if let placed @ Node::Int(_) = field(mapping, program, "placed_at", spot, gathered, scope) {
         record.set("placed_at", placed);
     }
@@ -56,9 +54,11 @@ pub(crate) fn document(
             lines.push(Node::Record(line));
         }
     }
-    let total = program.history.total.as_ref().map(|binding| {
-        amount(&spot.row.0[binding.column], &binding.codec, &table.columns[binding.column])
-    });
+    let total = program
+        .history
+        .total
+        .as_ref()
+        .map(|binding| amount(&spot.row.0[binding.column], &binding.codec, &table.columns[binding.column]));
     record.set("total", total.unwrap_or_else(|| sum.print('.')));
     record.set("lines", lines);
     if notes.faults.is_empty() { Ok(record) } else { Err(notes.faults) }
@@ -89,10 +89,14 @@ fn line(mapping: &Mapping, program: &Program, list: &ListForm, (key, row): Keyed
         }
         let form = list.fields.iter().find(|field| &*field.name == name).map(|field: &FieldForm| &field.form);
         match form {
-            Some(Form::Column(binding)) => part_of(&row.0[binding.column], &binding.codec, column(binding.column), program.minor),
+            Some(Form::Column(binding)) => {
+                part_of(&row.0[binding.column], &binding.codec, column(binding.column), program.minor)
+            }
             Some(Form::Const(node)) => node.clone(),
             Some(Form::Value(expr)) => node_of(expr.eval(Scope { row: Some(row), ..Scope::default() })),
-            Some(Form::Count(_) | Form::Decide(_) | Form::Pick(_) | Form::Currency(_) | Form::Part) | None => Node::Null,
+            Some(Form::Count(_) | Form::Decide(_) | Form::Pick(_) | Form::Currency(_) | Form::Part) | None => {
+                Node::Null
+            }
         }
     };
     let text = |node: Node| match node {

@@ -7,9 +7,15 @@
 enum Piece {
     Literal(char),
     Year,
-    Month { padded: bool },
-    Day { padded: bool },
-    Hour { padded: bool },
+    Month {
+        padded: bool,
+    },
+    Day {
+        padded: bool,
+    },
+    Hour {
+        padded: bool,
+    },
     Minute,
     Second,
     /// Six digits.
@@ -196,10 +202,13 @@ mod tests {
     fn what_is_read_is_printed_again_and_the_rest_is_refused() {
         let full = Pattern::parse("%Y-%m-%d %H:%M:%S").unwrap();
         let short = Pattern::parse("%-m/%-d/%Y %-H:%M").unwrap();
-        for (pattern, text) in [(&full, "2024-02-29 23:59:59"), (&full, "1969-12-31 00:00:00"), (&short, "12/1/2010 8:26")] {
+        for (pattern, text) in
+            [(&full, "2024-02-29 23:59:59"), (&full, "1969-12-31 00:00:00"), (&short, "12/1/2010 8:26")]
+        {
             assert_eq!(print(pattern, parse(pattern, text).unwrap()).unwrap(), text);
         }
-        for text in ["2023-02-29 00:00:00", "0000-00-00 00:00:00", "2024-1-01 00:00:00", "2024-01-01 24:00:00", "x", ""] {
+        for text in ["2023-02-29 00:00:00", "0000-00-00 00:00:00", "2024-1-01 00:00:00", "2024-01-01 24:00:00", "x", ""]
+        {
             assert_eq!(parse(&full, text), None, "{text}");
         }
         assert_eq!(parse(&short, "012/1/2010 8:26"), None);

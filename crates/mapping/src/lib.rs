@@ -31,7 +31,8 @@ mod typing;
 mod write;
 
 pub use api::{
-    Anchor, Block, ChangeOf, Context, Debt, Fault, Foreseen, Gather, Got, Join, Loser, Put, PutOutcome, Report, Rows, RuleNo, Touch,
+    Anchor, Block, ChangeOf, Context, Debt, Fault, Foreseen, Gather, Got, Join, Loser, Put, PutOutcome, Report, Rows,
+    RuleNo, Touch,
 };
 pub use diagnostics::Diagnostic;
 use pattern::IdPattern;

@@ -171,7 +171,12 @@ pub(crate) struct Derived {
 pub(crate) enum DerivedHow {
     Value(Expr),
     /// The document's `field`, split over the list by `weight` in multiples of `unit`.
-    Spread { field: Name, weight: Name, unit: i64, rest_last: bool },
+    Spread {
+        field: Name,
+        weight: Name,
+        unit: i64,
+        rest_last: bool,
+    },
 }
 
 /// How a birth fills the columns of a table that nothing else writes.

@@ -117,9 +117,8 @@ impl Mapping {
             }
         }
         let program = aggregate.program();
-        let own = std::iter::once(program.table).chain(
-            program.lists.iter().map(|list| list.table).filter(|table| *table != program.table),
-        );
+        let own = std::iter::once(program.table)
+            .chain(program.lists.iter().map(|list| list.table).filter(|table| *table != program.table));
         for table in own {
             for (key, _) in aggregate.rows.of(table) {
                 if !target.contains_key(&(table, key.clone())) {
@@ -172,9 +171,10 @@ impl Mapping {
                 Edit::Delete { .. } => continue,
             };
             let counted = |column: ColumnNo| {
-                outcome.expect.iter().any(|(t, k, cells)| {
-                    *t == table && k == key && cells.iter().any(|(counted, _)| *counted == column)
-                })
+                outcome
+                    .expect
+                    .iter()
+                    .any(|(t, k, cells)| *t == table && k == key && cells.iter().any(|(counted, _)| *counted == column))
             };
             let told = cells.iter().filter(|(column, _)| {
                 let of = &self.tables[table].columns[*column];

@@ -60,7 +60,8 @@ impl<'a> Reader<'a> {
                 Form::Pick(pick) => self.pick(field, pick, spot, group),
                 Form::Value(expr) => {
                     let value = node_of(expr.eval(Scope { record: Some(&*record), ..scope }));
-                    self.not_null(field, value, spot, None)
+                    // After a fault, what is computed from the unread field is no news.
+                    if self.notes.faults.is_empty() { self.not_null(field, value, spot, None) } else { None }
                 }
             };
             record.set(field.name.clone(), node.unwrap_or(Node::Null));

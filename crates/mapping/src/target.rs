@@ -174,13 +174,7 @@ impl<'a> Aggregate<'a> {
         self.fields(&list.fields, list.table, self.key, was, element, anchor)
     }
 
-    fn one(
-        &self,
-        one: &OneForm,
-        after: &Record,
-        anchor: &mut TargetRow,
-        target: &mut Target,
-    ) -> Result<(), Owed> {
+    fn one(&self, one: &OneForm, after: &Record, anchor: &mut TargetRow, target: &mut Target) -> Result<(), Owed> {
         let program = self.program();
         let column = &self.mapping.tables[program.table].columns[one.anchor_column];
         let node = after.get(&one.name).unwrap_or(&Node::Null);
@@ -235,7 +229,8 @@ impl<'a> Aggregate<'a> {
             let Some(key) = element_key(self.mapping, list.table, element) else {
                 return Err(("no_origin", format!("an element of `{}` does not say which row it is", list.name)));
             };
-            let before = was.iter().copied().find(|was| element_key(self.mapping, list.table, was).as_ref() == Some(&key));
+            let before =
+                was.iter().copied().find(|was| element_key(self.mapping, list.table, was).as_ref() == Some(&key));
             let base = self.base_row(list.table, &key).filter(|_| before.is_some());
             let mut row = self.row(list.table, &key, before)?;
             if let (Some(base), Some(order)) = (base, list.order) {

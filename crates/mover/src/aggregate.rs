@@ -57,11 +57,6 @@ fn entries_of(order: &commerce::order::Order) -> Result<Vec<Entry>, Fault> {
     Ok(stored.collect())
 }
 
-/// The ledger entries that an order's document stands for.
-pub(crate) fn entries(document: &Record) -> Result<Vec<Entry>, Fault> {
-    entries_of(&commerce::order::Order::from_document(document)?)
-}
-
 /// Checks a closed document that no live rule fits.
 pub(crate) fn history(document: &Record, why: &str) -> Result<(PublicId, Record), Fault> {
     let found = History::found(document, why)?;

@@ -14,6 +14,8 @@ use cutover::state::State;
 use cutover::step::{For, Step};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use crate::staged::Ledger;
+use std::collections::BTreeMap;
 use tokio::sync::watch;
 use vocab::id::{Direction, Epoch, Name, Seq, ShopId, Side, Timestamp};
 
@@ -22,6 +24,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const LOOK_HELD: Duration = Duration::from_micros(500);
 /// How often what is not proven is proven again while nothing else is to be done.
 const PROVE_EVERY: Duration = Duration::from_millis(500);
+const PROVE_SOON: Duration = Duration::from_millis(50);
 
 /// What this process remembers of a shop's move. Lost in a crash, and missed by nothing.
 #[derive(Debug, Default)]
@@ -37,7 +40,11 @@ pub(crate) struct Memory {
     pub(crate) fence_unknown: bool,
     pub(crate) fence_tested: bool,
     pub(crate) rehearsed: bool,
+    /// Of the shop since its flip: the generation of the list when the full pass ended, and whether all of that is
+    /// proven.
+    pub(crate) full_pass: Option<i64>,
     pub(crate) verified_since_flip: bool,
+    suspects: Suspects,
     /// The last fact that is in the legacy.
     pub(crate) applied: Option<Seq>,
     proven_at: Option<Instant>,
@@ -47,6 +54,33 @@ impl Memory {
     pub(crate) fn released(&mut self) {
         self.hold = None;
         self.quiet_since = None;
+    }
+}
+
+/// Differences that were seen again and again while nothing touched them.
+#[derive(Debug, Default)]
+struct Suspects(BTreeMap<String, u32>);
+
+/// So many passes in a row make a difference one; half a second lies between two.
+const CONFIRMED: u32 = 4;
+
+impl Suspects {
+    /// Counts what differs now and forgets what does not; returns what has stayed.
+    fn confirm(&mut self, verdict: &verify::Verdict) -> Vec<String> {
+        let now: BTreeMap<String, u32> = verdict
+            .differing
+            .iter()
+            .map(|different| {
+                let key = format!("{}@{}", different.what, different.generation);
+                let seen = self.0.get(&key).copied().unwrap_or(0) + 1;
+                (key, seen)
+            })
+            .collect();
+        self.0 = now;
+        let stayed = verdict.differing.iter().filter(|different| {
+            self.0.get(&format!("{}@{}", different.what, different.generation)).is_some_and(|seen| *seen >= CONFIRMED)
+        });
+        stayed.map(|different| different.what.clone()).collect()
     }
 }
 
@@ -159,8 +193,11 @@ impl Driver {
         Ok(())
     }
 
+    /// Often while a hold is wished for, so that little is left to prove inside it.
     fn prove_is_due(&mut self) -> bool {
-        let due = self.memory.proven_at.is_none_or(|at| at.elapsed() >= PROVE_EVERY);
+        let wishes = *self.wishes.borrow();
+        let every = if wishes.flip || wishes.rollback { PROVE_SOON } else { PROVE_EVERY };
+        let due = self.memory.proven_at.is_none_or(|at| at.elapsed() >= every);
         if due {
             self.memory.proven_at = Some(Instant::now());
         }
@@ -188,24 +225,21 @@ impl Driver {
         }
     }
 
-    /// While a shop soaks: what was carried back is proven by key, and once as a whole.
+    /// While a shop soaks: what was carried back is proven by key, and once as a whole. The whole is proven when
+    /// nothing that the full pass left open is still on the list; what facts changed since is listed anew.
     async fn verify_soak(&mut self) -> Result<()> {
-        if !self.memory.verified_since_flip {
+        if self.memory.full_pass.is_none() {
             verify::full(&self.cx, &self.shop).await?;
+            verify::ledger(&self.cx, &self.shop).await?;
+            self.memory.full_pass = Some(self.cx.staged.run(|staged| staged.generation()).await?);
         }
         let verdict = verify::prove_listed(&self.cx, &self.shop).await?;
-        let head = self.cx.store.head(&self.shop).await?.map(|head| head.seq);
-        if verdict.differing.is_empty() && !self.memory.verified_since_flip {
-            self.memory.verified_since_flip = true;
-        }
-        // What differs although everything is in the legacy and nothing is new is no delay.
-        if !verdict.differing.is_empty() && head == self.memory.applied {
-            let again = verify::prove_listed(&self.cx, &self.shop).await?;
-            let still = self.cx.store.head(&self.shop).await?.map(|head| head.seq);
-            let owed = self.cx.store.count_debts(&self.shop).await?;
-            if !again.differing.is_empty() && still == head && owed == 0 {
-                verify::open_mismatch(&self.cx, &self.shop, &again.differing).await?;
-            }
+        let (name, until) = (self.shop.clone(), self.memory.full_pass.unwrap_or(i64::MAX));
+        let left = self.cx.staged.run(move |staged| staged.listed_until(Ledger::Prove, &name, until)).await?;
+        self.memory.verified_since_flip = left == 0;
+        let confirmed = self.memory.suspects.confirm(&verdict);
+        if !confirmed.is_empty() && self.cx.store.count_debts(&self.shop).await? == 0 {
+            verify::open_mismatch(&self.cx, &self.shop, &confirmed).await?;
         }
         Ok(())
     }

@@ -154,8 +154,9 @@ async fn verify_all(driver: &mut Driver, progress: &Progress) -> Result<Effect> 
         }
     };
     driver.memory.rehearsed = rehearsed.is_empty();
-    if let Some(what) = rehearsed.first() {
-        verify::finding(&cx, &shop, "rehearsal", what.clone()).await?;
+    match rehearsed.first() {
+        Some(what) => verify::finding(&cx, &shop, "rehearsal", what.clone()).await?,
+        None => verify::close_finding(&cx, &shop, "rehearsal").await?,
     }
     settle_verification(driver, epoch).await
 }
@@ -178,13 +179,13 @@ async fn settle_verification(driver: &mut Driver, epoch: Epoch) -> Result<Effect
         tokio::time::sleep(ROUND).await;
     }
     if !differing.is_empty() {
-        verify::open_mismatch(&cx, &shop, &differing).await?;
+        let what: Vec<String> = differing.iter().map(|different| different.what.clone()).collect();
+        verify::open_mismatch(&cx, &shop, &what).await?;
         if !cx.without.has("verify.digest") {
             return Ok(Effect::Failed(Reason::Mismatch(u64::try_from(differing.len()).unwrap_or(u64::MAX))));
         }
-    } else if cx.findings.may_have(&shop) {
-        let origin = vocab::id::Origin::new("verify.digest");
-        cx.store.close_findings(&shop, vocab::id::Kind::Shop, &origin).await?;
+    } else {
+        verify::close_finding(&cx, &shop, "verify.digest").await?;
     }
     control_totals(&cx, &shop, epoch).await
 }
@@ -196,6 +197,7 @@ async fn control_totals(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Eff
         derive::derive(cx, shop, epoch).await?;
         figures = totals::compare(cx, shop).await?;
         if !figures.iter().any(totals::Figure::differs) {
+            verify::close_finding(cx, shop, "control_total").await?;
             report::keep(cx, shop, &figures).await?;
             return verify::ledger(cx, shop).await.map(|()| DONE);
         }
@@ -287,7 +289,7 @@ async fn prove(cx: &Context, shop: &ShopId) -> Result<Effect> {
     if verdict.differing.is_empty() || cx.without.has("verify.digest") {
         return Ok(DONE);
     }
-    tracing::warn!(%shop, differing = verdict.differing.len(), first = verdict.differing[0], "the hold is given up");
+    tracing::warn!(%shop, differing = verdict.differing.len(), first = verdict.differing[0].what, "the hold is given up");
     Ok(Effect::Failed(Reason::Mismatch(u64::try_from(verdict.differing.len()).unwrap_or(u64::MAX))))
 }
 
@@ -305,6 +307,7 @@ async fn flip(
         cx.staged.run(move |staged| staged.set_base(&name)).await?;
         cx.owned.set(&shop, progress.mark().unwrap_or(0));
         driver.memory.verified_since_flip = false;
+        driver.memory.full_pass = None;
     }
     let change = change(&shop, progress, owner, epoch, false);
     let effect = head(driver, change, intent.done()).await?;

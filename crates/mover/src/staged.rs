@@ -228,22 +228,21 @@ pub(crate) struct Copied(pub(crate) BTreeMap<TableNo, CopiedTable>);
 pub(crate) struct CopiedTable {
     pub(crate) after: Option<RowKey>,
     pub(crate) done: bool,
-    pub(crate) rows: u64,
 }
 
 impl Staged {
     pub(crate) fn copied(&self, shop: &ShopId) -> Result<Copied> {
         let db = self.reader();
-        let mut select = db.prepare_cached("SELECT tbl, after, done, rows FROM copied WHERE shop = ?1")?;
+        let mut select = db.prepare_cached("SELECT tbl, after, done FROM copied WHERE shop = ?1")?;
         let rows = select.query_map([shop.as_str()], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Vec<u8>>>(1)?, row.get::<_, bool>(2)?, row.get::<_, i64>(3)?))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Vec<u8>>>(1)?, row.get::<_, bool>(2)?))
         })?;
         let mut copied = Copied::default();
         for row in rows {
-            let (table, after, done, rows) = row?;
+            let (table, after, done) = row?;
             let after = after.map(|bytes| cells::decode_key(&bytes)).transpose()?;
             let table = usize::try_from(table).map_err(|_| Error::Staged("a negative table"))?;
-            copied.0.insert(table, CopiedTable { after, done, rows: unsigned(rows) });
+            copied.0.insert(table, CopiedTable { after, done });
         }
         Ok(copied)
     }

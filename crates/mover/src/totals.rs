@@ -28,6 +28,8 @@ struct Total {
     /// The text of the measure, for people.
     named: String,
     scale: u32,
+    /// Figures nearer to each other than this are equal, as the mapping declares its instants to be.
+    same: i128,
     sqlite: String,
     postgres: String,
 }
@@ -49,6 +51,7 @@ pub(crate) struct Figure {
     pub(crate) class: String,
     pub(crate) measure: String,
     pub(crate) scale: u32,
+    same: i128,
     pub(crate) source: Option<i128>,
     pub(crate) ours: Option<i128>,
 }
@@ -56,7 +59,8 @@ pub(crate) struct Figure {
 impl Figure {
     /// Nothing to sum is nothing on either side, whether it says 0 or null.
     pub(crate) fn differs(&self) -> bool {
-        self.source.unwrap_or(0) != self.ours.unwrap_or(0)
+        let apart = (self.source.unwrap_or(0) - self.ours.unwrap_or(0)).abs();
+        apart != 0 && apart >= self.same
     }
 }
 
@@ -98,6 +102,7 @@ impl Total {
             measure: Measure::parse(&measure)?,
             named: measure,
             scale: u32::try_from(scale).ok()?,
+            same: i128::from(entry.get("same").and_then(toml::Value::as_integer).unwrap_or(0)),
             sqlite: text("sqlite")?,
             postgres: text("postgres")?,
         })
@@ -214,6 +219,7 @@ pub(crate) async fn compare(cx: &Context, shop: &ShopId) -> Result<Vec<Figure>> 
             class: total.class.clone(),
             measure: total.named.clone(),
             scale: total.scale,
+            same: total.same,
             source,
             ours,
         });

@@ -27,7 +27,20 @@ const KEYS: usize = 500;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) compared: u64,
-    pub(crate) differing: Vec<String>,
+    pub(crate) differing: Vec<Different>,
+}
+
+/// An aggregate that differs, and the generation of its place on the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Different {
+    pub(crate) what: String,
+    pub(crate) generation: i64,
+}
+
+impl Different {
+    const fn new(what: String) -> Self {
+        Self { what, generation: 0 }
+    }
 }
 
 /// Compares every aggregate of a shop; those that differ go on the list of what is to be proven.
@@ -39,7 +52,7 @@ pub(crate) async fn full(cx: &Context, shop: &ShopId) -> Result<Verdict> {
         }
     }
     let extra = documents_without_rows(cx, shop).await?;
-    verdict.differing.extend(extra);
+    verdict.differing.extend(extra.into_iter().map(Different::new));
     Ok(verdict)
 }
 
@@ -92,7 +105,7 @@ async fn compare_page(
     let differing = differing(cx, shop, rule, &anchors, found).await?;
     verdict.compared += u64::try_from(anchors.len()).unwrap_or(u64::MAX);
     let listed: Vec<_> = differing.iter().map(|(anchor, _)| (rule, anchor.clone())).collect();
-    verdict.differing.extend(differing.into_iter().map(|(_, what)| what));
+    verdict.differing.extend(differing.into_iter().map(|(_, what)| Different::new(what)));
     let name = shop.clone();
     cx.staged.run(move |staged| staged.list(Ledger::Prove, &name, &listed)).await
 }
@@ -261,7 +274,10 @@ async fn prove_page(cx: &Context, shop: &ShopId, rule: RuleNo, page: &[Dirty], v
     verdict.compared += u64::try_from(page.len()).unwrap_or(u64::MAX);
     let differs: BTreeMap<&Anchor, &String> = differing.iter().map(|(anchor, what)| (anchor, what)).collect();
     let proven: Vec<Dirty> = page.iter().filter(|dirty| !differs.contains_key(&dirty.anchor)).cloned().collect();
-    verdict.differing.extend(differing.iter().map(|(_, what)| what.clone()));
+    let still = page.iter().filter_map(|dirty| {
+        Some(Different { what: (*differs.get(&dirty.anchor)?).clone(), generation: dirty.generation })
+    });
+    verdict.differing.extend(still);
     let name = shop.clone();
     cx.staged.run(move |staged| staged.settle(Ledger::Prove, &name, &proven)).await
 }
@@ -302,6 +318,14 @@ pub(crate) async fn finding(cx: &Context, shop: &ShopId, class: &str, what: Stri
     };
     cx.findings.note(shop);
     Ok(cx.store.open_finding(finding).await?)
+}
+
+/// Takes such a finding away: what it said is true no more.
+pub(crate) async fn close_finding(cx: &Context, shop: &ShopId, class: &str) -> Result<()> {
+    if cx.findings.may_have(shop) {
+        cx.store.close_findings(shop, Kind::Shop, &Origin::new(class)).await?;
+    }
+    Ok(())
 }
 
 fn first(differing: &[String]) -> &str {

@@ -17,3 +17,7 @@ end
 $$;
 create trigger kios_stok after insert or update of jml, batal_jml or delete on jual_detil
   for each row execute function kios_stok();
+
+-- A database of years has its statistics.
+analyze toko, produk, pelanggan, keranjang, keranjang_isi, transaksi, transaksi_isi, jual, jual_detil, bayar, kembali,
+  idem, arsip;

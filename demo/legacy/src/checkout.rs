@@ -189,7 +189,12 @@ pub fn update(tx: &mut Transaction<'_>, ctx: &Ctx, id: &str, content: &Content) 
 fn priced_otherwise((before, old): (&[Line], Sums), (after, new): (&[Line], Sums)) -> bool {
     let old_price = |line: &Line| before.iter().find(|old| old.product == line.product).map(|old| old.price);
     let moved = after.iter().any(|line| old_price(line).is_some_and(|price| price != line.price));
-    let goods = |lines: &[Line]| lines.iter().map(|line| (line.product, line.quantity)).collect::<Vec<_>>();
+    // The same goods in another order are the same goods.
+    let goods = |lines: &[Line]| {
+        let mut goods: Vec<_> = lines.iter().map(|line| (line.product, line.quantity)).collect();
+        goods.sort_unstable();
+        goods
+    };
     moved || (goods(before) == goods(after) && old.tax != new.tax)
 }
 

@@ -4,14 +4,20 @@ use super::Missing;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use tokio::process::Command;
+use std::time::Duration;
+use tokio::process::{Child, Command};
 
 /// A running server.
 pub struct Server {
     folder: PathBuf,
     port: u16,
     account: Option<&'static str>,
+    child: Option<Child>,
 }
+
+const READY_TRIES: u32 = 200;
+const READY_PAUSE: Duration = Duration::from_millis(50);
+const STOP_MAX: Duration = Duration::from_secs(20);
 
 impl Server {
     /// Makes a cluster in `folder` and starts it on a free port of loopback.
@@ -23,7 +29,7 @@ impl Server {
         };
         // PostgreSQL refuses to run as root; its package brings an account of its own.
         let account = rustix::process::getuid().is_root().then_some("postgres");
-        let server = Self { folder: folder.to_owned(), port, account };
+        let mut server = Self { folder: folder.to_owned(), port, account, child: None };
         server.make_folder().await?;
         let data = server.data();
         let initdb = ["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"];
@@ -35,10 +41,47 @@ impl Server {
         let path = folder.join("data/postgresql.conf");
         let before = tokio::fs::read_to_string(&path).await?;
         tokio::fs::write(&path, before + &settings).await?;
-        let log = format!("{data}/log");
-        server.run(&programs.join("pg_ctl"), &["-D", &data, "-w", "-l", &log, "start"]).await?;
+        server.serve(&programs)?;
+        server.wait_ready().await?;
         server.make_database().await?;
         Ok(server)
+    }
+
+    /// The server ends when our end of its standard input does, however we end.
+    fn serve(&mut self, programs: &Path) -> Result<()> {
+        let script = "\"$1\" -D \"$2\" >\"$2/log\" 2>&1 & server=$!; cat >/dev/null; kill -INT $server; wait $server";
+        let program = programs.join("postgres").display().to_string();
+        let mut command = self.as_account(Path::new("sh"));
+        command.args(["-c", script, "postgres", &program, &self.data()]).current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Ctrl-C is for the supervisor, which ends its children in order.
+        command.process_group(0);
+        self.child = Some(command.spawn().context("starting the private PostgreSQL server")?);
+        Ok(())
+    }
+
+    async fn wait_ready(&self) -> Result<()> {
+        for _ in 0..READY_TRIES {
+            let url = self.url("postgres", "postgres");
+            if let Ok((client, connection)) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await {
+                drop((client, connection));
+                return Ok(());
+            }
+            tokio::time::sleep(READY_PAUSE).await;
+        }
+        bail!("the private PostgreSQL server does not answer; see {}/log", self.data())
+    }
+
+    fn as_account(&self, program: &Path) -> Command {
+        match self.account {
+            None => Command::new(program),
+            Some(account) => {
+                let mut command = Command::new("setpriv");
+                command.args([&format!("--reuid={account}"), &format!("--regid={account}"), "--init-groups"]);
+                command.arg(program);
+                command
+            }
+        }
     }
 
     fn data(&self) -> String {
@@ -60,15 +103,7 @@ impl Server {
     }
 
     async fn run(&self, program: &Path, args: &[&str]) -> Result<()> {
-        let mut command = match self.account {
-            None => Command::new(program),
-            Some(account) => {
-                let mut command = Command::new("setpriv");
-                command.args([&format!("--reuid={account}"), &format!("--regid={account}"), "--init-groups"]);
-                command.arg(program);
-                command
-            }
-        };
+        let mut command = self.as_account(program);
         let quiet = command.args(args).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let status = quiet.status().await.with_context(|| format!("running {}", program.display()))?;
         if !status.success() {
@@ -102,14 +137,14 @@ impl Server {
         self.url("postgres", "kios")
     }
 
-    pub async fn stop(self) {
-        if let Some(programs) = programs() {
-            let stopped = self.run(&programs.join("pg_ctl"), &["-D", &self.data(), "-m", "immediate", "stop"]).await;
-            if let Err(error) = stopped {
-                tracing::warn!(%error, "the private PostgreSQL server could not be stopped");
+    pub async fn stop(mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.stdin.take());
+            if tokio::time::timeout(STOP_MAX, child.wait()).await.is_err() {
+                tracing::warn!("the private PostgreSQL server does not stop");
             }
         }
-        // A folder that stays is no harm; it is in the work folder.
+        // A folder that stays is no harm: it is a temporary one.
         let _ = tokio::fs::remove_dir_all(&self.folder).await;
     }
 }

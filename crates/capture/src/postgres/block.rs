@@ -14,9 +14,10 @@ impl Postgres {
         let none = |reason: &str| Error::NoSequence { table: Name::clone(&of.name), reason: reason.to_owned() };
         let sequence = self.sequence(table).await?.ok_or_else(|| none("its key has no sequence"))?;
         let ids = format!("select nextval({}) from generate_series(1, {n})", quoted(&sequence));
+        // The largest key first: what others take and insert after that is not below what we take.
         let largest = self.largest_key(table);
-        let answers = self.sessions.run("take ids from", &format!("{ids}; {largest}")).await?;
-        let [taken, largest] = answers.as_slice() else {
+        let answers = self.sessions.run("take ids from", &format!("{largest}; {ids}")).await?;
+        let [largest, taken] = answers.as_slice() else {
             return Err(Error::Decode("a sequence without an answer".to_owned()));
         };
         let taken = (0..taken.rows.len()).map(|row| number(cell_of(&taken.rows, row, 0)?));

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long our work waits for the legacy's writers, where nothing else is said.
-pub(super) const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 const IDLE_MAX: usize = 4;
 
 pub(super) struct File {

@@ -2,7 +2,7 @@
 //! stream before the mark, or the hold aborts; never is a row committed behind the mark of a hold that went on.
 
 use crate::world::{Client, Engine, LONG, PRODUK, World, drain, read_to, shop, shops};
-use capture::{FenceOutcome, FenceRead, Stream};
+use capture::{FenceOutcome, FenceRead, Stream, Transaction};
 use std::time::Duration;
 use vocab::id::Epoch;
 
@@ -24,73 +24,89 @@ enum Ends {
 struct Case {
     begin: &'static str,
     before: Before,
-    watched: bool,
     ends: Ends,
-    read: FenceRead,
 }
 
-const FENCE_WAIT: Duration = Duration::from_millis(300);
+const FENCE_WAIT: Duration = Duration::from_millis(200);
+const WRITE: &str = "insert into produk (toko_id, nama, harga, kode, stok) values (1, 'sesat', '1', 'S', 1)";
 
-/// The straggler's whole story, in one line.
-async fn story(engine: Engine, case: Case) -> &'static str {
-    let world = World::bare(engine).await;
-    world.source.install_reading(&shops(), case.read).await.unwrap();
-    let mut stream = world.source.stream(None).await.unwrap();
-    let mut client = world.client().await;
-    client.exec(case.begin).await;
-    match case.before {
-        Before::Wrote => client.exec("update produk set stok = stok - 1 where id = 1").await,
-        Before::OnlyRead => drop(client.ask("select stok from produk where id = 1").await),
+const WAITED: &str = "the hold aborts: the fence waits for it";
+const FAILED: &str = "its commit fails";
+const BELOW: &str = "its row is below the mark";
+const LOST: &str = "ITS ROW IS LOST: committed behind the mark";
+
+/// One source, on which one hold after the other is tried.
+struct Stage {
+    world: World,
+    stream: Stream,
+    epoch: Epoch,
+}
+
+impl Stage {
+    async fn new(engine: Engine, read: FenceRead) -> Self {
+        let world = World::bare(engine).await;
+        world.source.install_reading(&shops(), read).await.unwrap();
+        let stream = world.source.stream(None).await.unwrap();
+        Self { world, stream, epoch: Epoch::FIRST }
     }
-    // Drain: the straggler's role, or one that is not there.
-    let role = if case.watched { "postgres" } else { "nobody" };
-    if world.source.open_transactions(Some(role), None).await.unwrap() > 0 {
-        return "the hold aborts: drain sees it";
+
+    /// A straggler's whole story, in one line. Drain does not watch its role: a drain that does would have stopped
+    /// the hold, which is checked on the way.
+    async fn story(&mut self, case: Case) -> &'static str {
+        let mut client = self.world.client().await;
+        client.exec(case.begin).await;
+        match case.before {
+            Before::Wrote => client.exec("update produk set stok = stok - 1 where id = 1").await,
+            Before::OnlyRead => drop(client.ask("select stok from produk where id = 1").await),
+        }
+        if matches!(client, Client::Postgres(_)) {
+            assert!(self.world.source.open_transactions(Some("postgres"), None).await.unwrap() > 0, "drain sees it");
+        }
+        assert_eq!(self.world.source.open_transactions(Some("nobody"), None).await.unwrap(), 0);
+        self.epoch = self.epoch.next();
+        let outcome = match case.ends {
+            Ends::AfterTheFence => self.after_the_fence(client).await,
+            Ends::WhileFencing => self.while_fencing(client).await,
+        };
+        self.world.source.unfence(&shop("1"), self.epoch).await.unwrap();
+        drain(&self.world, &mut self.stream).await;
+        outcome
     }
-    match case.ends {
-        Ends::AfterTheFence => after_the_fence(&world, &mut stream, client).await,
-        Ends::WhileFencing => while_fencing(&world, &mut stream, client).await,
+
+    async fn after_the_fence(&mut self, mut client: Client) -> &'static str {
+        let (source, marker) = (&self.world.source, self.world.source.fresh_marker());
+        match source.fence(&shop("1"), self.epoch, FENCE_WAIT).await.unwrap() {
+            FenceOutcome::Waited => return WAITED,
+            FenceOutcome::Closed => source.mark(&marker).await.unwrap(),
+        }
+        read_to(&mut self.stream, &marker).await;
+        if client.run(WRITE).await.is_err() || client.run("commit").await.is_err() {
+            return FAILED;
+        }
+        let behind = drain(&self.world, &mut self.stream).await;
+        assert!(wrote(&behind), "it was committed, so it comes");
+        LOST
+    }
+
+    async fn while_fencing(&mut self, mut client: Client) -> &'static str {
+        let (source, epoch, marker) = (self.world.source.clone(), self.epoch, self.world.source.fresh_marker());
+        let mark = marker.clone();
+        let fencing = tokio::spawn(async move { source.fence_and_mark(&shop("1"), epoch, &mark, LONG).await.unwrap() });
+        // Whichever comes first, the outcome must be right.
+        let committed = client.run(WRITE).await.is_ok() && client.run("commit").await.is_ok();
+        drop(client);
+        assert_eq!(fencing.await.unwrap(), FenceOutcome::Closed);
+        let found = wrote(&read_to(&mut self.stream, &marker).await);
+        match (committed, found) {
+            (false, _) => FAILED,
+            (true, true) => BELOW,
+            (true, false) => LOST,
+        }
     }
 }
 
-async fn after_the_fence(world: &World, stream: &mut Stream, mut client: Client) -> &'static str {
-    let marker = world.source.fresh_marker();
-    match world.source.fence(&shop("1"), Epoch(2), FENCE_WAIT).await.unwrap() {
-        FenceOutcome::Waited => return "the hold aborts: the fence waits for it",
-        FenceOutcome::Closed => world.source.mark(&marker).await.unwrap(),
-    }
-    read_to(stream, &marker).await;
-    let written =
-        client.run("insert into produk (toko_id, nama, harga, kode, stok) values (1, 'sesat', '1', 'S', 1)").await;
-    if written.is_err() || client.run("commit").await.is_err() {
-        return "its commit fails";
-    }
-    let behind = drain(world, stream).await;
-    match behind.iter().flat_map(|transaction| &transaction.changes).find(|change| change.table == PRODUK) {
-        Some(_) => "ITS ROW IS LOST: committed behind the mark",
-        None => "nothing happened",
-    }
-}
-
-async fn while_fencing(world: &World, stream: &mut Stream, mut client: Client) -> &'static str {
-    let (source, marker) = (world.source.clone(), world.source.fresh_marker());
-    let (fencing_source, fencing_marker) = (source.clone(), marker.clone());
-    let fencing = tokio::spawn(async move {
-        fencing_source.fence_and_mark(&shop("1"), Epoch(2), &fencing_marker, LONG).await.unwrap()
-    });
-    // Whichever comes first, the outcome must be right; where the straggler wrote before, the fence waits for it.
-    let written =
-        client.run("insert into produk (toko_id, nama, harga, kode, stok) values (1, 'sesat', '1', 'S', 1)").await;
-    let committed = written.is_ok() && client.run("commit").await.is_ok();
-    drop(client);
-    assert_eq!(fencing.await.unwrap(), FenceOutcome::Closed);
-    let before = read_to(stream, &marker).await;
-    let found = before.iter().flat_map(|transaction| &transaction.changes).any(|change| change.table == PRODUK);
-    match (committed, found) {
-        (false, _) => "its commit fails",
-        (true, true) => "its row is below the mark",
-        (true, false) => "ITS ROW IS LOST: committed behind the mark",
-    }
+fn wrote(transactions: &[Transaction]) -> bool {
+    transactions.iter().flat_map(|transaction| &transaction.changes).any(|change| change.table == PRODUK)
 }
 
 const COMMITTED: &str = "begin isolation level read committed";
@@ -98,19 +114,17 @@ const REPEATABLE: &str = "begin isolation level repeatable read";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_straggler_commits_behind_the_mark_on_postgres() {
+    let mut stage = Stage::new(Engine::Postgres, FenceRead::Locking).await;
     for begin in [COMMITTED, REPEATABLE] {
         for before in [Before::Wrote, Before::OnlyRead] {
             for ends in [Ends::AfterTheFence, Ends::WhileFencing] {
-                let case = Case { begin, before, watched: false, ends, read: FenceRead::Locking };
-                let watched = story(Engine::Postgres, Case { watched: true, ..case }).await;
-                assert_eq!(watched, "the hold aborts: drain sees it", "{begin} {before:?} {ends:?}");
-                let unwatched = story(Engine::Postgres, case).await;
                 let right: &[&str] = match (before, ends) {
-                    (Before::Wrote, Ends::AfterTheFence) => &["the hold aborts: the fence waits for it"],
-                    (Before::OnlyRead, Ends::AfterTheFence) => &["its commit fails"],
-                    (_, Ends::WhileFencing) => &["its row is below the mark", "its commit fails"],
+                    (Before::Wrote, Ends::AfterTheFence) => &[WAITED],
+                    (Before::OnlyRead, Ends::AfterTheFence) => &[FAILED],
+                    (_, Ends::WhileFencing) => &[BELOW, FAILED],
                 };
-                assert!(right.contains(&unwatched), "{begin} {before:?} {ends:?}: {unwatched}");
+                let outcome = stage.story(Case { begin, before, ends }).await;
+                assert!(right.contains(&outcome), "{begin} {before:?} {ends:?}: {outcome}");
             }
         }
     }
@@ -119,14 +133,10 @@ async fn no_straggler_commits_behind_the_mark_on_postgres() {
 /// The same stories with a fence that is read without a lock: what the lock is for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fence_that_does_not_lock_loses_rows() {
-    for (begin, before, outcome) in [
-        (COMMITTED, Before::Wrote, "its commit fails"),
-        (REPEATABLE, Before::Wrote, "ITS ROW IS LOST: committed behind the mark"),
-        (REPEATABLE, Before::OnlyRead, "ITS ROW IS LOST: committed behind the mark"),
-    ] {
-        let ends = Ends::AfterTheFence;
-        let case = Case { begin, before, watched: false, ends, read: FenceRead::Plain };
-        assert_eq!(story(Engine::Postgres, case).await, outcome, "{begin} {before:?}");
+    let mut stage = Stage::new(Engine::Postgres, FenceRead::Plain).await;
+    for before in [Before::Wrote, Before::OnlyRead] {
+        let case = Case { begin: REPEATABLE, before, ends: Ends::AfterTheFence };
+        assert_eq!(stage.story(case).await, LOST, "{before:?}");
     }
 }
 
@@ -156,16 +166,16 @@ async fn a_fence_that_does_not_lock_loses_what_was_written_before_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_straggler_commits_behind_the_mark_on_sqlite() {
+    let mut stage = Stage::new(Engine::Sqlite, FenceRead::Locking).await;
     for (begin, before, ends, right) in [
-        ("begin immediate", Before::Wrote, Ends::AfterTheFence, &["the hold aborts: the fence waits for it"][..]),
-        ("begin immediate", Before::OnlyRead, Ends::AfterTheFence, &["the hold aborts: the fence waits for it"]),
-        ("begin", Before::Wrote, Ends::AfterTheFence, &["the hold aborts: the fence waits for it"]),
-        ("begin", Before::OnlyRead, Ends::AfterTheFence, &["its commit fails"]),
-        ("begin immediate", Before::Wrote, Ends::WhileFencing, &["its row is below the mark"]),
-        ("begin", Before::OnlyRead, Ends::WhileFencing, &["its row is below the mark", "its commit fails"]),
+        ("begin immediate", Before::Wrote, Ends::AfterTheFence, &[WAITED][..]),
+        ("begin immediate", Before::OnlyRead, Ends::AfterTheFence, &[WAITED]),
+        ("begin", Before::Wrote, Ends::AfterTheFence, &[WAITED]),
+        ("begin", Before::OnlyRead, Ends::AfterTheFence, &[FAILED]),
+        ("begin immediate", Before::Wrote, Ends::WhileFencing, &[BELOW]),
+        ("begin", Before::OnlyRead, Ends::WhileFencing, &[BELOW, FAILED]),
     ] {
-        let case = Case { begin, before, watched: true, ends, read: FenceRead::Locking };
-        let outcome = story(Engine::Sqlite, case).await;
+        let outcome = stage.story(Case { begin, before, ends }).await;
         assert!(right.contains(&outcome), "{begin} {before:?} {ends:?}: {outcome}");
     }
 }

@@ -6,10 +6,10 @@ use crate::codec::length_max;
 use crate::diagnostics::{Problem, Sink};
 use crate::expr::Expr;
 use crate::program::{Births, FieldForm, Form, From};
-use vocab::row::{ColumnNo, ColumnType, TableNo};
+use vocab::row::{ColumnNo, ColumnType, TableNo, Use};
 
 /// The births of every table.
-pub(crate) fn check(draft: &mut Draft<'_>, sink: &mut Sink<'_>) -> Vec<Births> {
+pub(crate) fn check(draft: &Draft<'_>, sink: &mut Sink<'_>) -> Vec<Births> {
     let born: Vec<TableNo> = (0..draft.tables.len()).filter(|&no| is_born(no, draft)).collect();
     for &no in &born {
         columns(no, draft, sink);
@@ -51,9 +51,10 @@ pub(crate) fn has_natural_key(rule: &RuleDraft, draft: &Draft<'_>) -> bool {
     let written = |column: ColumnNo| {
         rule.program.fields.iter().any(|field| matches!(&field.form, Form::Column(binding) if binding.column == column))
     };
-    table.key.len() > 1 && table.key.iter().all(|&column| {
-        written(column) || matches!(table.shop, vocab::row::ShopPath::Column(shop) if shop == column)
-    })
+    table.key.len() > 1
+        && table.key.iter().all(|&column| {
+            written(column) || matches!(table.shop, vocab::row::ShopPath::Column(shop) if shop == column)
+        })
 }
 
 fn columns(no: TableNo, draft: &Draft<'_>, sink: &mut Sink<'_>) {
@@ -64,7 +65,9 @@ fn columns(no: TableNo, draft: &Draft<'_>, sink: &mut Sink<'_>) {
             Role::Key | Role::Shop | Role::Link | Role::Order | Role::Written(_) => true,
             Role::Read | Role::Where | Role::Shown => false,
         });
-        if !given && !of.nullable && details.born.is_none() && details.touch.is_none() {
+        // A column without any use is told of already.
+        let used = !draft.uses[no][column].is_empty() || details.kept || of.usage != Use::Moved;
+        if used && !given && !of.nullable && details.born.is_none() && details.touch.is_none() {
             sink.push(
                 Problem::new("birth/no_default", format!("a born row of {} has no {}", table.name, of.name))
                     .at(details.span, "may not be null, and no field writes it")
@@ -93,7 +96,12 @@ fn filter_holds(rule: &RuleDraft, draft: &Draft<'_>, sink: &mut Sink<'_>) {
     for column in Expr::columns(filter) {
         if draft.uses[table][column].iter().any(|role| matches!(role, Role::Written(_))) {
             let span = columns.get(column).map(|draft| draft.span).unwrap_or_default();
-            sink.error("where/field", span, "`where` is decided by birth and removal, not by a field", "a field writes it");
+            sink.error(
+                "where/field",
+                span,
+                "`where` is decided by birth and removal, not by a field",
+                "a field writes it",
+            );
         }
     }
 }

@@ -149,10 +149,13 @@ fn instant(
                 return None;
             }
         },
-        (None, Some(unit)) => (None, duration(&unit.text).or_else(|| {
-            sink.error("instant/unit", unit.span, "a unit is a duration", "as in \"1s\" or \"1ms\"");
-            None
-        })?),
+        (None, Some(unit)) => (
+            None,
+            duration(&unit.text).or_else(|| {
+                sink.error("instant/unit", unit.span, "a unit is a duration", "as in \"1s\" or \"1ms\"");
+                None
+            })?,
+        ),
         _ => {
             sink.error("instant/pattern", span, "an instant needs `text` or `unit`", "one of them");
             return None;
@@ -192,11 +195,7 @@ fn duration(text: &str) -> Option<i64> {
     number.parse::<i64>().ok()?.checked_mul(factor).filter(|us| *us > 0)
 }
 
-fn read_words(
-    entries: &mut Entries<'_>,
-    places: &mut BTreeMap<String, Span>,
-    sink: &mut Sink<'_>,
-) -> Option<Words> {
+fn read_words(entries: &mut Entries<'_>, places: &mut BTreeMap<String, Span>, sink: &mut Sink<'_>) -> Option<Words> {
     let read = entries.take_table("read", sink);
     let print = entries.take_table("print", sink);
     let (Some(mut read), Some(mut print)) = (read, print) else {
@@ -245,7 +244,13 @@ pub(crate) fn fit(
         CodecKind::Text { .. } | CodecKind::Money(_) => textual,
         CodecKind::Int | CodecKind::Key | CodecKind::Exact { .. } | CodecKind::Words(_) => textual || int,
         CodecKind::Minor | CodecKind::Bool => int,
-        CodecKind::Instant(instant) => if instant.pattern.is_some() { textual } else { int },
+        CodecKind::Instant(instant) => {
+            if instant.pattern.is_some() {
+                textual
+            } else {
+                int
+            }
+        }
         CodecKind::Hex => !int,
     };
     if !fits {
@@ -322,7 +327,9 @@ fn none_of(declared: &Declared, column: &Column, sink: &mut Sink<'_>) -> Option<
     let Some((none, span)) = &declared.none else { return Some(None) };
     let fits = match (none, &column.ty) {
         (Cell::Int(_), ColumnType::Int) => true,
-        (Cell::Text(text), ty) => length_max(ty).is_none_or(|most| text.chars().count() <= most) && *ty != ColumnType::Int,
+        (Cell::Text(text), ty) => {
+            length_max(ty).is_none_or(|most| text.chars().count() <= most) && *ty != ColumnType::Int
+        }
         _ => false,
     };
     if !fits {

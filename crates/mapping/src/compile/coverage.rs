@@ -6,9 +6,8 @@ use vocab::row::{ColumnNo, TableNo, Use};
 
 pub(crate) fn check(draft: &Draft<'_>, sink: &mut Sink<'_>) {
     for table in 0..draft.tables.len() {
-        let used = draft.uses[table].iter().any(|column| {
-            column.iter().any(|role| !matches!(role, Role::Key | Role::Shop))
-        });
+        let used =
+            draft.uses[table].iter().any(|column| column.iter().any(|role| !matches!(role, Role::Key | Role::Shop)));
         let anchors = draft.rules.iter().any(|rule| rule.program.table == table);
         if !used && !anchors {
             let draft = &draft.tables[table];

@@ -80,7 +80,12 @@ fn one(
     let (how, ty) = match (&spread, list) {
         (Some(field), Some(_)) => (spread_of(field, &mut entries, fields, inside, sink)?, Ty::Money),
         (Some(field), None) => {
-            sink.error("derived/spread", field.span, "a sum is spread over the rows of a list", "as in \"list.column\"");
+            sink.error(
+                "derived/spread",
+                field.span,
+                "a sum is spread over the rows of a list",
+                "as in \"list.column\"",
+            );
             return None;
         }
         (None, _) => {

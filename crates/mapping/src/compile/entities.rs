@@ -3,11 +3,11 @@
 use super::forms::{self, Place};
 use super::groups;
 use super::parts::{self, PartDraft, Trunk};
-use super::{Declarations, Draft, Role, RuleDraft, derived, elements};
+use super::{Declarations, Draft, Role, RuleDraft, decisions, derived, elements};
 use crate::diagnostics::{Problem, Sink, Span};
 use crate::expr::{Expr, Source};
 use crate::file::{Entries, Item, Text};
-use crate::program::{Class, Fate, From, Program, Remove};
+use crate::program::{Class, Fate, From, Program, Remove, Voters};
 use crate::syntax;
 use crate::typing::{self, Names};
 use std::collections::BTreeMap;
@@ -15,12 +15,7 @@ use vocab::id::{Kind, Name};
 use vocab::row::{ColumnNo, ShopPath, TableNo};
 use vocab::shape::{Field, Shape};
 
-pub(crate) fn compile(
-    root: &mut Entries<'_>,
-    declarations: &Declarations,
-    draft: &mut Draft<'_>,
-    sink: &mut Sink<'_>,
-) {
+pub(crate) fn compile(root: &mut Entries<'_>, declarations: &Declarations, draft: &mut Draft<'_>, sink: &mut Sink<'_>) {
     let Some(mut entities) = root.take_table("entity", sink) else {
         sink.error("file/missing", root.span, "no entity is declared", "`[entity.…]` is missing");
         return;
@@ -106,17 +101,7 @@ fn entity(
     let (filter, remove) = filter_and_remove(&clauses, span, &place, draft, sink)?;
     let classes = classes(clauses.classes, &lists, &place, draft, sink);
     let asserts = asserts(clauses.asserts, shape.fields, sink);
-    let voters = match &clauses.voters {
-        Some(text) if group.is_some() => groups::voters(text, table, declarations, draft, sink),
-        Some(text) => {
-            sink.error("use/not_grouped", text.span, "only rows of a group vote", "here");
-            None
-        }
-        None => None,
-    };
-    if let Some(voters) = &voters {
-        draft.mark(table, voters.column, Role::Read);
-    }
+    let voters = voters(clauses.voters.as_ref(), &place, draft, sink);
     let mut places = BTreeMap::new();
     let fields = forms::compile(fields, span, shape.fields, &place, &mut places, draft, sink);
     let mut history = elements::history_total(clauses.history, &place, draft, sink);
@@ -146,8 +131,23 @@ fn entity(
     Some(())
 }
 
+fn voters(text: Option<&Text>, place: &Place<'_>, draft: &mut Draft<'_>, sink: &mut Sink<'_>) -> Option<Voters> {
+    let text = text?;
+    if place.group.is_none() {
+        sink.error("use/not_grouped", text.span, "only rows of a group vote", "here");
+        return None;
+    }
+    let voters = groups::voters(text, place.table, place.declarations, draft, sink)?;
+    draft.mark(place.table, voters.column, Role::Read);
+    Some(voters)
+}
+
 /// The anchor table, and the column that groups its rows.
-fn anchor(entries: &mut Entries<'_>, draft: &mut Draft<'_>, sink: &mut Sink<'_>) -> Option<(TableNo, Option<ColumnNo>)> {
+fn anchor(
+    entries: &mut Entries<'_>,
+    draft: &mut Draft<'_>,
+    sink: &mut Sink<'_>,
+) -> Option<(TableNo, Option<ColumnNo>)> {
     let from = entries.need_text("from", sink)?;
     let group = entries.take_text("group", sink);
     let Some(table) = draft.table_named(&from.text) else {
@@ -209,7 +209,7 @@ fn filter_and_remove(
         "debt" => Remove::Debt,
         "delete" => Remove::Delete,
         _ => {
-            let cells = forms::assigned(text, place.table, draft, sink)?;
+            let cells = decisions::assigned(text, place.table, draft, sink)?;
             let known = |column: ColumnNo| cells.iter().find(|(no, _)| *no == column).map(|(_, cell)| cell.clone());
             if filter.as_ref().and_then(|filter| filter.settled(&known)) != Some(false) {
                 sink.error("remove/not_removed", text.span, "`remove` does not make `where` false", "still there");
@@ -272,7 +272,9 @@ fn classes(
         let group = place.group.map(|_| of);
         let names = Names { table: Some(of), lists: &tables, group, ..Names::default() };
         let Some(expr) = typing::boolean(&node, names, sink) else { continue };
-        if let Some(column) = expr.columns().into_iter().find(|column| place.group.is_some_and(|group| group != *column)) {
+        if let Some(column) =
+            expr.columns().into_iter().find(|column| place.group.is_some_and(|group| group != *column))
+        {
             let title = format!("{} may differ between the rows of a group", of.columns[column].name);
             sink.error("group/not_constant", when.span, title, "say any(rows, …) or all(rows, …)");
         }

@@ -1,12 +1,12 @@
 //! The form of each field: a column with its codec, a constant, an expression, a count, a decision, a pick.
 
 use super::codecs::{self, Declared};
-use super::{Declarations, Draft, Role, groups, tables};
+use super::{Declarations, Draft, Role, decisions, groups};
 use crate::codec::Codec;
 use crate::diagnostics::{Problem, Sink, Span};
 use crate::expr::{Expr, Function, Ty};
 use crate::file::{Entries, Item, Text};
-use crate::program::{Binding, Case, FieldForm, Form};
+use crate::program::{Binding, FieldForm, Form};
 use crate::syntax::{self, FieldText};
 use crate::typing::{self, Names};
 use std::collections::BTreeMap;
@@ -82,7 +82,8 @@ pub(crate) fn compile(
 }
 
 fn missing(field: &Field, span: Span, sink: &mut Sink<'_>) {
-    let help = if field.nullable { "without a column: `{ value = \"null\" }`" } else { "without a column: `{ const = … }`" };
+    let help =
+        if field.nullable { "without a column: `{ value = \"null\" }`" } else { "without a column: `{ const = … }`" };
     let problem = Problem::new("coverage/no_form", format!("`{}` has no form", field.name));
     sink.push(problem.at(span, "a field of this document").help(help));
 }
@@ -135,7 +136,7 @@ fn form(
     } else if let Some(text) = entries.take_text("count", sink) {
         count(&text, field, place, draft, sink)
     } else if let Some(item) = entries.take("decide") {
-        decide(item, field, place, draft, sink)
+        decisions::decide(item, field, place, draft, sink)
     } else if entries.take("pick").is_some() {
         groups::pick(item.table(sink)?, &mut entries, field, place, draft, sink)
     } else {
@@ -304,93 +305,4 @@ fn count(text: &Text, field: &Field, place: &Place<'_>, draft: &mut Draft<'_>, s
     }
     draft.mark(place.table, column, Role::Written(text.span));
     Some(Form::Count(column))
-}
-
-fn decide(item: Item<'_>, field: &Field, place: &Place<'_>, draft: &mut Draft<'_>, sink: &mut Sink<'_>) -> Option<Form> {
-    let Type::Word(words) = field.ty else {
-        sink.error("decide/type", item.span, format!("`{}` is no word", field.name), "only words are decided");
-        return None;
-    };
-    let mut cases: Vec<(Case, Span)> = Vec::new();
-    for entry in item.list(sink) {
-        let parts = entry.list(sink);
-        let [class, when, cells] = parts.as_slice() else {
-            sink.error("decide/syntax", entry.span, "a class, a condition, assignments", "three texts");
-            return None;
-        };
-        let (class, when, cells) = (class.text(sink)?, when.text(sink)?, cells.text(sink)?);
-        if !words.contains(&class.text.as_str()) {
-            let title = format!("`{}` is no word of this field", class.text);
-            sink.error("decide/unknown_class", class.span, title, format!("one of: {}", words.join(", ")));
-        }
-        let node = syntax::expression(&when, sink)?;
-        let names = Names { table: Some(draft.table(place.table)), ..Names::default() };
-        let expr = typing::boolean(&node, names, sink)?;
-        draft.mark_all(place.table, &expr.columns(), &Role::Read);
-        let cells = assigned(&cells, place.table, draft, sink)?;
-        let role = if place.writes { Role::Written(item.span) } else { Role::Shown };
-        let columns: Vec<_> = cells.iter().map(|(column, _)| *column).collect();
-        draft.mark_all(place.table, &columns, &role);
-        cases.push((Case { class: class.text.as_str().into(), when: expr, cells }, when.span));
-    }
-    establish(&cases, sink);
-    complete(&cases, item.span, sink);
-    Some(Form::Decide(cases.into_iter().map(|(case, _)| case).collect()))
-}
-
-/// Each class must make its own condition true and all earlier ones false, whatever else is in the row.
-fn establish(cases: &[(Case, Span)], sink: &mut Sink<'_>) {
-    for (nth, (case, span)) in cases.iter().enumerate() {
-        let known = |column: ColumnNo| case.cells.iter().find(|(no, _)| *no == column).map(|(_, cell)| cell.clone());
-        if case.when.settled(&|_| None) == Some(true) {
-            sink.error("decide/catch_all", *span, "this condition takes every row", "it would swallow what is unknown");
-            continue;
-        }
-        if case.when.settled(&known) != Some(true) {
-            let title = format!("class `{}` does not make its own condition true", case.class);
-            sink.error("decide/not_established", *span, title, "not settled by its assignments");
-        }
-        for (earlier, earlier_span) in cases.iter().take(nth) {
-            if earlier.when.settled(&known) != Some(false) {
-                let title = format!("class `{}` could be taken for `{}`", case.class, earlier.class);
-                let problem = Problem::new("decide/shadowed", title).at(*span, "its assignments");
-                sink.push(problem.at(*earlier_span, "do not make this earlier condition false"));
-            }
-        }
-    }
-}
-
-/// Every class sets the same columns, so that a born row has them all.
-fn complete(cases: &[(Case, Span)], span: Span, sink: &mut Sink<'_>) {
-    let columns = |case: &Case| {
-        let mut columns: Vec<ColumnNo> = case.cells.iter().map(|(column, _)| *column).collect();
-        columns.sort_unstable();
-        columns
-    };
-    if cases.iter().any(|(case, _)| columns(case) != columns(&cases[0].0)) {
-        sink.error("decide/incomplete", span, "the classes do not set the same columns", "a born row needs them all");
-    }
-    if cases.is_empty() {
-        sink.error("decide/syntax", span, "nothing is decided", "no class");
-    }
-}
-
-/// The cells that assignments set.
-pub(crate) fn assigned(
-    text: &Text,
-    table: TableNo,
-    draft: &Draft<'_>,
-    sink: &mut Sink<'_>,
-) -> Option<Vec<(ColumnNo, vocab::row::Cell)>> {
-    let mut cells = Vec::new();
-    for assignment in syntax::assignments(text, sink)? {
-        let column = column_of(&assignment.column, table, draft, sink)?;
-        if cells.iter().any(|(other, _)| *other == column) {
-            sink.error("assign/twice", assignment.span, "a column is set twice", "again");
-            return None;
-        }
-        let of = &draft.table(table).columns[column];
-        cells.push((column, tables::cell_of(&assignment.value, of, assignment.span, sink)?));
-    }
-    Some(cells)
 }

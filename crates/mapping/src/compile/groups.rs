@@ -5,8 +5,8 @@ use super::{Declarations, Draft, Role};
 use crate::diagnostics::Sink;
 use crate::file::{Entries, Item, Text};
 use crate::lexer::Tokens;
-use crate::program::{Of, Otherwise, Pick, PickHow, Voters};
 use crate::program::Form;
+use crate::program::{Of, Otherwise, Pick, PickHow, Voters};
 use crate::syntax::{self, Comparison, Lit, NodeKind};
 use crate::typing::{self, Names};
 use vocab::document::Node;
@@ -90,7 +90,13 @@ pub(crate) fn condition(
 }
 
 /// A column with its codec, or an expression over one row.
-fn of_row(text: &Text, field: Option<&Field>, place: &Place<'_>, draft: &mut Draft<'_>, sink: &mut Sink<'_>) -> Option<Of> {
+fn of_row(
+    text: &Text,
+    field: Option<&Field>,
+    place: &Place<'_>,
+    draft: &mut Draft<'_>,
+    sink: &mut Sink<'_>,
+) -> Option<Of> {
     let node = syntax::expression(text, &mut Sink::new(&[]));
     if let Some(node) = node.filter(|node| !matches!(node.kind, NodeKind::Path(_))) {
         let names = Names { table: Some(draft.table(place.table)), ..Names::default() };
@@ -189,7 +195,12 @@ pub(crate) fn voters(
         None
     };
     let Some((kind, class, positive)) = parsed else {
-        sink.error("use/syntax", text.span, "`use` says which class the rows' other aggregate has", "as in \"order.class = 'live'\"");
+        sink.error(
+            "use/syntax",
+            text.span,
+            "`use` says which class the rows' other aggregate has",
+            "as in \"order.class = 'live'\"",
+        );
         return None;
     };
     let column = draft

@@ -104,13 +104,7 @@ fn list<'t>(
     Some(PartDraft { name, field, fields_shape, table, from: source, link: None, order, remove, fields, history, span })
 }
 
-fn remove(
-    entries: &mut Entries<'_>,
-    span: Span,
-    source: From,
-    read_only: bool,
-    sink: &mut Sink<'_>,
-) -> Option<Remove> {
+fn remove(entries: &mut Entries<'_>, span: Span, source: From, read_only: bool, sink: &mut Sink<'_>) -> Option<Remove> {
     let text = entries.take_text("remove", sink);
     match (text, source) {
         (None, From::Own | From::Group) => Some(Remove::Debt),
@@ -170,13 +164,7 @@ struct Link {
 }
 
 /// `joined_column = anchor_column [as codec]`.
-fn on_clause(
-    on: &Text,
-    table: TableNo,
-    trunk: &Trunk<'_>,
-    draft: &Draft<'_>,
-    sink: &mut Sink<'_>,
-) -> Option<Link> {
+fn on_clause(on: &Text, table: TableNo, trunk: &Trunk<'_>, draft: &Draft<'_>, sink: &mut Sink<'_>) -> Option<Link> {
     if trunk.group.is_some() || table == trunk.table {
         sink.error("join/grouped", on.span, "this table cannot be joined here", "here");
         return None;
@@ -196,13 +184,7 @@ fn on_clause(
     Some(Link { column, anchor_column, codec: anchor.codec, span: anchor.column.1 })
 }
 
-fn order_column(
-    text: &Text,
-    table: TableNo,
-    source: From,
-    draft: &Draft<'_>,
-    sink: &mut Sink<'_>,
-) -> Option<ColumnNo> {
+fn order_column(text: &Text, table: TableNo, source: From, draft: &Draft<'_>, sink: &mut Sink<'_>) -> Option<ColumnNo> {
     let column = forms::column_of(&(text.text.clone(), text.span), table, draft, sink)?;
     let of = &draft.table(table).columns[column];
     if of.ty != vocab::row::ColumnType::Int || of.nullable || source == From::Own {
@@ -257,8 +239,7 @@ fn one<'t>(
         sink.error("form/not_built", from.span, "a `one` from a table that is not shared is not built", "not shared");
         return None;
     }
-    let parsed =
-        syntax::FieldText { column: (String::new(), link.span), codec: link.codec.clone(), once: false };
+    let parsed = syntax::FieldText { column: (String::new(), link.span), codec: link.codec.clone(), once: false };
     let ty = Some(Type::Id);
     let codec = forms::codec_of(&parsed, link.anchor_column, ty, trunk.table, trunk.declarations, draft, sink)?;
     draft.mark(table, link.column, Role::Read);

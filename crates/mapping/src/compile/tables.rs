@@ -94,8 +94,7 @@ fn one(
         return None;
     }
     entries.finish("a table", sink);
-    let table =
-        Table { name: name.into(), columns, key, shop: ShopPath::Shared, read_only: writes.is_some() };
+    let table = Table { name: name.into(), columns, key, shop: ShopPath::Shared, read_only: writes.is_some() };
     Some(TableDraft { table, span, columns: drafts, ids: None, shop })
 }
 

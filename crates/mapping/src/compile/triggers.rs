@@ -32,7 +32,12 @@ fn one(mut entries: Entries<'_>, draft: &mut Draft<'_>, sink: &mut Sink<'_>) -> 
     let place = adds.need_text("where", sink)?;
     let rest = adds.rest();
     let [(target, target_span, effect)] = rest.as_slice() else {
-        sink.error("trigger/adds", adds.span, "a trigger adds to one column", "as in { \"stock.count\" = …, where = … }");
+        sink.error(
+            "trigger/adds",
+            adds.span,
+            "a trigger adds to one column",
+            "as in { \"stock.count\" = …, where = … }",
+        );
         return None;
     };
     let Some(on) = draft.table_named(&on_text.text) else {
@@ -91,13 +96,7 @@ fn is_counted(table: TableNo, column: ColumnNo, draft: &Draft<'_>) -> bool {
 }
 
 /// `key = column`: which row is added to.
-fn key_from(
-    text: &Text,
-    target: TableNo,
-    on: TableNo,
-    draft: &Draft<'_>,
-    sink: &mut Sink<'_>,
-) -> Option<ColumnNo> {
+fn key_from(text: &Text, target: TableNo, on: TableNo, draft: &Draft<'_>, sink: &mut Sink<'_>) -> Option<ColumnNo> {
     let mut tokens = Tokens::new(text, "trigger/where", sink)?;
     let (key, key_span) = tokens.name("the key of the table that is added to", sink)?;
     tokens.need_symbol("=", sink)?;

@@ -40,20 +40,20 @@ pub fn shop() -> ShopId {
 }
 
 /// How many commands there are.
-pub const COMMANDS: u8 = 34;
+pub const COMMANDS: u8 = 44;
 
 /// One command; none if it does not apply to what is there.
 pub fn run(command: u8, which: u8, documents: &Documents, mint: &mut Mint, dice: &mut Dice) -> Option<Fact> {
     let kind = match command {
-        0..=4 | 20..=28 => Kind::Order,
         5..=8 | 29 => Kind::Product,
-        9..=12 | 30 => Kind::Cart,
-        13..=15 | 31 => Kind::Checkout,
+        9..=12 | 30 | 35 => Kind::Cart,
+        13..=15 | 31 | 36 | 37 => Kind::Checkout,
+        32 | 38 | 39 => Kind::Idempotency,
+        40 => return Some(birth_of_checkout(mint)),
         16 => return Some(birth_of_order(mint, dice)),
         17 => return Some(birth_of_cart(mint)),
         18 => return Some(birth_of_idempotency(mint)),
         19 => return Some(stock_edit(which, dice)),
-        32 => Kind::Idempotency,
         _ => Kind::Order,
     };
     let no = rule(kind);
@@ -67,8 +67,11 @@ pub fn run(command: u8, which: u8, documents: &Documents, mint: &mut Mint, dice:
         Kind::Cart => on_cart(command, &mut after, mint, dice)?,
         Kind::Checkout => on_checkout(command, &mut after, mint, dice)?,
         Kind::Idempotency => {
-            after.set("status", 500);
-            after.set("key", "another");
+            match command {
+                32 => after.set("status", 500),
+                38 => after.set("key", "another"),
+                _ => after.set("body", "ffff"),
+            }
             true
         }
         Kind::Shop => return None,
@@ -106,8 +109,12 @@ fn cancel(after: &mut Record, stock: &mut Vec<(PublicId, i64)>, mint: &mut Mint,
     stock.push((PublicId::new(line.text("product")?), 1));
     let id = line.text("id")?.to_owned();
     let adjustment = mint.element(Kind::Order, Some("adjustments"));
-    let adjustment =
-        adjustment.with("type", "cancellation").with("at", at).with("line", id).with("quantity", 1).with("amount", 1_100_000);
+    let adjustment = adjustment
+        .with("type", "cancellation")
+        .with("at", at)
+        .with("line", id)
+        .with("quantity", 1)
+        .with("amount", 1_100_000);
     elements(after, "adjustments")?.push(Node::Record(adjustment));
     Some(())
 }
@@ -125,12 +132,17 @@ fn on_order(
         2 => {
             after.set("state", "cancelled");
             after.set("cancelled_at", instant(mint));
+            let whole = mint.element(Kind::Order, Some("adjustments")).with("type", "cancellation");
+            let whole =
+                whole.with("at", instant(mint)).with("line", Node::Null).with("quantity", 1).with("amount", 500);
+            elements(after, "adjustments")?.push(Node::Record(whole));
         }
         3 => after.set("state", dice.of(&["open", "paid", "shipped", "done"])),
         4 => {
             let payment = element(after, "payments", dice)?;
             payment.set("state", dice.of(&["pending", "captured", "failed"]));
             payment.set("reference", "att-1");
+            payment.set("paid_at", payment.int("paid_at").map(|at| at + 5_000_000));
         }
         20 => after.set("id", "TRX-9999999"),
         21 => match after.0.get_mut("buyer") {
@@ -144,7 +156,11 @@ fn on_order(
         26 => after.set("total", after.int("total")? + 1),
         27 => after.set("street", format!("a\0{}", "x".repeat(usize::try_from(dice.roll(300)).unwrap()))),
         28 => return Some(false),
-        _ => after.set("placed_at", "not an instant"),
+        33 => after.set("placed_at", after.int("placed_at")? + 3_600_000_000),
+        34 => element(after, "lines", dice)?.set("product", "2"),
+        43 => after.set("checkout", "1"),
+        41 => after.set("placed_at", "not an instant"),
+        _ => after.set("surprise", 1),
     }
     Some(true)
 }
@@ -174,6 +190,7 @@ fn on_cart(command: u8, after: &mut Record, mint: &mut Mint, dice: &mut Dice) ->
         10 => drop(elements(after, "lines")?.pop()?),
         11 => element(after, "lines", dice)?.set("quantity", 1 + dice.int(9)),
         12 => after.set("state", dice.of(&["open", "converted", "canceled", "expired"])),
+        35 => after.set("created_at", after.int("created_at")? + 3_600_000_000),
         _ => element(after, "lines", dice)?.set("product", "not a key"),
     }
     Some(true)
@@ -196,6 +213,8 @@ fn on_checkout(command: u8, after: &mut Record, mint: &mut Mint, dice: &mut Dice
             let line = line.with("product", "2").with("title", "Thing 2").with("unit_price", 2_000_000);
             elements(after, "lines")?.push(Node::Record(line.with("quantity", 3).with("total", 6_000_000)));
         }
+        36 => after.set("created_at", after.int("created_at")? + 3_600_000_000),
+        37 => after.set("cart", "77"),
         _ => {
             after.set("state", "paying");
             after.set("attempt", "att-7");
@@ -235,11 +254,37 @@ fn birth_of_order(mint: &mut Mint, dice: &mut Dice) -> Fact {
     let order = order.with("checkout", Node::Null).with("state", "paid").with("currency", "IDR").with("placed_at", at);
     let order = order.with("cancelled_at", Node::Null).with("subtotal", subtotal).with("shipping", 900_000);
     let order = order.with("tax", 333_300).with("total", subtotal + 1_233_300).with("buyer", buyer);
-    let mut order = order.with("lines", lines).with("payments", vec![Node::Record(payment)]).with("adjustments", vec![]);
+    let mut order =
+        order.with("lines", lines).with("payments", vec![Node::Record(payment)]).with("adjustments", vec![]);
     for name in ["street", "city", "region", "postal_code", "country"] {
         order.set(name, Node::Null);
     }
     Fact { changes: vec![born(Kind::Order, order)], stock }
+}
+
+fn birth_of_checkout(mint: &mut Mint) -> Fact {
+    let at = instant(mint);
+    let mut checkout = mint.element(Kind::Checkout, None).with("state", "open").with("currency", "IDR");
+    let null = [
+        "cart",
+        "buyer_name",
+        "buyer_phone",
+        "buyer_email",
+        "street",
+        "city",
+        "region",
+        "postal_code",
+        "country",
+        "shipping_option",
+        "order",
+        "attempt",
+        "instrument",
+    ];
+    for name in null {
+        checkout.set(name, Node::Null);
+    }
+    let checkout = checkout.with("created_at", at).with("subtotal", 0).with("shipping", 0).with("tax", 0);
+    Fact { changes: vec![born(Kind::Checkout, checkout.with("total", 0).with("lines", vec![]))], stock: Vec::new() }
 }
 
 fn birth_of_cart(mint: &mut Mint) -> Fact {

@@ -3,7 +3,7 @@
 //! L8 is not here: it is SQL written by hand, and lies beside the files of the demo.
 
 use crate::backend::{self, COMMANDS, Documents, Fact, Mint, shop};
-use crate::world::{Dice, Legacy, column, in_store, legacy, mapping, rule, table, text};
+use crate::world::{Dice, Legacy, column, in_store, legacy, looks_like_ours, mapping, real, rule, table, text, truth};
 use mapping::{Anchor, ChangeOf, Got, Put, PutOutcome, Rows, RuleNo};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +12,10 @@ use vocab::id::{Kind, Timestamp};
 use vocab::row::{Cell, Edit, RowKey, TableNo, Use};
 
 /// A shop after its flip.
-struct Soak {
+pub struct Soak {
     flip: Legacy,
     now: Legacy,
-    documents: Documents,
+    pub documents: Documents,
     /// Aggregates whose last fact was debt: the legacy shows an older document.
     owing: BTreeSet<(RuleNo, Anchor)>,
     stock: BTreeMap<i64, i64>,
@@ -23,7 +23,7 @@ struct Soak {
 }
 
 impl Soak {
-    fn new(flip: Legacy) -> Self {
+    pub fn new(flip: Legacy) -> Self {
         let documents = flip.live();
         Self { now: flip.clone(), flip, documents, owing: BTreeSet::new(), stock: BTreeMap::new(), facts: 0 }
     }
@@ -49,17 +49,22 @@ impl Soak {
         let mut stock_rows = Rows::default();
         for (variant, _) in &fact.stock {
             let Some((table, key)) = mapping().stock_row(variant) else { continue };
-            if let Some(row) = now.rows.get(table, &key) {
-                stock_rows.insert(table, key, row.clone());
+            if let Some(row) = now.staged().get(table, &key) {
+                stock_rows.insert(table, key.clone(), row.clone());
             }
         }
-        let put =
-            Put { shop: &shop(), at: self.at(), changes: changes.collect(), stock: fact.stock.clone(), stock_rows: &stock_rows };
+        let put = Put {
+            shop: &shop(),
+            at: self.at(),
+            changes: changes.collect(),
+            stock: fact.stock.clone(),
+            stock_rows: &stock_rows,
+        };
         mapping().put(&put)
     }
 
     /// Makes one fact, carries it back, and checks every law that speaks of a single fact.
-    fn step(&mut self, fact: &Fact) {
+    pub fn step(&mut self, fact: &Fact) -> Vec<&'static str> {
         self.facts += 1;
         let outcome = self.put(&self.now, fact, true);
         let before = self.now.clone();
@@ -78,7 +83,15 @@ impl Soak {
                 self.effect(*rule, anchor, after.as_ref());
                 self.owing.remove(&place);
             } else {
-                assert_eq!(before.gather(*rule, anchor), self.now.gather(*rule, anchor), "a debt edits nothing: {debts:?}");
+                assert_eq!(
+                    before.gather(*rule, anchor),
+                    self.now.gather(*rule, anchor),
+                    "a debt edits nothing: {debts:?}"
+                );
+                // Mostly the story goes on without what could not be expressed; else nothing more would go back.
+                if self.facts % 4 != 0 {
+                    continue;
+                }
                 self.owing.insert(place.clone());
             }
             match after {
@@ -90,13 +103,15 @@ impl Soak {
         let again = Fact { changes: fact.changes.clone(), stock: Vec::new() };
         let repeated = self.put(&self.now, &again, false);
         assert_eq!(repeated.edits, [], "the same fact twice");
+        debts.into_iter().collect()
     }
 
     fn foreseen(&self, outcome: &PutOutcome) {
         for (table, key, cells) in &outcome.expect {
-            let row = self.now.rows.get(*table, key).unwrap();
             for (column, cell) in cells {
-                assert_eq!(&row.0[*column], cell, "{table}.{column} was foreseen");
+                let (table, column) = real(*table, *column);
+                let row = self.now.rows.get(table, key).unwrap();
+                assert_eq!(&row.0[column], cell, "{table}.{column} was foreseen");
             }
         }
     }
@@ -111,19 +126,14 @@ impl Soak {
     }
 
     /// L3 and L6: what changed is cells of this aggregate that a field may change, stock, and who was born.
-    fn frame(
-        &self,
-        before: &Legacy,
-        rule: RuleNo,
-        anchor: &Anchor,
-        known: Option<&Record>,
-        after: Option<&Record>,
-    ) {
-        let mut own = before.gather(rule, anchor).0;
-        for (table, rows) in self.now.gather(rule, anchor).0 {
-            own.entry(table).or_default().extend(rows);
+    fn frame(&self, before: &Legacy, rule: RuleNo, anchor: &Anchor, known: Option<&Record>, after: Option<&Record>) {
+        let mut own: BTreeMap<TableNo, BTreeSet<RowKey>> = BTreeMap::new();
+        for rows in [before.gather(rule, anchor), self.now.gather(rule, anchor)] {
+            for (table, rows) in rows.0 {
+                own.entry(real(table, 0).0).or_default().extend(rows.into_keys());
+            }
         }
-        let is_own = |table: &TableNo, key: &RowKey| own.get(table).is_some_and(|rows| rows.contains_key(key));
+        let is_own = |table: &TableNo, key: &RowKey| own.get(table).is_some_and(|keys| keys.contains(key));
         for (no, rows) in &self.now.rows.0 {
             for (key, row) in rows {
                 let Some(was) = before.rows.get(*no, key) else {
@@ -131,7 +141,7 @@ impl Soak {
                     continue;
                 };
                 for (column, _) in row.0.iter().zip(&was.0).enumerate().filter(|(_, (is, was))| is != was) {
-                    let of = &mapping().tables()[*no];
+                    let of = &truth().tables()[*no];
                     let name = format!("{}.{}", of.name, of.columns[column].name);
                     if name == "produk.stok" || of.columns[column].usage == Use::Touch {
                         continue;
@@ -185,6 +195,19 @@ impl Soak {
         }
     }
 
+    /// What must hold at the end of every story.
+    pub fn end(&mut self) {
+        let orders = table("jual");
+        let number = column(orders, "nomor");
+        for (_, row) in self.now.rows.of(orders) {
+            assert!(matches!(&row.0[number], Cell::Text(text) if looks_like_ours(text)), "a number of another form");
+        }
+        self.stock_adds_up();
+        self.coalesced();
+        self.undone();
+        self.stock_adds_up();
+    }
+
     /// Another shop, which has not moved, changes a customer.
     fn elsewhere(&mut self, dice: &mut Dice) {
         let customers = table("pelanggan");
@@ -222,7 +245,8 @@ fn declared(document: &Record) -> Record {
                     }
                 }
             }
-            let ordered = nodes.iter().any(|node| matches!(node, Node::Record(record) if record.get("refunded").is_some()));
+            let ordered =
+                nodes.iter().any(|node| matches!(node, Node::Record(record) if record.get("refunded").is_some()));
             if !ordered {
                 nodes.sort();
             }
@@ -242,7 +266,8 @@ fn cells(legacy: &Legacy, rule: RuleNo, anchor: &Anchor) -> BTreeMap<(TableNo, R
         for (key, row) in rows {
             let ours = of.columns.iter().zip(row.0).filter(|(column, _)| column.usage == Use::Moved);
             // Times of birth follow the fact that made the row.
-            let ours = ours.filter(|(column, _)| !(&*column.name == "stok" || (&*of.name == "idem" && &*column.name == "tgl")));
+            let ours = ours
+                .filter(|(column, _)| !(&*column.name == "stok" || (&*of.name == "idem" && &*column.name == "tgl")));
             cells.insert((no, key), ours.map(|(_, cell)| cell).collect());
         }
     }
@@ -250,7 +275,7 @@ fn cells(legacy: &Legacy, rule: RuleNo, anchor: &Anchor) -> BTreeMap<(TableNo, R
 }
 
 /// By hand: which fields a column stands for; nothing else may change it.
-const FOOTPRINT: [(&str, &[&str]); 43] = [
+const FOOTPRINT: [(&str, &[&str]); 44] = [
     ("produk.nama", &["title"]),
     ("produk.aktif", &["state"]),
     ("produk.hapus", &["gone"]),
@@ -290,6 +315,7 @@ const FOOTPRINT: [(&str, &[&str]); 43] = [
     ("jual_detil.retur_jml", &["lines"]),
     ("jual_detil.total", &["lines"]),
     ("jual_detil.pajak", &["lines", "tax"]),
+    ("bayar.tgl", &["payments"]),
     ("bayar.lunas", &["payments"]),
     ("bayar.gagal", &["payments"]),
     ("bayar.rujukan", &["payments"]),
@@ -302,7 +328,9 @@ fn may_change(name: &str, known: Option<&Record>, after: Option<&Record>) -> boo
     match (known, after) {
         (_, None) => fields.contains(&"gone"),
         (None, Some(_)) => true,
-        (Some(known), Some(after)) => fields.iter().any(|field| *field == "gone" || known.get(field) != after.get(field)),
+        (Some(known), Some(after)) => {
+            fields.iter().any(|field| *field == "gone" || known.get(field) != after.get(field))
+        }
     }
 }
 
@@ -336,10 +364,7 @@ proptest! {
             let Some(fact) = backend::run(command, which, &soak.documents, &mut mint, &mut dice) else { continue };
             soak.step(&fact);
         }
-        soak.stock_adds_up();
-        soak.coalesced();
-        soak.undone();
-        soak.stock_adds_up();
+        soak.end();
     }
 
     #[test]
@@ -379,8 +404,16 @@ fn the_stories_reach_what_they_should() {
     assert!(expressed > 1_000, "only {expressed} facts were expressed");
     let met: Vec<&str> = debts.keys().copied().collect();
     let expected = [
-        "bad_text", "class_changes", "differs", "foreign_id", "once", "removed", "second_element", "shape",
-        "shared_edit", "too_long",
+        "bad_text",
+        "class_changes",
+        "differs",
+        "foreign_id",
+        "once",
+        "removed",
+        "second_element",
+        "shape",
+        "shared_edit",
+        "too_long",
     ];
     for name in expected {
         assert!(debts.contains_key(name), "no fact was {name}; met: {met:?}");

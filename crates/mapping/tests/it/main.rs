@@ -1,5 +1,7 @@
 //! The mapping, from the outside: files in, documents, edits and diagnostics out.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod backend;
 mod demo_files;
 mod laws;

@@ -49,6 +49,21 @@ impl Staged {
         .collect()
     }
 
+    /// The newest generation given.
+    pub(crate) fn generation(&self) -> Result<i64> {
+        Ok(self.reader().query_row("SELECT next FROM gen", [], |row| row.get(0))?)
+    }
+
+    /// How many aggregates of a shop are on the list since a generation or longer.
+    pub(crate) fn listed_until(&self, list: Ledger, shop: &ShopId, generation: i64) -> Result<u64> {
+        let count: i64 = self.reader().query_row(
+            &format!("SELECT count(*) FROM {} WHERE shop = ?1 AND gen <= ?2", list.table()),
+            params![shop.as_str(), generation],
+            |row| row.get(0),
+        )?;
+        Ok(unsigned(count))
+    }
+
     /// How many aggregates of a shop are on the list.
     pub(crate) fn count(&self, list: Ledger, shop: &ShopId) -> Result<u64> {
         let count: i64 = self.reader().query_row(

@@ -49,6 +49,7 @@ async fn the_history_is_all_there_and_shown_by_class() {
             }
         }
         assert_eq!(totals["product any count"], "4070");
+        assert_eq!(totals["product any sum variants.price"], "1772779");
         // 2010-12-01 08:26 and 2011-12-09 12:50.
         assert_eq!(totals["order live min placed_at"], "1291191960000000");
         assert_eq!(totals["order live max placed_at"], "1323435000000000");
