@@ -8,8 +8,7 @@ use vocab::id::{Part, ShopId, Side};
 
 /// Reads the formula for a plan from the heads of its shops.
 pub async fn count(store: &Store, plan: &Plan) -> Result<Reading> {
-    let owners: BTreeMap<ShopId, Side> =
-        store.heads().await?.into_iter().map(|head| (head.shop, head.owner)).collect();
+    let owners: BTreeMap<ShopId, Side> = store.heads().await?.into_iter().map(|head| (head.shop, head.owner)).collect();
     let weights = Part::ALL.map(|part| plan.weights.iter().find(|(of, _)| *of == part).map_or(0, |(_, bp)| *bp));
     let weights = Weights::new(weights).context("the plan's weights")?;
     let shops: Vec<formula::Shop> = plan

@@ -128,7 +128,13 @@ pub async fn run(args: Args) -> Result<Exit> {
         return list(Fault::ALL.iter().map(|fault| format!("{:22} {}", fault.name(), fault.detectors())));
     }
     let fault = args.fault.as_deref().map(Fault::parse).transpose()?;
-    eprintln!("baliklayar demo: {} shops, {} shoppers, seed {}, legacy on {}", args.shops, args.shoppers, args.seed, args.source.name());
+    eprintln!(
+        "baliklayar demo: {} shops, {} shoppers, seed {}, legacy on {}",
+        args.shops,
+        args.shoppers,
+        args.seed,
+        args.source.name()
+    );
     let work = Work::open(args.work.as_deref())?;
     let stage = match Stage::set(&args, &work, fault).await {
         Ok(stage) => stage,
@@ -248,7 +254,11 @@ impl Stage {
         serving.publish(addresses).await?;
         let shoppers = Shoppers::start(&shopper_args(args, &folder, &shops)).await?;
         serving.shoppers_are(shoppers.pid());
-        eprintln!("ready: host apps at http://127.0.0.1:{}, addresses in {}", ports.seam, folder.join("addresses.json").display());
+        eprintln!(
+            "ready: host apps at http://127.0.0.1:{}, addresses in {}",
+            ports.seam,
+            folder.join("addresses.json").display()
+        );
         Ok(Self { folder, store, shops, server, legacy, serving, shoppers, legacy_url: mover_url })
     }
 
@@ -281,7 +291,8 @@ impl Stage {
         if args.manual {
             return self.wait_for_operator(args).await;
         }
-        let tampering = fault.map(|fault| fault.tamper(self.folder.clone(), self.legacy_url.clone(), self.shops.clone()));
+        let tampering =
+            fault.map(|fault| fault.tamper(self.folder.clone(), self.legacy_url.clone(), self.shops.clone()));
         let mut story =
             Story { store: &self.store, shops: &self.shops, seconds: args.seconds, shoppers: &mut self.shoppers };
         let told = match tampering {
@@ -323,7 +334,8 @@ impl Keys {
     /// The keys guard nothing but a demo on loopback; derived from the seed so that a resumed run has the same.
     fn fresh(seed: u64) -> Self {
         let key = |what: &str| {
-            let digest = ring::digest::digest(&ring::digest::SHA256, format!("baliklayar-demo/{what}/{seed}").as_bytes());
+            let digest =
+                ring::digest::digest(&ring::digest::SHA256, format!("baliklayar-demo/{what}/{seed}").as_bytes());
             digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>()
         };
         Self { host: key("host"), seller: key("seller") }

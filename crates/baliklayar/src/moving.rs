@@ -196,7 +196,8 @@ async fn uninstall(args: &Args, store: &Store) -> Result<Exit> {
     let plan = planned(store).await?;
     for head in store.heads().await? {
         if head.owner == Side::Backend {
-            let what = format!("shop {} is owned by the backend: without its fence the legacy would sell too", head.shop);
+            let what =
+                format!("shop {} is owned by the backend: without its fence the legacy would sell too", head.shop);
             return refuse("owned_by_backend", &what);
         }
     }
@@ -262,7 +263,11 @@ async fn release_all(args: &Args, store: Store) -> Result<Exit> {
     };
     let released = mover::release_all(setup).await?;
     let names: Vec<&str> = released.iter().map(ShopId::as_str).collect();
-    say(args, &json!({"released": names}), &format!("{} shops were between hold and release; none is now", names.len()));
+    say(
+        args,
+        &json!({"released": names}),
+        &format!("{} shops were between hold and release; none is now", names.len()),
+    );
     Ok(Exit::Clean)
 }
 
@@ -295,7 +300,8 @@ async fn status(args: &Args, store: &Store, only: &[ShopId]) -> Result<Exit> {
 async fn row(store: &Store, board: &Record, shop: &ShopId, head: &store::Head) -> Result<Value> {
     let seen = board.record(shop.as_str()).cloned().unwrap_or_default();
     let counts = store.finding_counts(shop).await?;
-    let (open, accepted) = counts.iter().fold((0, 0), |(open, accepted), count| (open + count.open, accepted + count.accepted));
+    let (open, accepted) =
+        counts.iter().fold((0, 0), |(open, accepted), count| (open + count.open, accepted + count.accepted));
     let debt = store.count_debts(shop).await?;
     Ok(json!({
         "shop": shop.as_str(),
@@ -314,12 +320,20 @@ async fn row(store: &Store, board: &Record, shop: &ShopId, head: &store::Head) -
 }
 
 fn table(rows: &[Value]) -> String {
-    let mut lines = vec![format!("{:10} {:8} {:>5} {:12} {:>7} {:>8} {}", "shop", "owner", "epoch", "state", "dirty", "findings", "waits for")];
+    let mut lines = vec![format!(
+        "{:10} {:8} {:>5} {:12} {:>7} {:>8} {}",
+        "shop", "owner", "epoch", "state", "dirty", "findings", "waits for"
+    )];
     for row in rows {
         let text = |name: &str| row[name].as_str().unwrap_or("-").to_owned();
         lines.push(format!(
             "{:10} {:8} {:>5} {:12} {:>7} {:>8} {}",
-            text("shop"), text("owner"), row["epoch"], text("state"), row["dirty"], row["findings"]["open"],
+            text("shop"),
+            text("owner"),
+            row["epoch"],
+            text("state"),
+            row["dirty"],
+            row["findings"]["open"],
             row["stopped"].as_str().map_or_else(|| text("waits_for"), |code| format!("stopped: {code}"))
         ));
     }

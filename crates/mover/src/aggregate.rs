@@ -78,7 +78,8 @@ fn stock_of(document: &Record) -> Vec<(PublicId, i64)> {
 
 /// The name under which an aggregate is imported: its anchor's table and key, or group.
 pub(crate) fn origin(mapping: &Mapping, rule: RuleNo, anchor: &Anchor) -> Origin {
-    let (mapping::Gather::Anchored { table, .. } | mapping::Gather::Grouped { table, .. }) = &mapping.rules()[rule].gather;
+    let (mapping::Gather::Anchored { table, .. } | mapping::Gather::Grouped { table, .. }) =
+        &mapping.rules()[rule].gather;
     let name: &Name = &mapping.tables()[*table].name;
     let key = match anchor {
         Anchor::Row(key) => key.0.iter().map(cell_text).collect::<Vec<_>>().join("/"),

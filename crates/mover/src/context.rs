@@ -110,7 +110,8 @@ impl StreamState {
     /// The newest round trip, and whether the last three only rose.
     pub(crate) fn lag(&self) -> (Option<u32>, bool) {
         let lags = lock(&self.lag_ms);
-        let rising = lags.len() == 3 && lags[0] < lags[1] && lags[1] < lags[2] && lags[2] > cutover::bounds::READY_LAG_MS / 2;
+        let rising =
+            lags.len() == 3 && lags[0] < lags[1] && lags[1] < lags[2] && lags[2] > cutover::bounds::READY_LAG_MS / 2;
         (lags.last().copied(), rising)
     }
 }

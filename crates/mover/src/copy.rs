@@ -51,14 +51,13 @@ pub(crate) async fn list_all(cx: &Context, shop: &ShopId, lists: &'static [Ledge
         let mut after: Option<Vec<u8>> = None;
         loop {
             let (name, at, from) = (shop.clone(), gather.clone(), after.take());
-            let page = cx.staged.run(move |staged| staged.anchors(&at, name.as_str(), from.as_deref(), ANCHORS)).await?;
+            let page =
+                cx.staged.run(move |staged| staged.anchors(&at, name.as_str(), from.as_deref(), ANCHORS)).await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             let anchors: Vec<_> = page.into_iter().map(|(_, anchor)| (rule, anchor)).collect();
             let name = shop.clone();
-            cx.staged
-                .run(move |staged| lists.iter().try_for_each(|list| staged.list(*list, &name, &anchors)))
-                .await?;
+            cx.staged.run(move |staged| lists.iter().try_for_each(|list| staged.list(*list, &name, &anchors))).await?;
         }
     }
     Ok(())

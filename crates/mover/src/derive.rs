@@ -28,11 +28,21 @@ pub(crate) struct Derived {
 }
 
 pub(crate) enum Meaning {
-    Live { canonical: Canonical, losers: Vec<Loser> },
-    History { id: PublicId, why: Name, document: Record },
+    Live {
+        canonical: Canonical,
+        losers: Vec<Loser>,
+    },
+    History {
+        id: PublicId,
+        why: Name,
+        document: Record,
+    },
     Gone,
     /// The finding's class, and what is wrong.
-    Refused { class: Name, detail: Record },
+    Refused {
+        class: Name,
+        detail: Record,
+    },
 }
 
 /// The classes of aggregates, by rule and group: what `use` in a mapping asks for.
@@ -73,12 +83,7 @@ pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<
     }
 }
 
-fn read_batch(
-    staged: &Staged,
-    mapping: &Mapping,
-    classes: &Classes,
-    shop: &ShopId,
-) -> Result<Vec<(Dirty, Derived)>> {
+fn read_batch(staged: &Staged, mapping: &Mapping, classes: &Classes, shop: &ShopId) -> Result<Vec<(Dirty, Derived)>> {
     let dirty = staged.listed(Ledger::Derive, shop, BATCH)?;
     let mut batch = Vec::with_capacity(dirty.len());
     for dirty in dirty {
@@ -169,15 +174,12 @@ fn class_of(staged: &Staged, mapping: &Mapping, classes: &Classes, kind: Kind, g
 }
 
 /// Imports a batch; false where the head has moved on, so that it is no longer ours to import.
-async fn import(
-    cx: &Context,
-    shop: &ShopId,
-    epoch: Epoch,
-    position: u64,
-    batch: &[(Dirty, Derived)],
-) -> Result<bool> {
-    let kept: Vec<&Derived> =
-        batch.iter().map(|(_, derived)| derived).filter(|derived| !matches!(derived.what, Meaning::Refused { .. })).collect();
+async fn import(cx: &Context, shop: &ShopId, epoch: Epoch, position: u64, batch: &[(Dirty, Derived)]) -> Result<bool> {
+    let kept: Vec<&Derived> = batch
+        .iter()
+        .map(|(_, derived)| derived)
+        .filter(|derived| !matches!(derived.what, Meaning::Refused { .. }))
+        .collect();
     let mut items: Vec<Imported> = kept.iter().filter_map(|derived| item(derived, position)).collect();
     cx.fault.distort(&mut items);
     let outcomes = match cx.store.import(Import { shop: shop.clone(), epoch, items }).await {

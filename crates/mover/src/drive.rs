@@ -6,16 +6,16 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::records::{self, Measured};
 use crate::reverse::Halt;
+use crate::staged::Ledger;
 use crate::{derive, observe, perform, reverse, verify};
 use cutover::next::{Observed, Wishes, next, state_now};
 use cutover::progress::{Progress, progress};
 use cutover::record::{Head, Record};
 use cutover::state::State;
 use cutover::step::{For, Step};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use crate::staged::Ledger;
-use std::collections::BTreeMap;
 use tokio::sync::watch;
 use vocab::id::{Direction, Epoch, Name, Seq, ShopId, Side, Timestamp};
 
@@ -114,12 +114,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) async fn new(
-        cx: Context,
-        shop: ShopId,
-        wishes: watch::Receiver<Wishes>,
-        board: Board,
-    ) -> Result<Self> {
+    pub(crate) async fn new(cx: Context, shop: ShopId, wishes: watch::Receiver<Wishes>, board: Board) -> Result<Self> {
         let records = records::load(&cx.store, &shop).await?;
         let has_findings = !cx.store.finding_counts(&shop).await?.is_empty();
         if has_findings {

@@ -21,7 +21,10 @@ const MARK_MAX: Duration = Duration::from_millis(300);
 /// What an effect came to.
 enum Effect {
     /// The outcome is still to be recorded.
-    Done { mark: Option<u64>, held: Option<u64> },
+    Done {
+        mark: Option<u64>,
+        held: Option<u64>,
+    },
     /// The outcome was recorded with the effect, in one transaction.
     Recorded(Record),
     Failed(Reason),
@@ -214,9 +217,7 @@ async fn drain(cx: &Context, shop: &ShopId, direction: Direction, epoch: Epoch, 
     let quiet = cx.links.look(shop, epoch).await.is_some_and(|hold| hold.acknowledged && hold.in_flight_zero);
     let open = match direction {
         Direction::ToLegacy => cx.links.settle_payments(shop).await,
-        Direction::ToBackend => {
-            Some(cx.source.open_transactions(cx.policy.role.as_deref(), memory.quiet_since).await?)
-        }
+        Direction::ToBackend => Some(cx.source.open_transactions(cx.policy.role.as_deref(), memory.quiet_since).await?),
     };
     Ok(if quiet && open == Some(0) { DONE } else { Effect::Failed(Reason::Failed("not_drained".into())) })
 }
@@ -293,13 +294,7 @@ async fn prove(cx: &Context, shop: &ShopId) -> Result<Effect> {
     Ok(Effect::Failed(Reason::Mismatch(u64::try_from(verdict.differing.len()).unwrap_or(u64::MAX))))
 }
 
-async fn flip(
-    driver: &mut Driver,
-    progress: &Progress,
-    intent: &Record,
-    owner: Side,
-    epoch: Epoch,
-) -> Result<Effect> {
+async fn flip(driver: &mut Driver, progress: &Progress, intent: &Record, owner: Side, epoch: Epoch) -> Result<Effect> {
     let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
     if owner == Side::Backend {
         // The rows as they are now are the complement of everything that the backend will do.

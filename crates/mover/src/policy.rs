@@ -25,7 +25,8 @@ impl Policy {
     /// # Errors
     /// What is wrong, and in which entry.
     pub fn parse(text: &str) -> Result<Self> {
-        let table: toml::Table = text.parse().map_err(|error| Error::Plan(format!("the policy is not TOML: {error}")))?;
+        let table: toml::Table =
+            text.parse().map_err(|error| Error::Plan(format!("the policy is not TOML: {error}")))?;
         let role = table.get("role").and_then(toml::Value::as_str).map(str::to_owned);
         let entries = table.get("accept").and_then(toml::Value::as_array).cloned().unwrap_or_default();
         let accept = entries.iter().enumerate().map(|(index, entry)| accept(index, entry)).collect::<Result<_>>()?;
@@ -57,7 +58,8 @@ mod tests {
 
     #[test]
     fn a_policy_accepts_by_class_and_count_and_says_what_it_lacks() {
-        let policy = Policy::parse("role = 'kios'\n[[accept]]\nshop = '7'\nclass = 'mapping.money'\ncount = 3").unwrap();
+        let policy =
+            Policy::parse("role = 'kios'\n[[accept]]\nshop = '7'\nclass = 'mapping.money'\ncount = 3").unwrap();
         let shop = ShopId::parse("7").unwrap();
         assert_eq!(policy.accepted(&shop).get("mapping.money"), Some(&3));
         assert_eq!(policy.role.as_deref(), Some("kios"));

@@ -52,5 +52,9 @@ fn restore(
         return Ok(None);
     }
     let debts: Vec<&str> = outcome.debts.iter().map(|debt| debt.name).collect();
-    Ok(Some(format!("{}: put back unchanged it makes {} edits and owes {debts:?}", derived.origin, outcome.edits.len())))
+    Ok(Some(format!(
+        "{}: put back unchanged it makes {} edits and owes {debts:?}",
+        derived.origin,
+        outcome.edits.len()
+    )))
 }

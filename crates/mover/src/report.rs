@@ -39,7 +39,9 @@ pub(crate) async fn keep(cx: &Context, shop: &ShopId, figures: &[Figure]) -> Res
 }
 
 fn render(figure: &Figure) -> Record {
-    let text = |value: Option<i128>| decimal_text(value.unwrap_or(0), figure.measure.starts_with("sum ").then_some(figure.scale));
+    let text = |value: Option<i128>| {
+        decimal_text(value.unwrap_or(0), figure.measure.starts_with("sum ").then_some(figure.scale))
+    };
     Record::default()
         .with("mapped", figure.mapped.as_str())
         .with("kind", figure.kind.name())

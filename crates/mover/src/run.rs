@@ -138,7 +138,8 @@ async fn move_all(setup: &Setup, plan: Plan) -> Result<()> {
     let cx = context(setup, plan).await?;
     let planned: Vec<ShopId> = cx.plan.shops.iter().map(|planned| planned.shop.clone()).collect();
     cx.source.install(&planned).await?;
-    let mut fleet = Fleet { cx: cx.clone(), planned, board: Board::default(), drivers: BTreeMap::new(), tasks: JoinSet::new() };
+    let mut fleet =
+        Fleet { cx: cx.clone(), planned, board: Board::default(), drivers: BTreeMap::new(), tasks: JoinSet::new() };
     fleet.resume().await?;
     let mut workers: JoinSet<Result<()>> = JoinSet::new();
     workers.spawn(renew(setup.clone()));
@@ -270,9 +271,9 @@ impl Fleet {
         loop {
             let open = self.cx.store.open_wishes().await?;
             for shop in self.planned.clone() {
-                let started = open.iter().any(|open| {
-                    Verb::from_name(&open.wish.verb) == Some(Verb::Start) && wishes::concerns(open, &shop)
-                });
+                let started = open
+                    .iter()
+                    .any(|open| Verb::from_name(&open.wish.verb) == Some(Verb::Start) && wishes::concerns(open, &shop));
                 if started {
                     self.start(&shop);
                 }
@@ -348,4 +349,3 @@ async fn at_rest(store: &Store, shop: &ShopId) -> Result<bool> {
     let head = cutover::record::Head { owner: head.owner, epoch: head.epoch, fenced: head.fenced };
     Ok(cutover::progress::progress(&records, head).at_rest())
 }
-

@@ -67,12 +67,7 @@ pub(crate) async fn with_joins(
 }
 
 /// The rows with these keys. A key of several columns is looked up by its last one, which tells rows apart best.
-pub(crate) async fn by_key(
-    reader: &mut Reader,
-    tables: &[Table],
-    table: usize,
-    keys: &[RowKey],
-) -> Result<Vec<Row>> {
+pub(crate) async fn by_key(reader: &mut Reader, tables: &[Table], table: usize, keys: &[RowKey]) -> Result<Vec<Row>> {
     let Some(&column) = tables[table].key.last() else { return Ok(Vec::new()) };
     let wanted: BTreeSet<&RowKey> = keys.iter().collect();
     let cells: BTreeSet<Cell> = keys.iter().filter_map(|key| key.0.last().cloned()).collect();

@@ -74,8 +74,7 @@ impl Staged {
 
     /// Up to where the stream is staged; none before the first batch.
     pub(crate) fn position(&self) -> Result<Option<Position>> {
-        let at: Option<i64> =
-            self.reader().query_row("SELECT at FROM position", [], |row| row.get(0)).optional()?;
+        let at: Option<i64> = self.reader().query_row("SELECT at FROM position", [], |row| row.get(0)).optional()?;
         at.map(|at| Ok(Position(u64::try_from(at).map_err(|_| Error::Staged("a negative position"))?))).transpose()
     }
 

@@ -209,9 +209,10 @@ pub(crate) async fn compare(cx: &Context, shop: &ShopId) -> Result<Vec<Figure>> 
         let cell = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
         let source: Option<i128> = match cell {
             None => None,
-            Some(text) => {
-                Some(text.parse().map_err(|_| Error::Plan(format!("control total `{}` is no integer: {text}", total.named)))?)
-            }
+            Some(text) => Some(
+                text.parse()
+                    .map_err(|_| Error::Plan(format!("control total `{}` is no integer: {text}", total.named)))?,
+            ),
         };
         figures.push(Figure {
             mapped: total.mapped.clone(),

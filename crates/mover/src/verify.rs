@@ -187,7 +187,8 @@ fn difference(
             fields.map(|path| format!("{path} differs")).or_else(|| {
                 canonical.stock.iter().find_map(|(variant, on_hand)| {
                     let ours = stock.get(variant);
-                    (ours != Some(on_hand)).then(|| format!("stock of {variant}: {on_hand} at the source, {ours:?} stored"))
+                    (ours != Some(on_hand))
+                        .then(|| format!("stock of {variant}: {on_hand} at the source, {ours:?} stored"))
                 })
             })
         }
@@ -195,7 +196,8 @@ fn difference(
             if stored.class != Class::History {
                 return Some("is stored as live".into());
             }
-            let same = document.0.iter().all(|(name, node)| &**name == "origin" || stored.document.get(name) == Some(node));
+            let same =
+                document.0.iter().all(|(name, node)| &**name == "origin" || stored.document.get(name) == Some(node));
             (!same).then(|| "history differs".into())
         }
     }
@@ -287,7 +289,8 @@ pub(crate) async fn open_mismatch(cx: &Context, shop: &ShopId, differing: &[Stri
     if cx.without.has("verify.digest") {
         return Ok(());
     }
-    finding(cx, shop, "verify.digest", format!("{} aggregates differ, first: {}", differing.len(), first(differing))).await
+    finding(cx, shop, "verify.digest", format!("{} aggregates differ, first: {}", differing.len(), first(differing)))
+        .await
 }
 
 /// Opens the finding of the first control total that differs.

@@ -82,10 +82,5 @@ fn take(connection: &Connection, table: &str, n: i64) -> Result<Option<(i64, i64
 }
 
 fn block(row: &Row<'_>) -> Result<Block> {
-    Ok(Block {
-        from: sql::cell(row, 0)?,
-        to: sql::cell(row, 1)?,
-        next: sql::cell(row, 2)?,
-        epoch: sql::epoch(row, 3)?,
-    })
+    Ok(Block { from: sql::cell(row, 0)?, to: sql::cell(row, 1)?, next: sql::cell(row, 2)?, epoch: sql::epoch(row, 3)? })
 }

@@ -57,9 +57,8 @@ impl Store {
     pub async fn count_debts(&self, shop: &ShopId) -> Result<u64> {
         let shop = shop.clone();
         let sql = "select count(*) from debt where shop = ?1";
-        let count = self.read(move |connection| {
-            sql::first(connection, READ, sql, [shop.as_str()], |row| sql::natural(row, 0))
-        });
+        let count =
+            self.read(move |connection| sql::first(connection, READ, sql, [shop.as_str()], |row| sql::natural(row, 0)));
         Ok(count.await?.unwrap_or(0))
     }
 }

@@ -225,8 +225,7 @@ pub struct Put<'a> {
 
 /// Inserts or overwrites; whether that is right was the door's to check.
 pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
-    let sql =
-        "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
+    let sql = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
                                      changed_at, body)
                values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
                on conflict (shop, kind, id) do update set class = excluded.class, why = excluded.why,

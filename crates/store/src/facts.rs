@@ -27,8 +27,7 @@ impl Store {
     pub async fn facts(&self, shop: &ShopId, after: Seq, limit: usize) -> Result<Vec<Fact>> {
         let (shop, after) = (shop.clone(), sql::int(after.0)?);
         self.read(move |connection| {
-            let sql =
-                "select seq, epoch, at, body from fact where shop = ?1 and seq > ?2 order by seq limit ?3";
+            let sql = "select seq, epoch, at, body from fact where shop = ?1 and seq > ?2 order by seq limit ?3";
             sql::all(connection, "read of facts", sql, params![shop.as_str(), after, sql::limit(limit)], fact)
         })
         .await
@@ -88,9 +87,7 @@ struct ReadWritten<'a> {
 
 /// The fact's body; `bodies` are the encoded documents of the writes.
 pub fn encode(commit: &Commit, bodies: &[String]) -> Result<String> {
-    compose(commit, bodies)
-        .and_then(|body| serde_json::to_string(&body))
-        .map_err(|why| Error::Invalid(why.to_string()))
+    compose(commit, bodies).and_then(|body| serde_json::to_string(&body)).map_err(|why| Error::Invalid(why.to_string()))
 }
 
 fn compose<'a>(commit: &'a Commit, bodies: &'a [String]) -> serde_json::Result<Body<'a>> {
@@ -99,10 +96,8 @@ fn compose<'a>(commit: &'a Commit, bodies: &'a [String]) -> serde_json::Result<B
         let document = serde_json::from_str(body)?;
         writes.push(Written { kind: write.kind.name(), id: write.id.as_str(), document });
     }
-    let stock = commit
-        .stock
-        .iter()
-        .map(|change| Moved { variant: change.variant.as_str().into(), delta: change.delta });
+    let stock =
+        commit.stock.iter().map(|change| Moved { variant: change.variant.as_str().into(), delta: change.delta });
     let entries = commit.entries.iter().map(|entry| Entered {
         order: entry.order.as_str().into(),
         account: entry.account.as_ref().into(),
@@ -128,9 +123,7 @@ fn fact(row: &Row<'_>) -> Result<Fact> {
         epoch: sql::epoch(row, 1)?,
         at: Timestamp(sql::cell(row, 2)?),
         writes: body.writes.into_iter().map(written).collect::<Result<_>>()?,
-        stock: stock
-            .map(|moved| StockChange { variant: PublicId::new(&*moved.variant), delta: moved.delta })
-            .collect(),
+        stock: stock.map(|moved| StockChange { variant: PublicId::new(&*moved.variant), delta: moved.delta }).collect(),
         entries: entries.map(entered).collect(),
     })
 }

@@ -72,13 +72,7 @@ impl Store {
     }
 
     /// Accepts all open findings of a class, if there are exactly `count`.
-    pub async fn accept_findings(
-        &self,
-        shop: &ShopId,
-        class: &str,
-        count: u64,
-        by: &str,
-    ) -> Result<(), AcceptError> {
+    pub async fn accept_findings(&self, shop: &ShopId, class: &str, count: u64, by: &str) -> Result<(), AcceptError> {
         let (shop, class, by) = (shop.clone(), class.to_owned(), by.to_owned());
         self.write(Door::Control, move |connection| {
             let sql = "update finding set accepted_by = ?3

@@ -43,8 +43,7 @@ impl Store {
     /// Makes a head (owner Legacy, epoch 1, seq 0) for each shop that has none; the others stay as they are.
     pub async fn create_heads(&self, shops: &[ShopId]) -> Result<()> {
         let shops = shops.to_vec();
-        self.write(Door::Control, move |connection| shops.iter().try_for_each(|shop| create(connection, shop)))
-            .await
+        self.write(Door::Control, move |connection| shops.iter().try_for_each(|shop| create(connection, shop))).await
     }
 
     pub async fn head(&self, shop: &ShopId) -> Result<Option<Head>> {
@@ -65,9 +64,7 @@ impl Store {
     /// the head's seq at that moment, which the step record keeps too.
     pub async fn move_head(&self, change: HeadChange, step: Step) -> Result<Seq, HeadError> {
         if change.epoch < change.expect_epoch || change.shop != step.shop {
-            return Err(
-                Error::Invalid(format!("a change of {}'s head to an earlier epoch", change.shop)).into()
-            );
+            return Err(Error::Invalid(format!("a change of {}'s head to an earlier epoch", change.shop)).into());
         }
         self.write(Door::Control, move |connection| {
             let seq = apply(connection, &change)?;

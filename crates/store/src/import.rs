@@ -151,9 +151,7 @@ struct Incoming<'a> {
 impl What {
     fn incoming(&self) -> Option<Incoming<'_>> {
         match self {
-            Self::Live { id, document, stock, entries } => {
-                Some(Incoming { id, why: None, document, stock, entries })
-            }
+            Self::Live { id, document, stock, entries } => Some(Incoming { id, why: None, document, stock, entries }),
             Self::History { id, why, document } => {
                 Some(Incoming { id, why: Some(why), document, stock: &[], entries: &[] })
             }
@@ -220,12 +218,7 @@ impl Importing<'_> {
         [self.shop.as_str(), item.kind.name(), item.origin.as_str()]
     }
 
-    fn objection(
-        &self,
-        item: &Imported,
-        incoming: &Incoming<'_>,
-        held: Option<&Held>,
-    ) -> Result<Option<Outcome>> {
+    fn objection(&self, item: &Imported, incoming: &Incoming<'_>, held: Option<&Held>) -> Result<Option<Outcome>> {
         if let Some((variant, on_hand)) = incoming.stock.iter().find(|(_, on_hand)| *on_hand < 0) {
             return Ok(Some(Outcome::Unfit { why: format!("stock of variant {variant} is {on_hand}") }));
         }
@@ -293,13 +286,7 @@ impl Importing<'_> {
     }
 
     /// What stands beside the documents of a kind: all of it is replaced.
-    fn belongings(
-        &self,
-        kind: Kind,
-        id: &PublicId,
-        stock: &[(PublicId, i64)],
-        entries: &[Entry],
-    ) -> Result<()> {
+    fn belongings(&self, kind: Kind, id: &PublicId, stock: &[(PublicId, i64)], entries: &[Entry]) -> Result<()> {
         match kind {
             Kind::Product => stock::set(self.connection, self.shop, id, stock),
             Kind::Order => ledger::set(self.connection, self.shop, id, entries),

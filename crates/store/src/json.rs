@@ -175,9 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_no_record_of_integers_is_refused() {
-        for text in
-            [r#"{"a":1.0}"#, r#"{"a":1e2}"#, r#"{"a":9223372036854775808}"#, "[]", r#"{"a":1,"a":2}"#, "{"]
-        {
+        for text in [r#"{"a":1.0}"#, r#"{"a":1e2}"#, r#"{"a":9223372036854775808}"#, "[]", r#"{"a":1,"a":2}"#, "{"] {
             assert!(matches!(decode(text), Err(Error::Corrupt { .. })), "{text}");
         }
     }

@@ -21,11 +21,7 @@ impl Store {
             let sql = "select account, currency, sum(amount) from ledger where shop = ?1
                        group by account, currency order by account, currency";
             sql::all(connection, "sum of the ledger", sql, [shop.as_str()], |row| {
-                Ok(LedgerSum {
-                    account: sql::name(row, 0)?,
-                    currency: sql::name(row, 1)?,
-                    amount: sql::cell(row, 2)?,
-                })
+                Ok(LedgerSum { account: sql::name(row, 0)?, currency: sql::name(row, 1)?, amount: sql::cell(row, 2)? })
             })
         })
         .await
@@ -60,13 +56,7 @@ pub fn set(connection: &Connection, shop: &ShopId, order: &PublicId, entries: &[
 }
 
 /// `made` is time and seq of the commit; none for an import.
-fn insert(
-    connection: &Connection,
-    shop: &ShopId,
-    n: i64,
-    entry: &Entry,
-    made: Option<(i64, i64)>,
-) -> Result<()> {
+fn insert(connection: &Connection, shop: &ShopId, n: i64, entry: &Entry, made: Option<(i64, i64)>) -> Result<()> {
     let sql = "insert into ledger (shop, order_id, n, account, currency, amount, at, seq)
                values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let cells = params![

@@ -104,10 +104,7 @@ impl Store {
         self.inner.writer.run(door, act).await
     }
 
-    async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
+    async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
         self.inner.readers.run(read).await
     }
 }
@@ -115,17 +112,14 @@ impl Store {
 /// A connection that waits for locks and syncs each commit.
 fn connect(path: &Path) -> Result<Connection> {
     // Without a mutex of SQLite's own: a connection is used by one thread at a time.
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(error::during("open"))?;
     connection.busy_handler(Some(wait_for_lock)).map_err(error::during("open"))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // A plan that may depend on a bound value is made anew at each bind, and our partial index makes it depend.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(error::during("open"))?;
     to_wal(&connection).map_err(error::during("switch to WAL"))?;
-    connection
-        .execute_batch("pragma synchronous = full; pragma cache_size = -65536")
-        .map_err(error::during("open"))?;
+    connection.execute_batch("pragma synchronous = full; pragma cache_size = -65536").map_err(error::during("open"))?;
     Ok(connection)
 }
 
@@ -141,8 +135,7 @@ fn to_wal(connection: &Connection) -> rusqlite::Result<()> {
     loop {
         match connection.execute_batch("pragma page_size = 4096; pragma journal_mode = wal") {
             Err(error)
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
-                    && wait_for_lock(tries) =>
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && wait_for_lock(tries) =>
             {
                 tries += 1;
             }

@@ -55,8 +55,7 @@ impl Store {
 }
 
 fn insert(connection: &Connection, body: &str) -> Result<i64> {
-    let sql =
-        "insert into plan (version, body) select coalesce(max(version), 0) + 1, ?1 from plan returning version";
+    let sql = "insert into plan (version, body) select coalesce(max(version), 0) + 1, ?1 from plan returning version";
     let version = sql::first(connection, "write of the plan", sql, params![body], |row| sql::cell(row, 0))?;
     version.ok_or_else(unreadable)
 }
@@ -67,8 +66,7 @@ fn unreadable() -> Error {
 
 impl Plan {
     fn to_record(&self) -> Record {
-        let weight =
-            |(part, bp): &(Part, u32)| Record::default().with("part", part.name()).with("bp", i64::from(*bp));
+        let weight = |(part, bp): &(Part, u32)| Record::default().with("part", part.name()).with("bp", i64::from(*bp));
         let shop = |planned: &PlannedShop| {
             let parts: Vec<Node> = planned.parts.iter().map(|part| part.name().into()).collect();
             Record::default().with("shop", planned.shop.as_str()).with("parts", parts)
@@ -86,8 +84,7 @@ impl Plan {
 
     /// None where a field is missing or of another type.
     fn from_record(record: &Record) -> Option<Self> {
-        let weight =
-            |weight: &Record| Some((part(weight.get("part")?)?, u32::try_from(weight.int("bp")?).ok()?));
+        let weight = |weight: &Record| Some((part(weight.get("part")?)?, u32::try_from(weight.int("bp")?).ok()?));
         let shop = |planned: &Record| {
             let parts = planned.list("parts").iter().map(part).collect::<Option<_>>()?;
             Some(PlannedShop { shop: ShopId::parse(planned.text("shop")?).ok()?, parts })

@@ -10,9 +10,8 @@ const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_shops_and_control
 
 /// Applies what is missing. Several processes may do this to one file at the same time.
 pub fn migrate(connection: &mut Connection) -> Result<(), Error> {
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(during("begin of a migration"))?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(during("begin of a migration"))?;
     transaction
         .execute_batch(
             "create table if not exists migration (
@@ -43,8 +42,7 @@ fn check(applied: &[String]) -> Result<(), Error> {
         return Err(Error::Schema(format!("it has {} migrations, this version knows {known}", applied.len())));
     }
     let changed = applied.iter().zip(MIGRATIONS).position(|(was, sql)| *was != checksum(sql));
-    changed
-        .map_or(Ok(()), |n| Err(Error::Schema(format!("migration {} is not the one that was applied", n + 1))))
+    changed.map_or(Ok(()), |n| Err(Error::Schema(format!("migration {} is not the one that was applied", n + 1))))
 }
 
 /// SHA-256 in lower-case hex.

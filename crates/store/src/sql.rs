@@ -40,12 +40,7 @@ pub fn first<T>(
 }
 
 /// The number of rows changed.
-pub fn execute(
-    connection: &Connection,
-    what: &'static str,
-    sql: &str,
-    params: impl Params,
-) -> Result<usize, Error> {
+pub fn execute(connection: &Connection, what: &'static str, sql: &str, params: impl Params) -> Result<usize, Error> {
     let run = || connection.prepare_cached(sql)?.execute(params);
     run().map_err(during(what))
 }

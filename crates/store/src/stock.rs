@@ -10,10 +10,7 @@ impl Store {
     /// On hand, in the order asked for; none for an unknown variant.
     pub async fn stock(&self, shop: &ShopId, variants: &[PublicId]) -> Result<Vec<Option<i64>>> {
         let (shop, variants) = (shop.clone(), variants.to_vec());
-        self.read(move |connection| {
-            variants.iter().map(|variant| on_hand(connection, &shop, variant)).collect()
-        })
-        .await
+        self.read(move |connection| variants.iter().map(|variant| on_hand(connection, &shop, variant)).collect()).await
     }
 
     /// On hand of every variant, in the order of their ids as text.
@@ -65,12 +62,7 @@ fn begin(connection: &Connection, commit: &Commit, change: &StockChange) -> Resu
 
 /// Sets the stock of a product's variants; those not named are gone. That no variant is another product's was
 /// checked before.
-pub fn set(
-    connection: &Connection,
-    shop: &ShopId,
-    product: &PublicId,
-    stock: &[(PublicId, i64)],
-) -> Result<()> {
+pub fn set(connection: &Connection, shop: &ShopId, product: &PublicId, stock: &[(PublicId, i64)]) -> Result<()> {
     let sql = "select variant from stock where shop = ?1 and product = ?2";
     let had = sql::all(connection, READ, sql, [shop.as_str(), product.as_str()], |row| sql::public_id(row, 0))?;
     for variant in had.iter().filter(|variant| !stock.iter().any(|(named, _)| named == *variant)) {
@@ -80,13 +72,7 @@ pub fn set(
     stock.iter().try_for_each(|(variant, on_hand)| insert(connection, shop, product, variant, *on_hand))
 }
 
-fn insert(
-    connection: &Connection,
-    shop: &ShopId,
-    product: &PublicId,
-    variant: &PublicId,
-    on_hand: i64,
-) -> Result<()> {
+fn insert(connection: &Connection, shop: &ShopId, product: &PublicId, variant: &PublicId, on_hand: i64) -> Result<()> {
     let sql = "insert into stock (shop, variant, product, on_hand) values (?1, ?2, ?3, ?4)
                on conflict (shop, variant) do update set on_hand = excluded.on_hand";
     let cells = params![shop.as_str(), variant.as_str(), product.as_str(), on_hand];

@@ -180,9 +180,7 @@ mod tests {
 
     async fn all(writer: &Writer) -> Vec<i64> {
         let read = |connection: &Connection| -> Result<Vec<i64>, Error> {
-            crate::sql::all(connection, "read", "select n from t order by n", [], |row| {
-                crate::sql::cell(row, 0)
-            })
+            crate::sql::all(connection, "read", "select n from t order by n", [], |row| crate::sql::cell(row, 0))
         };
         writer.run(Door::Control, read).await.unwrap()
     }

@@ -167,8 +167,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] =
-        [Self::Shop, Self::Product, Self::Cart, Self::Checkout, Self::Order, Self::Idempotency];
+    pub const ALL: [Self; 6] = [Self::Shop, Self::Product, Self::Cart, Self::Checkout, Self::Order, Self::Idempotency];
 
     pub const fn name(self) -> &'static str {
         match self {

@@ -120,7 +120,8 @@ impl Fault {
 fn moved_shop(store: &Path, facts: i64) -> Result<Option<String>> {
     let db = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     db.busy_timeout(Duration::from_secs(10))?;
-    let mut select = db.prepare("select shop from shop_head where owner = 'backend' and seq >= ?1 order by shop limit 1")?;
+    let mut select =
+        db.prepare("select shop from shop_head where owner = 'backend' and seq >= ?1 order by shop limit 1")?;
     let mut rows = select.query([facts])?;
     Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
 }
@@ -161,7 +162,8 @@ async fn write_behind_the_fence(folder: &Path, legacy: &str, shops: &[ShopId]) -
         }
         tokio::time::sleep(LOOK).await;
     };
-    let sql = format!("update produk set harga = '1.00' where id = (select min(id) from produk where toko_id = {shop})");
+    let sql =
+        format!("update produk set harga = '1.00' where id = (select min(id) from produk where toko_id = {shop})");
     let refused = match legacy.strip_prefix("sqlite:") {
         Some(path) => {
             let db = Connection::open(path)?;

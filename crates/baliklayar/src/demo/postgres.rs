@@ -104,7 +104,8 @@ impl Server {
 
     async fn run(&self, program: &Path, args: &[&str]) -> Result<()> {
         let mut command = self.as_account(program);
-        let quiet = command.args(args).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let quiet =
+            command.args(args).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let status = quiet.status().await.with_context(|| format!("running {}", program.display()))?;
         if !status.success() {
             bail!("{} failed ({status}); see {}/log", program.display(), self.data());
@@ -114,7 +115,8 @@ impl Server {
 
     /// The legacy program has a role of its own, so that drain can tell its work from others'.
     async fn make_database(&self) -> Result<()> {
-        let (client, connection) = tokio_postgres::connect(&self.url("postgres", "postgres"), tokio_postgres::NoTls).await?;
+        let (client, connection) =
+            tokio_postgres::connect(&self.url("postgres", "postgres"), tokio_postgres::NoTls).await?;
         let running = tokio::spawn(connection);
         client.batch_execute("create role kios login").await?;
         client.batch_execute("create database kios owner kios").await?;

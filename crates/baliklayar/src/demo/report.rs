@@ -199,7 +199,8 @@ pub fn show(args: &Args, report: &Value) -> Result<Exit> {
 /// A plan that was refused because its mapping is not right is an outcome, and the detector is the coverage check.
 pub async fn refused(args: &Args, error: &anyhow::Error) -> Result<Exit> {
     eprintln!("{error:#}");
-    let coverage = error.downcast_ref::<mapping_refused::Refused>().is_some_and(|refused| refused.0.contains("coverage/"));
+    let coverage =
+        error.downcast_ref::<mapping_refused::Refused>().is_some_and(|refused| refused.0.contains("coverage/"));
     let named = coverage && !args.without.iter().any(|detector| detector == "mapping.coverage");
     let reasons: Vec<&str> = if named { vec!["mapping.coverage"] } else { vec!["mapping"] };
     let report = json!({"schema": "baliklayar.demo-report/1", "version": env!("CARGO_PKG_VERSION"), "seed": args.seed,
@@ -244,7 +245,11 @@ fn in_words(report: &Value) {
     let oracle = &report["oracle"];
     lines.push(format!(
         "oracle: {} writes acknowledged, {} found, {} missing, {} different, {} twice; oversold {}.",
-        oracle["acknowledged"], oracle["found"], oracle["missing"], oracle["different"], oracle["twice"],
+        oracle["acknowledged"],
+        oracle["found"],
+        oracle["missing"],
+        oracle["different"],
+        oracle["twice"],
         oracle["stock"]["oversold"]
     ));
     lines.push(match report["clean"] == true {

@@ -133,7 +133,8 @@ impl Story<'_> {
         let deadline = Instant::now() + READY_MAX;
         loop {
             let states = mover::status(self.store).await?;
-            let waiting: BTreeSet<&ShopId> = shops.iter().filter(|shop| state(&states, shop) != Some("ready")).collect();
+            let waiting: BTreeSet<&ShopId> =
+                shops.iter().filter(|shop| state(&states, shop) != Some("ready")).collect();
             if shops.len() == self.shops.len() {
                 bar.set_position(u64::try_from(shops.len() - waiting.len()).unwrap_or(0));
             }

@@ -83,7 +83,12 @@ impl Staged {
                 "DELETE FROM {} WHERE shop = ?1 AND rule = ?2 AND anchor = ?3 AND gen = ?4",
                 list.table()
             ))?
-            .execute(params![shop.as_str(), number(dirty.rule), cells::encode_anchor(&dirty.anchor), dirty.generation])?;
+            .execute(params![
+                shop.as_str(),
+                number(dirty.rule),
+                cells::encode_anchor(&dirty.anchor),
+                dirty.generation
+            ])?;
         }
         Ok(tx.commit()?)
     }

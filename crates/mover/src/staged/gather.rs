@@ -5,7 +5,7 @@ use crate::cells;
 use crate::error::{Error, Result};
 use mapping::{Anchor, Gather, Join, Rows};
 use rusqlite::{Connection, params};
-use vocab::row::{Cell, ColumnNo, RowKey, Row, Table, TableNo};
+use vocab::row::{Cell, ColumnNo, Row, RowKey, Table, TableNo};
 
 /// Which state of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,29 +91,32 @@ impl Staged {
                     "SELECT key FROM staged WHERE shop = ?1 AND tbl = ?2 AND key > ?3 AND cells IS NOT NULL
                      ORDER BY key LIMIT ?4",
                 )?;
-                let found = select.query_map(params![shop, number(*table), after.unwrap_or(&[]), number(limit)], |row| {
-                    row.get::<_, Vec<u8>>(0)
-                })?;
-                found.map(|bytes| {
-                    let bytes = bytes?;
-                    let key = cells::decode_key(&bytes)?;
-                    Ok((bytes, Anchor::Row(key)))
-                })
-                .collect()
+                let found = select
+                    .query_map(params![shop, number(*table), after.unwrap_or(&[]), number(limit)], |row| {
+                        row.get::<_, Vec<u8>>(0)
+                    })?;
+                found
+                    .map(|bytes| {
+                        let bytes = bytes?;
+                        let key = cells::decode_key(&bytes)?;
+                        Ok((bytes, Anchor::Row(key)))
+                    })
+                    .collect()
             }
             Gather::Grouped { table, column } => {
                 let mut select = db.prepare_cached(
                     "SELECT DISTINCT value FROM link WHERE tbl = ?1 AND col = ?2 AND value > ?3 ORDER BY value LIMIT ?4",
                 )?;
-                let found =
-                    select.query_map(params![number(*table), number(*column), after.unwrap_or(&[]), number(limit)], |row| {
-                        row.get::<_, Vec<u8>>(0)
-                    })?;
-                found.map(|bytes| {
-                    let bytes = bytes?;
-                    Ok((bytes.clone(), super::dirty::group(&bytes)?))
-                })
-                .collect()
+                let found = select.query_map(
+                    params![number(*table), number(*column), after.unwrap_or(&[]), number(limit)],
+                    |row| row.get::<_, Vec<u8>>(0),
+                )?;
+                found
+                    .map(|bytes| {
+                        let bytes = bytes?;
+                        Ok((bytes.clone(), super::dirty::group(&bytes)?))
+                    })
+                    .collect()
             }
         }
     }

@@ -78,7 +78,13 @@ impl Staged {
              ON CONFLICT(shop, tbl) DO UPDATE SET after = coalesce(excluded.after, after), done = excluded.done,
              rows = rows + excluded.rows",
         )?
-        .execute(params![chunk.shop.as_str(), number(chunk.table), after, chunk.last, number(chunk.rows.len())])?;
+        .execute(params![
+            chunk.shop.as_str(),
+            number(chunk.table),
+            after,
+            chunk.last,
+            number(chunk.rows.len())
+        ])?;
         crash::reach(Act::CopyChunk, Phase::During);
         Ok(tx.commit()?)
     }
@@ -121,7 +127,8 @@ impl Batch<'_> {
     /// A table was truncated: every row of it is gone.
     fn empty(&mut self, table: TableNo, tx: &Tx) -> Result<()> {
         let mut select = self.db.prepare_cached("SELECT key FROM staged WHERE tbl = ?1 AND cells IS NOT NULL")?;
-        let keys: Vec<Vec<u8>> = select.query_map([number(table)], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let keys: Vec<Vec<u8>> =
+            select.query_map([number(table)], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         for key in keys {
             let change = Change { table, key: cells::decode_key(&key)?, row: None };
             self.stage(&change, tx, false)?;
@@ -133,9 +140,10 @@ impl Batch<'_> {
     fn moved(&self, table: TableNo, old: Option<&[Option<Cell>]>, new: Option<&[Option<Cell>]>) -> bool {
         let (Some(old), Some(new)) = (old, new) else { return true };
         let columns = &self.inner.mapping.tables()[table].columns;
-        columns.iter().zip(old.iter().zip(new)).any(|(column, (old, new))| {
-            matches!(column.usage, Use::Moved | Use::Touch) && old != new
-        })
+        columns
+            .iter()
+            .zip(old.iter().zip(new))
+            .any(|(column, (old, new))| matches!(column.usage, Use::Moved | Use::Touch) && old != new)
     }
 
     fn note_foreign(&mut self, change: &Change, shop: Option<&str>, tx: &Tx) {

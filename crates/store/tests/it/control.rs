@@ -24,10 +24,7 @@ async fn a_head_and_its_step_record_change_together_or_not_at_all() {
     assert_eq!((seq, head.seq, head.owner, head.epoch), (Seq(1), Seq(1), Side::Legacy, Epoch(3)));
     assert_eq!(bench.store.record_step(bench.step("release", 3)).await.unwrap(), 3);
     let steps = bench.store.steps(&bench.shop, 1).await.unwrap();
-    assert_eq!(
-        steps.iter().map(|step| (step.number, step.seq)).collect::<Vec<_>>(),
-        [(2, Some(Seq(1))), (3, None)]
-    );
+    assert_eq!(steps.iter().map(|step| (step.number, step.seq)).collect::<Vec<_>>(), [(2, Some(Seq(1))), (3, None)]);
     assert_eq!(steps[1].step, bench.step("release", 3));
 }
 
@@ -106,10 +103,7 @@ async fn a_wish_is_open_until_its_first_outcome() {
     bench.store.close_wish(first, outcome("done")).await.unwrap();
     bench.store.close_wish(first, outcome("late")).await.unwrap();
     let open = bench.store.open_wishes().await.unwrap();
-    assert_eq!(
-        open.iter().map(|open| (open.id, &open.wish)).collect::<Vec<_>>(),
-        [(second, &wish(Some(&bench.shop)))]
-    );
+    assert_eq!(open.iter().map(|open| (open.id, &open.wish)).collect::<Vec<_>>(), [(second, &wish(Some(&bench.shop)))]);
     assert_eq!(bench.store.wish_outcome(first).await.unwrap(), Some(outcome("done")));
     assert_eq!(bench.store.wish_outcome(second).await.unwrap(), None);
 }
@@ -189,14 +183,9 @@ async fn ids_come_in_a_row_from_one_block_until_all_are_dry() {
     store.add_block("t", 11, 20, Epoch(2)).await.unwrap();
     store.add_block("t", 1, 5, Epoch(3)).await.unwrap();
     for (from, to) in [(5, 10), (0, 100), (20, 20), (9, 8)] {
-        assert!(
-            matches!(store.add_block("t", from, to, Epoch(1)).await, Err(Error::Invalid(_))),
-            "{from} {to}"
-        );
+        assert!(matches!(store.add_block("t", from, to, Epoch(1)).await, Err(Error::Invalid(_))), "{from} {to}");
     }
-    for (n, taken) in
-        [(3, Some((1, 3))), (3, Some((11, 13))), (2, Some((4, 5))), (7, Some((14, 20))), (1, None)]
-    {
+    for (n, taken) in [(3, Some((1, 3))), (3, Some((11, 13))), (2, Some((4, 5))), (7, Some((14, 20))), (1, None)] {
         assert_eq!(store.take_ids("t", n).await.unwrap(), taken);
     }
     let block = |from, to, epoch| Block { from, to, next: to + 1, epoch: Epoch(epoch) };

@@ -65,10 +65,7 @@ async fn an_id_of_another_origin_is_a_conflict_and_never_overwritten() {
     bench.import(vec![cart_at("c", 1)]).await;
     let thief = Imported { origin: Origin::new("cart:thief"), ..cart_at("c", 9) };
     let held_by = Some(Origin::new("cart:c"));
-    assert_eq!(
-        bench.import(vec![thief, cart_at("d", 1)]).await,
-        [Outcome::Conflict { held_by }, Outcome::Applied]
-    );
+    assert_eq!(bench.import(vec![thief, cart_at("d", 1)]).await, [Outcome::Conflict { held_by }, Outcome::Applied]);
     assert_eq!(tx_of(&bench, "c").await, Some(1));
 }
 
@@ -81,10 +78,7 @@ async fn a_changed_id_takes_the_place_of_the_one_before() {
         origin: origin.clone(),
         ..live(Kind::Product, text, tx, product(text, "Thing"), stock(count))
     };
-    assert_eq!(
-        bench.import(vec![item("a", 1, 3), item("b", 2, 4)]).await,
-        [Outcome::Applied, Outcome::Applied]
-    );
+    assert_eq!(bench.import(vec![item("a", 1, 3), item("b", 2, 4)]).await, [Outcome::Applied, Outcome::Applied]);
     assert_eq!(bench.version(Kind::Product, "a").await, None);
     let found = bench.store.load_by_origin(&bench.shop, &[(Kind::Product, origin)]).await.unwrap();
     assert_eq!(found[0].as_ref().map(|(id, _)| id.as_str()), Some("b"));
@@ -136,10 +130,7 @@ async fn an_orders_entries_are_replaced_with_it() {
     bench.import(vec![Imported { what: closed, ..order(3, &[]) }]).await;
     assert_eq!(sum().await, None);
     let counts = bench.store.counts(&bench.shop).await.unwrap();
-    assert_eq!(
-        (counts[0].class, counts[0].why.as_deref(), counts[0].documents),
-        (Class::History, Some("credit"), 1)
-    );
+    assert_eq!((counts[0].class, counts[0].why.as_deref(), counts[0].documents), (Class::History, Some("credit"), 1));
 }
 
 #[tokio::test]

@@ -1,10 +1,7 @@
 //! The store on a real file: what its doors let in, what is left after a crash, and what several handles of one file
 //! may do at the same time.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test's unwrap is its assertion; clippy exempts only #[test] functions"
-)]
+#![expect(clippy::unwrap_used, reason = "a test's unwrap is its assertion; clippy exempts only #[test] functions")]
 
 mod commits;
 mod control;
@@ -47,13 +44,7 @@ impl Bench {
     }
 
     fn change(&self, owner: Side, from: u64, to: u64) -> HeadChange {
-        HeadChange {
-            shop: self.shop.clone(),
-            expect_epoch: Epoch(from),
-            owner,
-            epoch: Epoch(to),
-            fenced: false,
-        }
+        HeadChange { shop: self.shop.clone(), expect_epoch: Epoch(from), owner, epoch: Epoch(to), fenced: false }
     }
 
     fn step(&self, step: &str, epoch: u64) -> Step {
@@ -83,8 +74,7 @@ impl Bench {
     async fn stocked(&self, product: &str, on_hand: i64) {
         let variant = id(&format!("v{product}"));
         let document = self::product(product, "Thing");
-        let outcomes =
-            self.import(vec![live(Kind::Product, product, 1, document, vec![(variant, on_hand)])]).await;
+        let outcomes = self.import(vec![live(Kind::Product, product, 1, document, vec![(variant, on_hand)])]).await;
         assert_eq!(outcomes, [store::Outcome::Applied]);
     }
 

@@ -13,14 +13,8 @@ async fn found(bench: &Bench, query: Option<&str>, after: Option<&str>, limit: u
 #[tokio::test]
 async fn products_come_by_number_then_by_text_and_only_active_ones() {
     let bench = Bench::new().await;
-    let titles = [
-        ("10", "Red LÄMP"),
-        ("9", "blue lamp"),
-        ("x2", "Lamp"),
-        ("x10", "Lämp"),
-        ("100", "Cup"),
-        ("b", "50%_lamp"),
-    ];
+    let titles =
+        [("10", "Red LÄMP"), ("9", "blue lamp"), ("x2", "Lamp"), ("x10", "Lämp"), ("100", "Cup"), ("b", "50%_lamp")];
     let mut items: Vec<_> =
         titles.iter().map(|(id, title)| live(Kind::Product, id, 1, product(id, title), vec![])).collect();
     items.push(live(Kind::Product, "1", 1, product("1", "Lamp").with("state", "withdrawn"), vec![]));
@@ -62,9 +56,8 @@ async fn states_are_found_the_longest_unchanged_first() {
 
     let open = bench.store.ids_in_state(&bench.shop, Kind::Cart, "open").await.unwrap();
     assert_eq!(open, [id("a"), id("b")]);
-    let idle = async |before| {
-        bench.store.idle_in_state(&bench.shop, Kind::Cart, "open", Timestamp(before), 10).await.unwrap()
-    };
+    let idle =
+        async |before| bench.store.idle_in_state(&bench.shop, Kind::Cart, "open", Timestamp(before), 10).await.unwrap();
     assert_eq!(idle(300).await, []);
     assert_eq!(idle(301).await, [id("a")]);
 }
