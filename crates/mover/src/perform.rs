@@ -8,6 +8,7 @@ use crate::staged::Ledger;
 use crate::{blocks, copy, derive, rehearse, report, reverse, totals, verify};
 use capture::FenceOutcome;
 use crash::{Act, Phase as Point};
+use cutover::bounds::HOLD_GIVE_UP_MS;
 use cutover::progress::Progress;
 use cutover::record::{Reason, Record};
 use cutover::step::Step;
@@ -17,6 +18,9 @@ use vocab::id::{Direction, Epoch, Seq, ShopId, Side};
 
 /// The longest wait for a marker inside a hold; the hold's own deadline is behind it.
 const MARK_MAX: Duration = Duration::from_millis(300);
+
+/// Long work has bounds of its own; this one is for a world that hangs.
+const LONG: Duration = Duration::from_secs(3_600);
 
 /// What an effect came to.
 enum Effect {
@@ -40,7 +44,9 @@ pub(crate) async fn perform(driver: &mut Driver, progress: &Progress, step: &Ste
     reach(act, Point::Before);
     driver.record(intent.clone(), Measured::default()).await?;
     reach(act, Point::During);
-    let effect = match effect(driver, progress, step, &intent).await {
+    let left = time_left(&driver.memory, step);
+    let performed = tokio::time::timeout(left, effect(driver, progress, step, &intent)).await;
+    let effect = match performed.unwrap_or(Ok(Effect::Failed(Reason::Deadline))) {
         Ok(effect) => effect,
         Err(Error::LeaseLost) => return Err(Error::LeaseLost),
         Err(error) => {
@@ -63,6 +69,17 @@ pub(crate) async fn perform(driver: &mut Driver, progress: &Progress, step: &Ste
             driver.memory.failed_at = Some(Instant::now());
             driver.record(intent.failed(reason), Measured { us, held: None }).await
         }
+    }
+}
+
+/// What a step may take. Inside a hold, before the flip: what is left until the hold is given up, so that a slow look
+/// does not carry it over its deadline; a late effect at the source is refused there by its epoch.
+fn time_left(memory: &Memory, step: &Step) -> Duration {
+    match (step, memory.hold) {
+        (Step::Drain | Step::Fence { .. } | Step::Mark | Step::CatchUp { .. } | Step::Prove, Some((_, since))) => {
+            Duration::from_millis(u64::from(HOLD_GIVE_UP_MS)).saturating_sub(since.elapsed())
+        }
+        _ => LONG,
     }
 }
 

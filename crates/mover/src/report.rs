@@ -57,7 +57,11 @@ fn decimal_text(value: i128, scale: Option<u32>) -> String {
     let unit = 10_i128.pow(scale);
     let sign = if value < 0 { "-" } else { "" };
     let (whole, rest) = (value.abs() / unit, value.abs() % unit);
-    format!("{sign}{whole}.{rest:0width$}", width = usize::try_from(scale).unwrap_or(0))
+    let mut digits = format!("{rest:0width$}", width = usize::try_from(scale).unwrap_or(0));
+    while digits.len() > 2 && digits.ends_with('0') {
+        digits.pop();
+    }
+    format!("{sign}{whole}.{digits}")
 }
 
 /// The entities of a shop, as kept when its control totals last agreed; empty before that.
@@ -105,6 +109,7 @@ mod tests {
         assert_eq!(decimal_text(1_065_294_121, Some(2)), "10652941.21");
         assert_eq!(decimal_text(-89_681_249, Some(2)), "-896812.49");
         assert_eq!(decimal_text(2_681_274, Some(3)), "2681.274");
+        assert_eq!(decimal_text(-896_812_490, Some(3)), "-896812.49");
         assert_eq!(decimal_text(-5, Some(2)), "-0.05");
         assert_eq!(decimal_text(7, None), "7");
     }

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS staged(
   cells BLOB, base_kind INTEGER NOT NULL DEFAULT 0, base BLOB,
   PRIMARY KEY(tbl, key)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS staged_shop ON staged(shop, tbl);
+CREATE INDEX IF NOT EXISTS staged_base ON staged(shop) WHERE base_kind <> 0;
 CREATE TABLE IF NOT EXISTS link(
   tbl INTEGER NOT NULL, col INTEGER NOT NULL, value BLOB NOT NULL, key BLOB NOT NULL,
   PRIMARY KEY(tbl, col, value, key)) STRICT, WITHOUT ROWID;

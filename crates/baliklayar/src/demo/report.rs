@@ -10,7 +10,7 @@ use cutover::bounds::HOLD_MS_MAX;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use store::Store;
-use vocab::id::{ShopId, Side};
+use vocab::id::{Kind, ShopId, Side};
 
 /// What the report is made from.
 pub struct Found<'a> {
@@ -166,7 +166,8 @@ async fn entities(found: &Found<'_>) -> Result<Vec<Value>> {
             let none = json!({"documents": 0, "rows": 0, "amount": "0.00"});
             let ours = sums(&entity.ours);
             let (moved, kept) = if history { (none.clone(), ours) } else { (ours, none.clone()) };
-            let name = if entity.mapped == "arsip" { "document" } else { entity.kind.name() };
+            let flat = entity.mapped == "arsip" && entity.kind == Kind::Order;
+            let name = if flat { "document" } else { entity.kind.name() };
             rows.push(json!({"shop": shop.as_str(), "entity": name, "kind": entity.kind.name(), "class": class,
                 "source": source, "moved": moved, "history": kept, "merged": none, "refused": none,
                 "accepted_by": []}));
