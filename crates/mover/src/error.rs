@@ -8,7 +8,7 @@ pub enum Error {
     #[error("the source database: {0}")]
     Source(#[from] capture::Error),
     #[error("our store: {0}")]
-    Store(#[from] store::Error),
+    Store(store::Error),
     #[error("the staged rows: {0}")]
     StagedFile(#[from] rusqlite::Error),
     #[error("the staged rows are damaged: {0}; delete the staged file and start the move again: nothing else is lost")]
@@ -21,6 +21,15 @@ pub enum Error {
     Plan(String),
     #[error("the lease of the mover went to another process")]
     LeaseLost,
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::LeaseLost(_) => Self::LeaseLost,
+            other => Self::Store(other),
+        }
+    }
 }
 
 pub type Result<T> = std::result::Result<T, Error>;

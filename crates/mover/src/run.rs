@@ -115,7 +115,7 @@ async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
     let position = staged.position()?.map_or(0, |position| position.0);
     let totals: Vec<(&str, &str)> = plan.totals.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
     Ok(Context {
-        store: setup.store.clone(),
+        store: setup.store.under_lease(LEASE, &setup.holder),
         source,
         staged,
         policy: Arc::new(Policy::parse(&plan.policy)?),
@@ -300,7 +300,8 @@ async fn drive(cx: Context, shop: ShopId, wishes: watch::Receiver<Wishes>, board
     loop {
         let driven = async { Driver::new(cx.clone(), shop.clone(), wishes.clone(), board.clone()).await?.run().await };
         match driven.await {
-            Ok(()) => return,
+            // Another mover acts now; this one is ended by its own lease.
+            Ok(()) | Err(Error::LeaseLost) => return,
             Err(error) => {
                 tracing::warn!(%shop, %error, "the driver of a shop begins again");
                 tokio::time::sleep(AGAIN).await;

@@ -28,6 +28,9 @@ pub enum Error {
     /// The caller asked for what cannot be stored: the caller's bug.
     #[error("store: {0}")]
     Invalid(String),
+    /// Another holds the lease that this write was made under: nothing of it is stored, and nothing may be repeated.
+    #[error("store: the lease `{0}` is another's")]
+    LeaseLost(String),
     /// The store is closing or its writer has died; whether the command was stored is not known.
     #[error("store: closed while the command was under way")]
     Closed,

@@ -1,5 +1,6 @@
 //! The head of a shop: the one row that says who owns it, at which epoch, and how many facts it has.
 
+use crate::leases;
 use crate::steps::{self, Step};
 use crate::writer::Door;
 use crate::{Error, Result, Store, sql};
@@ -66,7 +67,9 @@ impl Store {
         if change.epoch < change.expect_epoch || change.shop != step.shop {
             return Err(Error::Invalid(format!("a change of {}'s head to an earlier epoch", change.shop)).into());
         }
+        let lease = self.lease.clone();
         self.write(Door::Control, move |connection| {
+            leases::check(connection, lease.as_deref())?;
             let seq = apply(connection, &change)?;
             steps::insert(connection, &step, Some(seq))?;
             Ok(seq)

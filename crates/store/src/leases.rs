@@ -1,13 +1,36 @@
 //! Leases: who does the work that only one may do, until when. The clock is the caller's.
 
 use crate::writer::Door;
-use crate::{Result, Store, sql};
-use rusqlite::params;
+use crate::{Error, Result, Store, sql};
+use rusqlite::{Connection, params};
+use std::sync::Arc;
 use vocab::id::Timestamp;
 
 const WRITE: &str = "write of a lease";
 
+/// A lease that writes are made under.
+pub struct Held {
+    name: String,
+    holder: String,
+}
+
+/// Refuses a write whose lease another has taken; judged in the transaction that writes.
+pub fn check(connection: &Connection, lease: Option<&Held>) -> Result<()> {
+    let Some(held) = lease else { return Ok(()) };
+    let sql = "select 1 from lease where name = ?1 and holder = ?2";
+    let found = sql::first(connection, "read of a lease", sql, params![held.name, held.holder], |_| Ok(()))?;
+    found.ok_or_else(|| Error::LeaseLost(held.name.clone()))
+}
+
 impl Store {
+    /// The same store for one holder of a lease: its step records and changes of a head are refused once another has
+    /// taken the lease, however late they arrive.
+    #[must_use]
+    pub fn under_lease(&self, name: &str, holder: &str) -> Self {
+        let held = Held { name: name.to_owned(), holder: holder.to_owned() };
+        Self { inner: Arc::clone(&self.inner), lease: Some(Arc::new(held)) }
+    }
+
     /// Takes or renews the lease for `holder`; false while another holds it at `now`.
     pub async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool> {
         let (name, holder) = (name.to_owned(), holder.to_owned());

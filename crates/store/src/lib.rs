@@ -69,6 +69,8 @@ const STATEMENTS: usize = 128;
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Step records and changes of a head are refused unless this lease is held.
+    lease: Option<Arc<leases::Held>>,
 }
 
 struct Inner {
@@ -89,7 +91,7 @@ impl Store {
         schema::migrate(&mut connection)?;
         let readers = (0..READERS).map(|_| reader(&path)).collect::<Result<_>>()?;
         let inner = Inner { writer: Writer::start(connection)?, readers: Readers::new(readers) };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), lease: None })
     }
 
     async fn write<T, E>(

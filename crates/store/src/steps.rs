@@ -1,5 +1,6 @@
 //! Step records: the mover's own record, durable before a step's effect. Never among the facts.
 
+use crate::leases;
 use crate::writer::Door;
 use crate::{Error, Result, Store, json, sql};
 use rusqlite::{Connection, Row, params};
@@ -33,7 +34,12 @@ const STEPS_MAX: i64 = 10_000;
 impl Store {
     /// Stores the record durably and answers its number within the shop.
     pub async fn record_step(&self, step: Step) -> Result<i64> {
-        self.write(Door::Control, move |connection| insert(connection, &step, None)).await
+        let lease = self.lease.clone();
+        self.write(Door::Control, move |connection| {
+            leases::check(connection, lease.as_deref())?;
+            insert(connection, &step, None)
+        })
+        .await
     }
 
     /// The records of a shop after the number `after` (0: from the first), in their order, at most 10,000.

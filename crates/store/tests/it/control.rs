@@ -209,6 +209,21 @@ async fn a_lease_is_its_holders_until_it_ends_or_is_dropped() {
 }
 
 #[tokio::test]
+async fn whoever_lost_the_lease_records_nothing_and_changes_no_head() {
+    let bench = Bench::new().await;
+    let (old, new) = (bench.store.under_lease("mover", "old"), bench.store.under_lease("mover", "new"));
+    assert!(bench.store.take_lease("mover", "old", Timestamp(0), Timestamp(10)).await.unwrap());
+    old.record_step(bench.step("flip", 2)).await.unwrap();
+    assert!(bench.store.take_lease("mover", "new", Timestamp(11), Timestamp(21)).await.unwrap());
+    assert!(matches!(old.record_step(bench.step("flip", 2)).await, Err(store::Error::LeaseLost(_))));
+    let flip = || bench.change(Side::Backend, 1, 2);
+    assert!(matches!(old.move_head(flip(), bench.step("flip", 2)).await, Err(HeadError::Store(store::Error::LeaseLost(_)))));
+    assert_eq!(bench.store.head(&bench.shop).await.unwrap().unwrap().owner, Side::Legacy);
+    assert_eq!(bench.store.steps(&bench.shop, 0).await.unwrap().len(), 1);
+    new.move_head(flip(), bench.step("flip", 2)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_note_is_what_was_noted_last() {
     let bench = Bench::new().await;
     let note = |n: i64| Record::default().with("n", n);
