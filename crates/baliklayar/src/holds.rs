@@ -4,7 +4,7 @@ use anyhow::Result;
 use cutover::record::{Phase, Reason, Record, StepName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use store::Store;
+use store::{RecordedStep, Store};
 use vocab::id::{Direction, ShopId};
 
 /// One hold, from its intent to its release.
@@ -16,6 +16,8 @@ pub struct Hold {
     pub aborted: bool,
     pub reason: Option<Reason>,
     pub held: i64,
+    /// The mover that began it died; from the first act of the one that ended it to the release.
+    pub taken_over_us: Option<i64>,
     /// Between each step's intent and its outcome, by the step's name.
     pub us: BTreeMap<&'static str, i64>,
     pub total_us: i64,
@@ -38,11 +40,13 @@ pub async fn all(store: &Store, shops: &[ShopId]) -> Result<Vec<Hold>> {
     let mut holds = Vec::new();
     for shop in shops {
         let mut open: Option<(Hold, i64, i64)> = None;
+        let mut acting = Acting::default();
         for recorded in store.steps(shop, 0).await? {
             let Some(record) = mover::from_stored(&recorded) else { continue };
             let at = recorded.step.at.0;
             if record.step == StepName::Hold && record.phase == Phase::Intent {
                 open = Some((begin(shop, &record), at, at));
+                acting = Acting::of(&recorded);
                 continue;
             }
             let Some((hold, began, intended)) = &mut open else { continue };
@@ -52,16 +56,35 @@ pub async fn all(store: &Store, shops: &[ShopId]) -> Result<Vec<Hold>> {
                     *hold.us.entry(record.step.name()).or_insert(0) += at - *intended;
                 }
             }
+            let now = Acting::of(&recorded);
+            if now.by != acting.by {
+                hold.taken_over_us = Some(0);
+                acting = now;
+            }
             hold.aborted |= record.step == StepName::Abort;
             hold.reason = hold.reason.take().or(record.reason.clone());
             if record.step == StepName::Release && record.phase == Phase::Done {
                 hold.held = recorded.step.detail.int("held").unwrap_or(0);
                 hold.total_us = at - *began;
+                hold.taken_over_us = hold.taken_over_us.map(|_| at - acting.since);
                 holds.extend(open.take().map(|(hold, _, _)| hold));
             }
         }
     }
     Ok(holds)
+}
+
+/// The mover that writes the records, and since when.
+#[derive(Default)]
+struct Acting {
+    by: Option<String>,
+    since: i64,
+}
+
+impl Acting {
+    fn of(recorded: &RecordedStep) -> Self {
+        Self { by: recorded.step.detail.text("by").map(str::to_owned), since: recorded.step.at.0 }
+    }
 }
 
 fn begin(shop: &ShopId, record: &Record) -> Hold {
@@ -72,6 +95,7 @@ fn begin(shop: &ShopId, record: &Record) -> Hold {
         aborted: false,
         reason: None,
         held: 0,
+        taken_over_us: None,
         us: BTreeMap::new(),
         total_us: 0,
     }
@@ -91,6 +115,7 @@ impl Hold {
             "outcome": if self.aborted { "aborted" } else { "flipped" },
             "reason": self.reason.as_ref().map(Reason::code),
             "held": self.held,
+            "taken_over_us": self.taken_over_us,
             "us": us,
         })
     }

@@ -56,6 +56,8 @@ pub async fn run(args: Args) -> Result<()> {
     }
     let store = Store::open(&args.work).context("opening the store")?;
     let mapping: Arc<ArcSwapOption<Mapping>> = Arc::default();
+    // A shop may be the backend's already: its first request must find out where ids come from.
+    let compiled = load_mapping(&store, &mapping).await;
     let service = Service::new(store.clone(), id_plan(mapping.clone()), clock());
     let backend = listen(args.backend_port).await?;
     let backend_at = backend.local_addr()?;
@@ -80,7 +82,7 @@ pub async fn run(args: Args) -> Result<()> {
         () = answering => {}
         ended = link.push_routes() => ended?,
         ended = mover::run(setup) => ended.context("the mover ended")?,
-        () = follow_plan(store.clone(), mapping) => {}
+        () = follow_plan(store.clone(), mapping, compiled) => {}
         () = sweep(store, service) => {}
         () = stdin_ended() => {}
     }
@@ -107,7 +109,7 @@ async fn start_seam(args: &Args, backend: SocketAddr) -> Result<seam::Seam> {
 }
 
 /// Ids as the plan's mapping says; before there is a plan nothing is minted from blocks.
-fn id_plan(mapping: Arc<ArcSwapOption<Mapping>>) -> IdPlan {
+pub fn id_plan(mapping: Arc<ArcSwapOption<Mapping>>) -> IdPlan {
     let (tables, origins) = (mapping.clone(), mapping.clone());
     IdPlan {
         table: Box::new(move |element| {
@@ -127,21 +129,28 @@ fn id_plan(mapping: Arc<ArcSwapOption<Mapping>>) -> IdPlan {
 }
 
 /// Compiles the plan's mapping once there is one.
-async fn follow_plan(store: Store, mapping: Arc<ArcSwapOption<Mapping>>) {
-    loop {
-        match store.plan().await {
-            Ok(Some(plan)) => match mover::compile(&plan) {
-                Ok(compiled) => {
-                    mapping.store(Some(Arc::new(compiled)));
-                    return std::future::pending().await;
-                }
-                Err(error) => tracing::error!(%error, "the plan's mapping does not compile"),
-            },
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the plan cannot be read"),
-        }
+async fn follow_plan(store: Store, mapping: Arc<ArcSwapOption<Mapping>>, mut compiled: bool) {
+    while !compiled {
         tokio::time::sleep(Duration::from_millis(100)).await;
+        compiled = load_mapping(&store, &mapping).await;
     }
+    std::future::pending().await
+}
+
+/// Compiles the plan's mapping; false where there is none yet.
+async fn load_mapping(store: &Store, mapping: &ArcSwapOption<Mapping>) -> bool {
+    match store.plan().await {
+        Ok(Some(plan)) => match mover::compile(&plan) {
+            Ok(compiled) => {
+                mapping.store(Some(Arc::new(compiled)));
+                return true;
+            }
+            Err(error) => tracing::error!(%error, "the plan's mapping does not compile"),
+        },
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "the plan cannot be read"),
+    }
+    false
 }
 
 /// What a crash or time left: payments half made, carts too old.

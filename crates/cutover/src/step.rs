@@ -3,7 +3,9 @@
 //! Whoever performs a step keeps this order, so that every crash point means what it says:
 //! `reach(Before)` → record the intent → `reach(During)` → the effect → `reach(After)` → record done or failed.
 //! Where the effect is a change of our own head (flip, abort, the fence on the way back), the change and the
-//! record of its completion are one transaction, and `reach(After)` comes after it.
+//! record of its completion are one transaction, and `reach(After)` comes after it. Inside a hold the record done may
+//! be stored together with the intent that follows it: until then nothing else is done, and a crash in between leaves
+//! an intent without an outcome, as a crash right after the effect does.
 //!
 //! Records and changes of the head are refused to a process without the lease, so a mover that was thought dead can
 //! late only do what happens outside our store: close or open the legacy's fence, speak to seams. Those carry epochs.

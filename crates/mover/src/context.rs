@@ -39,6 +39,8 @@ pub(crate) struct Context {
     pub(crate) totals: Arc<Totals>,
     pub(crate) links: Links,
     pub(crate) clock: Clock,
+    /// Who this mover is, kept in its records: a hold that two have worked on was taken over.
+    pub(crate) holder: Arc<str>,
     pub(crate) without: Arc<Without>,
     pub(crate) stream: Arc<StreamState>,
     pub(crate) classes: Classes,

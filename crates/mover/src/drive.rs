@@ -24,7 +24,9 @@ const LOOK: Duration = Duration::from_millis(20);
 const LOOK_HELD: Duration = Duration::from_micros(500);
 /// How often what is not proven is proven again while nothing else is to be done.
 const PROVE_EVERY: Duration = Duration::from_millis(500);
-const PROVE_SOON: Duration = Duration::from_millis(50);
+/// Batches carried back at most before a hold that may begin, and as many facts as may be left for it.
+const CARRIED_BEFORE: u32 = 16;
+const CARRIED_INSIDE: u64 = 16;
 
 /// What this process remembers of a shop's move. Lost in a crash, and missed by nothing.
 #[derive(Debug, Default)]
@@ -109,6 +111,11 @@ pub(crate) struct Driver {
     pub(crate) shop: ShopId,
     pub(crate) records: Vec<Record>,
     pub(crate) memory: Memory,
+    /// The outcome of a step of a hold, not stored yet: it is stored with the next intent, in one transaction. Lost in
+    /// a crash, it leaves an intent without an outcome, which leads back as the crash itself does.
+    unstored: Option<store::Step>,
+    /// The head inside a cutover, where whoever has the lease is the only one to change it. None: read it.
+    pub(crate) head: Option<Head>,
     wishes: watch::Receiver<Wishes>,
     board: Board,
 }
@@ -124,7 +131,7 @@ impl Driver {
         // A verification that is on record included the rehearsal.
         memory.rehearsed = records.iter().any(|record| record.step == cutover::record::StepName::Verify);
         memory.applied = Some(perform::applied_from(&cx, &shop, &records).await?);
-        Ok(Self { cx, shop, records, memory, wishes, board })
+        Ok(Self { cx, shop, records, memory, unstored: None, head: None, wishes, board })
     }
 
     /// Drives until the shop is sealed, or, for `release-all`, at rest.
@@ -134,6 +141,9 @@ impl Driver {
             let progress = self.progress().await?;
             self.own(&progress);
             let wishes = *self.wishes.borrow_and_update();
+            if progress.at_rest() && (wishes.flip && progress.verified() || wishes.rollback) {
+                self.prepare(&progress).await?;
+            }
             let observed = observe::look(&self.cx, &self.shop, &progress, &mut self.memory).await?;
             let step = next(&progress, &wishes, &observed);
             self.show(&progress, &wishes, &observed, &step);
@@ -156,9 +166,18 @@ impl Driver {
         }
     }
 
-    async fn progress(&self) -> Result<Progress> {
-        let head = self.cx.store.head(&self.shop).await?.ok_or_else(|| Error::UnknownShop(self.shop.clone()))?;
-        Ok(progress(&self.records, Head { owner: head.owner, epoch: head.epoch, fenced: head.fenced }))
+    async fn progress(&mut self) -> Result<Progress> {
+        let head = match self.head {
+            Some(head) => head,
+            None => {
+                let stored = self.cx.store.head(&self.shop).await?;
+                let stored = stored.ok_or_else(|| Error::UnknownShop(self.shop.clone()))?;
+                Head { owner: stored.owner, epoch: stored.epoch, fenced: stored.fenced }
+            }
+        };
+        let progress = progress(&self.records, head);
+        self.head = (!progress.at_rest()).then_some(head);
+        Ok(progress)
     }
 
     /// Tells the stream whose writes are a rogue's.
@@ -188,11 +207,26 @@ impl Driver {
         Ok(())
     }
 
-    /// Often while a hold is wished for, so that little is left to prove inside it.
+    /// A hold may be next: what is derived, carried back and proven now need not be inside it.
+    async fn prepare(&mut self, progress: &Progress) -> Result<()> {
+        match progress.derives() {
+            Some(Direction::ToBackend) => {
+                derive::derive(&self.cx, &self.shop, progress.head.epoch).await?;
+            }
+            Some(Direction::ToLegacy) => {
+                for _ in 0..CARRIED_BEFORE {
+                    if self.carry_back().await? <= CARRIED_INSIDE {
+                        break;
+                    }
+                }
+            }
+            None => return Ok(()),
+        }
+        verify::prove_listed(&self.cx, &self.shop).await.map(drop)
+    }
+
     fn prove_is_due(&mut self) -> bool {
-        let wishes = *self.wishes.borrow();
-        let every = if wishes.flip || wishes.rollback { PROVE_SOON } else { PROVE_EVERY };
-        let due = self.memory.proven_at.is_none_or(|at| at.elapsed() >= every);
+        let due = self.memory.proven_at.is_none_or(|at| at.elapsed() >= PROVE_EVERY);
         if due {
             self.memory.proven_at = Some(Instant::now());
         }
@@ -239,12 +273,18 @@ impl Driver {
         Ok(())
     }
 
-    /// Writes a record durably and keeps it.
+    /// Writes a record durably, with the one that is not stored yet before it, and keeps it.
     pub(crate) async fn record(&mut self, record: Record, measured: Measured) -> Result<()> {
-        let step = records::to_stored(&self.shop, &record, (self.cx.clock)(), measured);
-        self.cx.store.record_step(step).await?;
+        let step = records::to_stored(&self.cx, &self.shop, &record, measured);
+        self.cx.store.record_steps(self.unstored.take().into_iter().chain([step]).collect()).await?;
         self.keep(record);
         Ok(())
+    }
+
+    /// Keeps the outcome of a step inside a hold; the next record is stored together with it.
+    pub(crate) fn record_later(&mut self, record: Record, measured: Measured) {
+        self.unstored = Some(records::to_stored(&self.cx, &self.shop, &record, measured));
+        self.keep(record);
     }
 
     /// Keeps a record that was written together with its effect.

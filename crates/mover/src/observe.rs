@@ -8,6 +8,7 @@ use cutover::bounds::REST_MS;
 use cutover::next::{Holding, Observed};
 use cutover::progress::Progress;
 use cutover::ready::{Back, There};
+use cutover::state::State;
 use std::time::Duration;
 use vocab::id::{Direction, Epoch, Kind, ShopId};
 
@@ -16,10 +17,14 @@ pub(crate) async fn look(cx: &Context, shop: &ShopId, progress: &Progress, memor
     let mut seen = Observed { rested, ..Observed::default() };
     if let Some((direction, epoch)) = progress.cutover() {
         seen.hold = holding(cx, shop, epoch, memory).await;
-        seen.applied = applied(cx, shop, direction).await?;
         seen.fence_closed = direction == Direction::ToBackend && fence_closed(cx, shop, epoch, memory).await?;
-        if seen.hold.is_some_and(|hold| hold.acknowledged && hold.in_flight_zero) {
+        // Only what the next decision asks for: every look at a database makes the hold longer.
+        let quiet = seen.hold.is_some_and(|hold| hold.acknowledged && hold.in_flight_zero);
+        let state = progress.state();
+        if quiet && matches!(state, State::Held(_)) {
             seen.open_work = open_work(cx, shop, direction, memory).await?;
+        } else if matches!(state, State::Marked(_) | State::Proven(_)) {
+            seen.applied = applied(cx, shop, direction).await?;
         }
         return Ok(seen);
     }

@@ -10,7 +10,7 @@ use capture::FenceOutcome;
 use crash::{Act, Phase as Point};
 use cutover::bounds::HOLD_GIVE_UP_MS;
 use cutover::progress::Progress;
-use cutover::record::{Reason, Record};
+use cutover::record::{Head, Reason, Record};
 use cutover::step::Step;
 use std::time::{Duration, Instant};
 use store::{HeadChange, HeadError};
@@ -59,7 +59,12 @@ pub(crate) async fn perform(driver: &mut Driver, progress: &Progress, step: &Ste
     match effect {
         Effect::Done { mark, held } => {
             let done = Record { mark, ..intent.done() };
-            driver.record(done, Measured { us, held }).await
+            let measured = Measured { us, held };
+            if is_followed(step) {
+                driver.record_later(done, measured);
+                return Ok(());
+            }
+            driver.record(done, measured).await
         }
         Effect::Recorded(record) => {
             driver.keep(record);
@@ -70,6 +75,21 @@ pub(crate) async fn perform(driver: &mut Driver, progress: &Progress, step: &Ste
             driver.record(intent.failed(reason), Measured { us, held: None }).await
         }
     }
+}
+
+/// The steps between hold and release: the intent of the next one follows at once, and is stored together with their
+/// outcome, so that a hold waits for one sync per step. Nothing is done in between.
+const fn is_followed(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Hold { .. }
+            | Step::Drain
+            | Step::Fence { .. }
+            | Step::Mark
+            | Step::CatchUp { .. }
+            | Step::Prove
+            | Step::Unfence { .. }
+    )
 }
 
 /// What a step may take. Inside a hold, before the flip: what is left until the hold is given up, so that a slow look
@@ -336,8 +356,11 @@ fn change(shop: &ShopId, progress: &Progress, owner: Side, epoch: Epoch, fenced:
 /// Changes the head and records the step done in one transaction.
 async fn head(driver: &mut Driver, change: HeadChange, done: Record) -> Result<Effect> {
     let to_backend = change.owner == Side::Backend && done.direction == Direction::ToBackend;
-    let step = records::to_stored(&driver.shop, &done, (driver.cx.clock)(), Measured::default());
-    match driver.cx.store.move_head(change, step).await {
+    let step = records::to_stored(&driver.cx, &driver.shop, &done, Measured::default());
+    let moved = Head { owner: change.owner, epoch: change.epoch, fenced: change.fenced };
+    let answer = driver.cx.store.move_head(change, step).await;
+    driver.head = answer.is_ok().then_some(moved);
+    match answer {
         Ok(seq) if to_backend => Ok(Effect::Recorded(done.with_reverse_start(seq))),
         Ok(_) => Ok(Effect::Recorded(done)),
         Err(HeadError::WrongEpoch { head }) => Ok(Effect::Failed(Reason::Failed(format!("head_at_{head}").into()))),
@@ -354,6 +377,11 @@ async fn soak(driver: &mut Driver) -> Result<Effect> {
 }
 
 async fn seal(cx: &Context, shop: &ShopId) -> Result<Effect> {
+    let name = shop.clone();
+    if cx.staged.run(move |staged| staged.copied(&name)).await?.0.is_empty() {
+        // A mover that died had come so far: without the rows at the flip nothing can be carried back any more.
+        return Ok(DONE);
+    }
     let head = cx.store.head(shop).await?.ok_or_else(|| Error::UnknownShop(shop.clone()))?;
     let mut applied = cx.source.applied(shop).await?;
     while applied < head.seq {

@@ -1,10 +1,11 @@
 //! Step records: as `cutover` reads them and as the store keeps them.
 
+use crate::context::Context;
 use crate::error::Result;
 use cutover::record::{Phase, Reason, Record, StepName};
 use store::{RecordedStep, Step, Store};
 use vocab::document::Record as Detail;
-use vocab::id::{Direction, Seq, ShopId, Timestamp};
+use vocab::id::{Direction, Seq, ShopId};
 
 /// Records read at once.
 const PAGE: usize = 10_000;
@@ -48,8 +49,8 @@ pub(crate) struct Measured {
     pub(crate) held: Option<u64>,
 }
 
-pub(crate) fn to_stored(shop: &ShopId, record: &Record, at: Timestamp, measured: Measured) -> Step {
-    let mut detail = Detail::default();
+pub(crate) fn to_stored(cx: &Context, shop: &ShopId, record: &Record, measured: Measured) -> Step {
+    let mut detail = Detail::default().with("by", &*cx.holder);
     if let Some(mark) = record.mark.and_then(|mark| i64::try_from(mark).ok()) {
         detail.set("mark", mark);
     }
@@ -68,7 +69,7 @@ pub(crate) fn to_stored(shop: &ShopId, record: &Record, at: Timestamp, measured:
         direction: record.direction,
         step: record.step.name().into(),
         phase: record.phase.name().into(),
-        at,
+        at: (cx.clock)(),
         detail,
     }
 }

@@ -124,6 +124,7 @@ async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
         plan: Arc::new(plan),
         links: setup.links.clone(),
         clock: setup.clock.clone(),
+        holder: setup.holder.as_str().into(),
         without: Arc::new(setup.without.clone()),
         stream: Arc::new(StreamState::new(position)),
         classes: crate::derive::Classes::default(),

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use store::{Class, Stored};
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, PublicId, ShopId};
+use vocab::row::ShopPath;
 
 /// Documents read at once.
 const PAGE: usize = 500;
@@ -204,7 +205,7 @@ pub(crate) async fn compare(cx: &Context, shop: &ShopId) -> Result<Vec<Figure>> 
     let mut reader = cx.source.snapshot().await?;
     let postgres = cx.plan.source.starts_with("postgres");
     let mut figures = Vec::with_capacity(ours.len());
-    for (total, ours) in cx.totals.0.iter().zip(ours) {
+    for (total, ours) in cx.totals.0.iter().zip(ours).filter(|(total, _)| concerns(cx, &total.mapped, shop)) {
         let rows = reader.total(&total.sql(postgres), shop.as_str(), None).await?;
         let cell = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
         let source: Option<i128> = match cell {
@@ -249,6 +250,14 @@ async fn our_figures(cx: &Context, shop: &ShopId) -> Result<Vec<Option<i128>>> {
         }
     }
     Ok(figures)
+}
+
+/// Whether a mapping file has anything of the shop: one whose tables are all fixed to another shop has not.
+fn concerns(cx: &Context, mapped: &str, shop: &ShopId) -> bool {
+    cx.mapping.rules().iter().filter(|rule| *rule.source == *mapped).any(|rule| {
+        let (Gather::Anchored { table, .. } | Gather::Grouped { table, .. }) = &rule.gather;
+        !matches!(&cx.mapping.tables()[*table].shop, ShopPath::Fixed(fixed) if fixed != shop)
+    })
 }
 
 /// The source by whose rules a document came, or would go back.

@@ -22,6 +22,8 @@ use vocab::id::{Kind, Origin, PublicId, ShopId};
 const PAGE: u32 = 500;
 /// Aggregates proven at once by key.
 const KEYS: usize = 500;
+/// Aggregates taken off the list in one transaction: all that a hold has, and not so many that staging waits.
+const SETTLED: usize = 2_000;
 
 /// What a pass came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -258,30 +260,44 @@ pub(crate) async fn prove_listed(cx: &Context, shop: &ShopId) -> Result<Verdict>
     for dirty in listed {
         by_rule.entry(dirty.rule).or_default().push(dirty);
     }
-    let mut verdict = Verdict::default();
-    for (rule, listed) in by_rule {
-        for page in listed.chunks(KEYS) {
-            prove_page(cx, shop, rule, page, &mut verdict).await?;
-        }
+    // Side by side, because inside a hold the round trips of one rule would wait for those of another.
+    let rules = by_rule.iter().map(|(rule, listed)| prove_rule(cx, shop, *rule, listed));
+    let (mut verdict, mut proven) = (Verdict::default(), Vec::new());
+    for (compared, still, matched) in futures_util::future::try_join_all(rules).await? {
+        verdict.compared += compared;
+        verdict.differing.extend(still);
+        proven.extend(matched);
+    }
+    for done in proven.chunks(SETTLED) {
+        let (name, done) = (shop.clone(), done.to_vec());
+        cx.staged.run(move |staged| staged.settle(Ledger::Prove, &name, &done)).await?;
     }
     Ok(verdict)
 }
 
-async fn prove_page(cx: &Context, shop: &ShopId, rule: RuleNo, page: &[Dirty], verdict: &mut Verdict) -> Result<()> {
-    let anchors: Vec<Anchor> = page.iter().map(|dirty| dirty.anchor.clone()).collect();
-    let mut reader = cx.source.snapshot().await?;
-    let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], &anchors).await?;
-    drop(reader);
-    let differing = differing(cx, shop, rule, &anchors, found).await?;
-    verdict.compared += u64::try_from(page.len()).unwrap_or(u64::MAX);
-    let differs: BTreeMap<&Anchor, &String> = differing.iter().map(|(anchor, what)| (anchor, what)).collect();
-    let proven: Vec<Dirty> = page.iter().filter(|dirty| !differs.contains_key(&dirty.anchor)).cloned().collect();
-    let still = page.iter().filter_map(|dirty| {
-        Some(Different { what: (*differs.get(&dirty.anchor)?).clone(), generation: dirty.generation })
-    });
-    verdict.differing.extend(still);
-    let name = shop.clone();
-    cx.staged.run(move |staged| staged.settle(Ledger::Prove, &name, &proven)).await
+/// Compares what is listed of one rule: how many, what differs, and what matches.
+async fn prove_rule(
+    cx: &Context,
+    shop: &ShopId,
+    rule: RuleNo,
+    listed: &[Dirty],
+) -> Result<(u64, Vec<Different>, Vec<Dirty>)> {
+    let (mut still, mut proven) = (Vec::new(), Vec::new());
+    for page in listed.chunks(KEYS) {
+        let anchors: Vec<Anchor> = page.iter().map(|dirty| dirty.anchor.clone()).collect();
+        let mut reader = cx.source.snapshot().await?;
+        let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], &anchors).await?;
+        drop(reader);
+        let differing = differing(cx, shop, rule, &anchors, found).await?;
+        let differs: BTreeMap<&Anchor, &String> = differing.iter().map(|(anchor, what)| (anchor, what)).collect();
+        for dirty in page {
+            match differs.get(&dirty.anchor) {
+                Some(what) => still.push(Different { what: (*what).clone(), generation: dirty.generation }),
+                None => proven.push(dirty.clone()),
+            }
+        }
+    }
+    Ok((u64::try_from(listed.len()).unwrap_or(u64::MAX), still, proven))
 }
 
 /// Opens the finding that blocks: a difference that stays while both sides are quiet.

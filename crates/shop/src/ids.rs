@@ -25,8 +25,10 @@ pub struct IdPlan {
     /// The public id and the origin of a number of that table.
     pub mint: Box<dyn Fn(Element, u64) -> Minted + Send + Sync>,
     /// Where a document lives in the legacy whose own fields are its key there; none: nowhere.
-    pub origin: Box<dyn Fn(&ShopId, Kind, &Record) -> Option<Origin> + Send + Sync>,
+    pub origin: Box<OriginOf>,
 }
+
+type OriginOf = dyn Fn(&ShopId, Kind, &Record) -> Option<Origin> + Send + Sync;
 
 impl IdPlan {
     /// No blocks at all: a shop that was born here.

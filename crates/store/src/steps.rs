@@ -34,10 +34,15 @@ const STEPS_MAX: i64 = 10_000;
 impl Store {
     /// Stores the record durably and answers its number within the shop.
     pub async fn record_step(&self, step: Step) -> Result<i64> {
+        self.record_steps(vec![step]).await
+    }
+
+    /// Stores records in their order, all of them or none, and answers the number of the last; 0 for none.
+    pub async fn record_steps(&self, steps: Vec<Step>) -> Result<i64> {
         let lease = self.lease.clone();
         self.write(Door::Control, move |connection| {
             leases::check(connection, lease.as_deref())?;
-            insert(connection, &step, None)
+            steps.iter().try_fold(0, |_, step| insert(connection, step, None))
         })
         .await
     }

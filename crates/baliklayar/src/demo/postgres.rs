@@ -12,6 +12,7 @@ pub struct Server {
     folder: PathBuf,
     port: u16,
     account: Option<&'static str>,
+    temporary: bool,
     child: Option<Child>,
 }
 
@@ -20,8 +21,9 @@ const READY_PAUSE: Duration = Duration::from_millis(50);
 const STOP_MAX: Duration = Duration::from_secs(20);
 
 impl Server {
-    /// Makes a cluster in `folder` and starts it on a free port of loopback.
-    pub async fn start(folder: &Path, port: u16) -> Result<Self> {
+    /// Starts the cluster in `folder` on a port of loopback, after making it where there is none. A temporary one is
+    /// removed when it stops.
+    pub async fn start(folder: &Path, port: u16, temporary: bool) -> Result<Self> {
         let Some(programs) = programs() else {
             return Err(Missing::new(
                 "no PostgreSQL server is installed: `apt-get install postgresql-15`, or take --source sqlite",
@@ -29,30 +31,53 @@ impl Server {
         };
         // PostgreSQL refuses to run as root; its package brings an account of its own.
         let account = rustix::process::getuid().is_root().then_some("postgres");
-        let mut server = Self { folder: folder.to_owned(), port, account, child: None };
-        server.make_folder().await?;
-        let data = server.data();
-        let initdb = ["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"];
-        server.run(&programs.join("initdb"), &initdb).await?;
-        let settings = format!(
-            "listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories='{data}'\nwal_level=logical\n\
-             shared_buffers=256MB\nmax_connections=200\nmax_wal_senders=8\nmax_replication_slots=8\n"
-        );
-        let path = folder.join("data/postgresql.conf");
-        let before = tokio::fs::read_to_string(&path).await?;
-        tokio::fs::write(&path, before + &settings).await?;
+        let mut server = Self { folder: folder.to_owned(), port, account, temporary, child: None };
+        let made = folder.join("data/PG_VERSION").exists();
+        if made {
+            server.wait_gone().await?;
+        } else {
+            server.make_cluster(&programs).await?;
+        }
         server.serve(&programs)?;
         server.wait_ready().await?;
-        server.make_database().await?;
+        if !made {
+            server.make_database().await?;
+        }
         Ok(server)
+    }
+
+    async fn make_cluster(&self, programs: &Path) -> Result<()> {
+        self.make_folder().await?;
+        let data = self.data();
+        let initdb = ["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"];
+        self.run(&programs.join("initdb"), &initdb).await?;
+        let settings = format!(
+            "listen_addresses='127.0.0.1'\nunix_socket_directories='{data}'\nwal_level=logical\n\
+             shared_buffers=256MB\nmax_connections=200\nmax_wal_senders=8\nmax_replication_slots=8\n"
+        );
+        let path = self.folder.join("data/postgresql.conf");
+        let before = tokio::fs::read_to_string(&path).await?;
+        Ok(tokio::fs::write(&path, before + &settings).await?)
+    }
+
+    /// The server of a supervisor that was killed stops by itself, and takes its time.
+    async fn wait_gone(&self) -> Result<()> {
+        for _ in 0..READY_TRIES {
+            if !self.folder.join("data/postmaster.pid").exists() {
+                return Ok(());
+            }
+            tokio::time::sleep(READY_PAUSE).await;
+        }
+        bail!("an earlier PostgreSQL server still runs in {}", self.data())
     }
 
     /// The server ends when our end of its standard input does, however we end.
     fn serve(&mut self, programs: &Path) -> Result<()> {
-        let script = "\"$1\" -D \"$2\" >\"$2/log\" 2>&1 & server=$!; cat >/dev/null; kill -INT $server; wait $server";
+        let script =
+            "\"$1\" -D \"$2\" -p \"$3\" >>\"$2/log\" 2>&1 & server=$!; cat >/dev/null; kill -INT $server; wait $server";
         let program = programs.join("postgres").display().to_string();
         let mut command = self.as_account(Path::new("sh"));
-        command.args(["-c", script, "postgres", &program, &self.data()]).current_dir("/");
+        command.args(["-c", script, "postgres", &program, &self.data(), &self.port.to_string()]).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // Ctrl-C is for the supervisor, which ends its children in order.
         command.process_group(0);
@@ -146,8 +171,10 @@ impl Server {
                 tracing::warn!("the private PostgreSQL server does not stop");
             }
         }
-        // A folder that stays is no harm: it is a temporary one.
-        let _ = tokio::fs::remove_dir_all(&self.folder).await;
+        if self.temporary {
+            // What cannot be removed is no harm: it is in the folder for temporary things.
+            let _ = tokio::fs::remove_dir_all(&self.folder).await;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Args, mapping_refused};
 use crate::exit::Exit;
 use crate::holds;
 use anyhow::{Context, Result};
-use cutover::bounds::HOLD_MS_MAX;
+use cutover::bounds::{HOLD_MS_MAX, TAKEOVER_MS_MAX};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use store::Store;
@@ -129,11 +129,16 @@ async fn ledger(found: &Found<'_>, reasons: &mut BTreeSet<String>) -> Result<()>
     Ok(())
 }
 
-/// A hold that took longer than its deadline and did not end in an abort was never allowed.
+/// A hold that took longer than its deadline and did not end in an abort was never allowed. Where its mover died the
+/// seam has refused what waited at the deadline, and the next mover has a bound of its own.
 fn judge_holds(holds: &[holds::Hold], reasons: &mut BTreeSet<String>) {
-    let deadline_us = i64::from(HOLD_MS_MAX) * 1_000;
-    if holds.iter().any(|hold| !hold.aborted && hold.total_us > deadline_us) {
-        reasons.insert("hold.deadline".to_owned());
+    let (deadline_us, takeover_us) = (i64::from(HOLD_MS_MAX) * 1_000, i64::from(TAKEOVER_MS_MAX) * 1_000);
+    for hold in holds {
+        let late = match hold.taken_over_us {
+            Some(us) => (us > takeover_us).then_some("hold.takeover"),
+            None => (!hold.aborted && hold.total_us > deadline_us).then_some("hold.deadline"),
+        };
+        reasons.extend(late.map(str::to_owned));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Serving, watched: when it dies it is started again at once, and the addresses are told anew.
 
+use super::cast::{Keys, Ports};
 use super::children::Process;
-use super::{Keys, Ports};
 use anyhow::{Context, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,10 @@ async fn watch(
     for _ in 0..STARTS_MAX {
         tokio::select! {
             _ = &mut stopped => return process.end().await,
-            status = process.ended() => eprintln!("serving ended ({status:?}) and is started again"),
+            ended = process.ended() => {
+                let how = ended.map_or_else(|error| format!("{error:#}"), |status| status.to_string());
+                eprintln!("serving ended ({how}) and is started again");
+            }
         }
         process = match spawn(&args, &keys, None) {
             Ok(process) => process,

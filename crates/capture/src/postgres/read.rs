@@ -1,15 +1,19 @@
 //! Reads at a cut: one REPEATABLE READ transaction whose snapshot is read inside it.
+//!
+//! A reader takes a warm session and gives it back: a new one costs a process of the server and all its caches, which
+//! inside a hold is more than the read itself.
 
 use super::Postgres;
 use super::cell::cell;
 use super::fence::emit;
-use super::session::{Answer, Session, cell_of};
+use super::session::{Answer, Session, Sessions, cell_of};
 use crate::cut::Cut;
 use crate::declared::Declared;
 use crate::error::{Error, Result};
 use crate::sql::{self, Dialect, OfShop};
 use crate::transaction::Marker;
 use crate::write_back::Chunk;
+use std::sync::Arc;
 use vocab::row::{Cell, ColumnNo, Row, RowKey, Table, TableNo};
 
 /// Never a text cast of the column's own: every value is compared as what the column is.
@@ -18,8 +22,23 @@ const DIALECT: Dialect = Dialect::Postgres;
 /// A transaction that reads and stays open as long as this value.
 pub(crate) struct Reader {
     declared: Declared,
-    session: Session,
+    /// None once it is dropped.
+    session: Option<Session>,
+    sessions: Arc<Sessions>,
     cut: Cut,
+}
+
+impl Drop for Reader {
+    /// The session goes back when its transaction has ended; one that cannot end it is closed.
+    fn drop(&mut self) {
+        let (Some(session), Ok(runtime)) = (self.session.take(), tokio::runtime::Handle::try_current()) else { return };
+        let sessions = Arc::clone(&self.sessions);
+        runtime.spawn(async move {
+            if session.run("end a snapshot of", "rollback").await.is_ok() {
+                sessions.give(session);
+            }
+        });
+    }
 }
 
 impl Postgres {
@@ -38,11 +57,11 @@ impl Postgres {
     }
 
     pub async fn snapshot(&self) -> Result<Reader> {
-        let session = self.sessions.connect().await?;
+        let session = self.sessions.take().await?;
         let begin = "begin isolation level repeatable read, read only; select pg_current_snapshot()";
         let answers = session.run("open a snapshot of", begin).await?;
         let cut = cut(answers.last().unwrap_or(&Answer::default()))?;
-        Ok(Reader { declared: self.declared.clone(), session, cut })
+        Ok(Reader { declared: self.declared.clone(), session: Some(session), sessions: Arc::clone(&self.sessions), cut })
     }
 }
 
@@ -67,7 +86,8 @@ impl Reader {
     }
 
     async fn answer(&self, act: &'static str, sql: &str) -> Result<Answer> {
-        Ok(self.session.run(act, sql).await?.pop().unwrap_or_default())
+        let Some(session) = &self.session else { return Err(Error::Interrupted("a read after its end")) };
+        Ok(session.run(act, sql).await?.pop().unwrap_or_default())
     }
 }
 

@@ -14,7 +14,8 @@ pub(super) const OPTIONS: &str = "-c bytea_output=hex -c TimeZone=UTC -c DateSty
      -c IntervalStyle=iso_8601 -c extra_float_digits=1 -c client_min_messages=warning \
      -c statement_timeout=0 -c idle_in_transaction_session_timeout=0";
 
-const IDLE_MAX: usize = 4;
+/// A proof inside a hold reads rule by rule side by side, each in a session of its own.
+const IDLE_MAX: usize = 8;
 
 pub(super) struct Sessions {
     config: Config,

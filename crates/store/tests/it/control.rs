@@ -217,7 +217,10 @@ async fn whoever_lost_the_lease_records_nothing_and_changes_no_head() {
     assert!(bench.store.take_lease("mover", "new", Timestamp(11), Timestamp(21)).await.unwrap());
     assert!(matches!(old.record_step(bench.step("flip", 2)).await, Err(store::Error::LeaseLost(_))));
     let flip = || bench.change(Side::Backend, 1, 2);
-    assert!(matches!(old.move_head(flip(), bench.step("flip", 2)).await, Err(HeadError::Store(store::Error::LeaseLost(_)))));
+    assert!(matches!(
+        old.move_head(flip(), bench.step("flip", 2)).await,
+        Err(HeadError::Store(store::Error::LeaseLost(_)))
+    ));
     assert_eq!(bench.store.head(&bench.shop).await.unwrap().unwrap().owner, Side::Legacy);
     assert_eq!(bench.store.steps(&bench.shop, 0).await.unwrap().len(), 1);
     new.move_head(flip(), bench.step("flip", 2)).await.unwrap();

@@ -1,0 +1,136 @@
+//! How long a flip holds a shop's writes: `cargo bench -p benches -- hold`.
+//!
+//! A legacy, the serving process and writers, each a process or a thread pool of its own; PostgreSQL is the server
+//! that `BALIK_TEST_POSTGRES` names. A shop is moved there and back again and again while it is written to; the
+//! figures are read from the step records, and beside them stands what the writers themselves saw.
+//! Absent on purpose: a verdict. Figures depend on the machine and on what else it does; whoever prints them says so.
+
+mod figures;
+mod load;
+mod rows;
+mod stage;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use figures::{Case, Hold};
+use load::Load;
+use mover::Verb;
+use stage::Stage;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures the write hold of a flip, on PostgreSQL.
+#[derive(Parser)]
+struct Args {
+    /// Which measurement: `hold`
+    #[arg(default_value = "hold")]
+    what: String,
+    /// Holds in each direction, per case
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    flips: u32,
+    /// Writes per second on the shop
+    #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000])]
+    rates: Vec<u32>,
+    /// Rows of the shop in the legacy
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000, 1_000_000])]
+    rows: Vec<u32>,
+    /// 1,000 and 100,000 rows, five holds in each direction
+    #[arg(long)]
+    quick: bool,
+    /// No case begins another hold after so many seconds
+    #[arg(long, default_value_t = 900)]
+    seconds: u64,
+    /// What `cargo bench` says to every bench
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// From the first copy to READY; a large shop is verified for minutes.
+const READY_MAX: Duration = Duration::from_secs(1_800);
+/// Between a release and the next wish: what the hold delayed is over by then.
+const SETTLE: Duration = Duration::from_millis(1_500);
+
+fn main() -> ExitCode {
+    // The children of the measurement are this very program.
+    if matches!(std::env::args().nth(1).as_deref(), Some("serving" | "legacy")) {
+        return baliklayar::run();
+    }
+    let mut args = Args::parse();
+    if args.what != "hold" {
+        return ExitCode::SUCCESS;
+    }
+    if args.quick {
+        (args.flips, args.rows) = (5, vec![1_000, 100_000]);
+    }
+    match measure(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hold: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(args: &Args) -> Result<()> {
+    if std::env::var_os(testkit::postgres::SERVER).is_none() {
+        anyhow::bail!(
+            "{} names no PostgreSQL server; it needs one with wal_level = logical on which databases may be created, \
+             for example {}=postgres://postgres@127.0.0.1:5432/postgres",
+            testkit::postgres::SERVER,
+            testkit::postgres::SERVER
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        print(&figures::heading());
+        for rows in &args.rows {
+            for rate in &args.rates {
+                let case = case(args, *rows, *rate).await.with_context(|| format!("{rows} rows, {rate} writes/s"))?;
+                print(&case.to_text());
+            }
+        }
+        Ok(())
+    })
+}
+
+/// One shop of so many rows, written to at one rate, moved there and back.
+async fn case(args: &Args, rows: u32, rate: u32) -> Result<Case> {
+    let begun = Instant::now();
+    let stage = Stage::set(rows).await?;
+    stage.start().await?;
+    stage.wait_ready(READY_MAX).await?;
+    eprintln!("{rows} rows, {rate} writes/s: ready after {} s, load {}", begun.elapsed().as_secs(), load_average());
+    let load = Load::start(stage.seam(), stage.products().await?, rate);
+    tokio::time::sleep(2 * SETTLE).await;
+    let measured = Instant::now();
+    for round in 0..args.flips {
+        for verb in [Verb::Flip, Verb::Rollback] {
+            stage.wish(verb, READY_MAX).await?;
+            tokio::time::sleep(SETTLE).await;
+        }
+        if measured.elapsed() > Duration::from_secs(args.seconds) {
+            eprintln!("{rows} rows, {rate} writes/s: out of time after {} rounds", round + 1);
+            break;
+        }
+    }
+    let elapsed = measured.elapsed();
+    let writes = load.end().await;
+    let holds: Vec<Hold> = figures::holds(&stage.records().await?);
+    let case = Case::new(rows, rate, elapsed, holds, &writes);
+    stage.end().await;
+    Ok(case)
+}
+
+/// The machine's, over the last minute: a figure without it says little.
+fn load_average() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or("unknown").to_owned()
+}
+
+#[expect(clippy::print_stdout, reason = "the figures")]
+fn print(text: &str) {
+    println!("{text}");
+}

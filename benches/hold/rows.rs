@@ -1,0 +1,50 @@
+//! A shop as large as wished: what the legacy program makes of itself, and paid orders and products on top.
+
+use anyhow::{Context, Result};
+use tokio_postgres::Client;
+
+/// Rows of one order: its header, two lines, one payment.
+const ROWS_PER_ORDER: i64 = 4;
+/// One row in so many is a product.
+const ROWS_PER_PRODUCT: i64 = 50;
+
+const COUNT: &str = "select (select count(*) from produk) + (select count(*) from pelanggan) \
+     + (select count(*) from keranjang) + (select count(*) from keranjang_isi) + (select count(*) from transaksi) \
+     + (select count(*) from transaksi_isi) + (select count(*) from jual) + (select count(*) from jual_detil) \
+     + (select count(*) from bayar) + (select count(*) from kembali) + (select count(*) from idem)";
+
+/// Adds rows until shop 1 has `wanted` of them. Nothing is captured yet, and no trigger runs.
+pub async fn fill(client: &Client, wanted: i64) -> Result<()> {
+    let had: i64 = client.query_one(COUNT, &[]).await?.get(0);
+    let missing = (wanted - had).max(0);
+    let products = missing / ROWS_PER_PRODUCT;
+    let orders = (missing - products) / ROWS_PER_ORDER;
+    let sql = format!(
+        "set session_replication_role = replica;
+         insert into produk (toko_id, kode, nama, harga, stok, aktif, f1, diubah)
+           select 1, 'B' || n, 'Barang ' || n, '10000.00', 1000000, 'Y', 'STD', '2024-01-02 03:04:05'
+             from generate_series(1, {products}) n;
+         update produk set stok = 1000000;
+         create temp table made on commit drop as
+           select nextval(pg_get_serial_sequence('jual', 'id')) as id, 1 + n % 20 as produk_id
+             from generate_series(1, {orders}) n;
+         insert into jual (id, toko_id, nomor, pelanggan_id, tgl, status, batal_pada, jalan, kota, kodepos, negara,
+             subtotal, pajak, ongkir, total, jml_item, kdx, diubah)
+           select id, 1, 'TRX-' || lpad(id::text, 7, '0'), 0, '2024-01-02 03:04:05', 'LUNAS', '0000-00-00 00:00:00',
+             'Jl. Merdeka 17', 'Bandung', '40111', 'ID', '30000.00', '3300.00', '9000.00', '42300.00', 2, 'A1',
+             '2024-01-02 03:04:05' from made;
+         insert into jual_detil (jual_id, urut, produk_id, nama, harga, jml, batal_jml, retur_jml, pajak, total, tanda)
+           select id, urut, produk_id, 'Barang', case urut when 1 then '10000.00' else '20000.00' end, 1, 0, 0,
+             case urut when 1 then '1100.00' else '2200.00' end,
+             case urut when 1 then '10000.00' else '20000.00' end, 'N' from made, generate_series(1, 2) urut;
+         insert into bayar (jual_id, cara, jumlah, tgl, lunas, gagal)
+           select id, 'instant', '42300.00', '2024-01-02 03:04:05', 'Y', 'T' from made;"
+    );
+    client.batch_execute(&format!("begin; {sql} commit; analyze")).await.context("filling the legacy's tables")
+}
+
+/// The products that are on sale, by id.
+pub async fn on_sale(client: &Client) -> Result<Vec<i64>> {
+    let rows = client.query("select id from produk where aktif = 'Y' and hapus = 0 order by id", &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

@@ -1,0 +1,185 @@
+//! What is measured: a database, the legacy, serving, and a plan for one shop.
+
+use crate::rows;
+use anyhow::{Context, Result, bail};
+use mover::Verb;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use store::{Plan, PlanFile, PlannedShop, RecordedStep, Store, Wish};
+use testkit::postgres::Database;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use vocab::document::Record;
+use vocab::id::{Part, ShopId};
+
+/// The bearer keys, of this run only.
+pub const HOST_KEY: &str = "host";
+pub const SELLER_KEY: &str = "seller";
+
+const KIOS: &str = include_str!("../../demo/legacy/mapping/kios.toml");
+const KIOS_TOTALS: &str = include_str!("../../demo/legacy/mapping/kios.totals.toml");
+
+const CHILD_READY_MAX: Duration = Duration::from_secs(60);
+const CHILD_END_MAX: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Everything that runs for one case.
+pub struct Stage {
+    store: Store,
+    shop: ShopId,
+    database: Database,
+    seam: SocketAddr,
+    serving: Child,
+    legacy: Child,
+    _work: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Starts the legacy with so many rows, and serving, with a plan that nobody has begun.
+    pub async fn set(row_count: u32) -> Result<Self> {
+        let database = testkit::postgres::fresh_database().await;
+        let [legacy_port, seam_port, backend_port] = free_ports()?;
+        let keys = ["--host-key", HOST_KEY, "--seller-key", SELLER_KEY].map(str::to_owned);
+        let mut args = vec!["legacy".to_owned(), "--database".to_owned(), database.url.clone(), "--init".to_owned()];
+        args.extend(["--shops", "1", "--port", &legacy_port.to_string()].map(str::to_owned));
+        args.extend(keys.clone());
+        let legacy = child(&args).await?;
+        rows::fill(&database.connect().await, i64::from(row_count)).await?;
+        let work = tempfile::tempdir()?;
+        let store = Store::open(work.path()).context("opening the store")?;
+        let shop = ShopId::parse("1")?;
+        store.create_heads(std::slice::from_ref(&shop)).await?;
+        store.set_plan(&plan(&database.url, &shop)).await?;
+        let mut args = vec!["serving".to_owned(), "--work".to_owned(), work.path().display().to_string()];
+        args.extend(["--seam-port".to_owned(), seam_port.to_string()]);
+        args.extend(["--backend-port".to_owned(), backend_port.to_string()]);
+        args.extend(["--legacy".to_owned(), format!("127.0.0.1:{legacy_port}")]);
+        args.extend(keys);
+        let serving = child(&args).await?;
+        let seam = SocketAddr::from((Ipv4Addr::LOCALHOST, seam_port));
+        Ok(Self { store, shop, database, seam, serving, legacy, _work: work })
+    }
+
+    pub const fn seam(&self) -> SocketAddr {
+        self.seam
+    }
+
+    /// The products that are on sale.
+    pub async fn products(&self) -> Result<Vec<i64>> {
+        rows::on_sale(&self.database.connect().await).await
+    }
+
+    pub async fn start(&self) -> Result<()> {
+        self.put_down(Verb::Start).await.map(drop)
+    }
+
+    pub async fn wait_ready(&self, within: Duration) -> Result<()> {
+        let deadline = Instant::now() + within;
+        loop {
+            let states = mover::status(&self.store).await?;
+            let seen = states.record(self.shop.as_str());
+            if seen.and_then(|seen| seen.text("state")) == Some("ready") {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("the shop is not ready in time: {seen:?}");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Wishes and waits until it came true.
+    pub async fn wish(&self, verb: Verb, within: Duration) -> Result<()> {
+        let deadline = Instant::now() + within;
+        let wish = self.put_down(verb).await?;
+        while self.store.wish_outcome(wish).await?.is_none() {
+            if Instant::now() > deadline {
+                bail!("{} did not come true: {:?}", verb.name(), mover::status(&self.store).await?);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    async fn put_down(&self, verb: Verb) -> Result<i64> {
+        let wish = Wish {
+            shop: Some(self.shop.clone()),
+            verb: verb.name().into(),
+            args: Record::default(),
+            who: "benches".into(),
+            why: "a measurement".into(),
+            at: (baliklayar::serving::clock())(),
+        };
+        Ok(self.store.wish(wish).await?)
+    }
+
+    /// Every step record of the shop, in their order.
+    pub async fn records(&self) -> Result<Vec<RecordedStep>> {
+        let mut records = Vec::new();
+        loop {
+            let after = records.last().map_or(0, |last: &RecordedStep| last.number);
+            let page = self.store.steps(&self.shop, after).await?;
+            if page.is_empty() {
+                return Ok(records);
+            }
+            records.extend(page);
+        }
+    }
+
+    /// Serving first: it would otherwise see its source vanish.
+    pub async fn end(self) {
+        for mut child in [self.serving, self.legacy] {
+            drop(child.stdin.take());
+            if tokio::time::timeout(CHILD_END_MAX, child.wait()).await.is_err() {
+                eprintln!("a child does not end by itself and is killed");
+                // One that has ended meanwhile is none to kill.
+                let _ = child.kill().await;
+            }
+        }
+    }
+}
+
+/// Starts this executable as one of the product's processes and waits for its word `ready`.
+async fn child(args: &[String]) -> Result<Child> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().with_context(|| format!("starting {}", args[0]))?;
+    let output = child.stdout.take().context("a child without output")?;
+    let mut lines = BufReader::new(output).lines();
+    let ready = async {
+        while let Some(line) = lines.next_line().await? {
+            if line.trim() == "ready" {
+                return Ok(());
+            }
+        }
+        bail!("{} ended before it was ready; its own messages say why", args[0])
+    };
+    tokio::time::timeout(CHILD_READY_MAX, ready).await.with_context(|| format!("{} is not ready", args[0]))??;
+    Ok(child)
+}
+
+/// Held all at once, so that they are different ones; free again a moment before they are needed.
+fn free_ports() -> Result<[u16; 3]> {
+    let held = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    let mut ports = [0; 3];
+    for (port, held) in ports.iter_mut().zip(&held) {
+        *port = held.as_ref().map_err(|error| anyhow::anyhow!("no free port: {error}"))?.local_addr()?.port();
+    }
+    Ok(ports)
+}
+
+fn plan(source: &str, shop: &ShopId) -> Plan {
+    let file = |name: &str, text: &str| PlanFile { name: name.to_owned(), text: text.to_owned() };
+    Plan {
+        source: source.to_owned(),
+        mappings: vec![file("kios.toml", KIOS)],
+        totals: vec![file("kios.totals.toml", KIOS_TOTALS)],
+        // Every session of the database is the legacy's, save ours.
+        policy: String::new(),
+        weights: Part::ALL.iter().map(|part| (*part, 2_000)).collect(),
+        shops: vec![PlannedShop { shop: shop.clone(), parts: Part::ALL.to_vec() }],
+        deadline: None,
+        created_at: (baliklayar::serving::clock())(),
+    }
+}

@@ -1,0 +1,117 @@
+//! Who plays in the demo, and what each is told on its command line: ports, keys, folders.
+
+use super::children::Process;
+use super::fault::Fault;
+use super::{Args, Missing};
+use anyhow::Result;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+use vocab::id::ShopId;
+
+/// A loading of the history, a copy of a large shop: longer than anything is waited for elsewhere.
+const LEGACY_READY_MAX: Duration = Duration::from_secs(300);
+
+/// Ports of the demo's parts.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports {
+    pub seam: u16,
+    pub backend: u16,
+    pub legacy: u16,
+    pub postgres: u16,
+}
+
+impl Ports {
+    pub fn from(base: u16) -> Result<Self> {
+        if base != 0 {
+            let at = |offset: u16| base.checked_add(offset).ok_or_else(|| Missing::new("--port is too high"));
+            return Ok(Self { seam: base, backend: at(3)?, legacy: at(4)?, postgres: at(9)? });
+        }
+        // Held all at once, so that they are four different ones; free again a moment before they are needed.
+        let held: Vec<TcpListener> =
+            (0..4).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
+        let port = |at: usize| Ok::<_, anyhow::Error>(held[at].local_addr()?.port());
+        Ok(Self { seam: port(0)?, backend: port(1)?, legacy: port(2)?, postgres: port(3)? })
+    }
+}
+
+/// Bearer keys of host and seller, of this run only.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    pub host: String,
+    pub seller: String,
+}
+
+impl Keys {
+    /// The keys guard nothing but a demo on loopback; derived from the seed so that a resumed run has the same.
+    pub fn fresh(seed: u64) -> Self {
+        let key = |what: &str| {
+            let digest =
+                ring::digest::digest(&ring::digest::SHA256, format!("baliklayar-demo/{what}/{seed}").as_bytes());
+            digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        Self { host: key("host"), seller: key("seller") }
+    }
+}
+
+pub async fn start_legacy(args: &Args, ports: Ports, url: &str, keys: &Keys) -> Result<Process> {
+    let mut legacy_args: Vec<String> = ["--database", url, "--init"].map(str::to_owned).to_vec();
+    for (flag, value) in [
+        ("--port", ports.legacy.to_string()),
+        ("--seed", args.seed.to_string()),
+        ("--shops", args.shops.to_string()),
+        ("--host-key", keys.host.clone()),
+        ("--seller-key", keys.seller.clone()),
+    ] {
+        legacy_args.extend([flag.to_owned(), value]);
+    }
+    if let Some(data) = &args.data {
+        let history = data.join("uci_online_retail/online_retail.csv.zst");
+        if !history.exists() {
+            return Err(Missing::new(format!("--data {}: there is no {}", data.display(), history.display())));
+        }
+        legacy_args.extend(["--data".to_owned(), data.display().to_string()]);
+    }
+    let mut legacy = Process::start("legacy", &legacy_args, &[])?;
+    legacy.wait_for(LEGACY_READY_MAX, |line| line.trim() == "ready").await?;
+    Ok(legacy)
+}
+
+pub fn serving_args(args: &Args, folder: &Path, ports: Ports, fault: Option<Fault>) -> Vec<String> {
+    let mut serving = Vec::new();
+    for (flag, value) in [
+        ("--work", folder.display().to_string()),
+        ("--seam-port", ports.seam.to_string()),
+        ("--backend-port", ports.backend.to_string()),
+        ("--legacy", format!("127.0.0.1:{}", ports.legacy)),
+    ] {
+        serving.extend([flag.to_owned(), value]);
+    }
+    for without in &args.without {
+        serving.extend(["--without".to_owned(), without.clone()]);
+    }
+    if let Some(fault) = fault.and_then(Fault::of_import) {
+        serving.extend(["--fault".to_owned(), fault.name().to_owned()]);
+    }
+    serving
+}
+
+pub fn shopper_args(args: &Args, folder: &Path, shops: &[ShopId]) -> Vec<String> {
+    let shops: Vec<&str> = shops.iter().map(ShopId::as_str).collect();
+    let mut shoppers = Vec::new();
+    for (flag, value) in [
+        ("--addresses", folder.join("addresses.json").display().to_string()),
+        ("--shops", shops.join(",")),
+        ("--shoppers", args.shoppers.to_string()),
+        ("--rate", args.rate.to_string()),
+        ("--surge", args.surge.to_string()),
+        ("--seed", args.seed.to_string()),
+        ("--journal", folder.join("journal.jsonl").display().to_string()),
+    ] {
+        shoppers.extend([flag.to_owned(), value]);
+    }
+    for without in &args.without {
+        shoppers.extend(["--without".to_owned(), without.clone()]);
+    }
+    shoppers
+}

@@ -1,0 +1,75 @@
+//! Serving is killed again and again at random times, while shops move one after the other.
+
+use crate::crash::{left_open, wrongly_ended};
+use crate::demo::{Addresses, Demo, How, alone, is_alive, long, seed};
+use crate::service::{BACK_MAX, Watch};
+use std::time::{Duration, Instant};
+
+/// Between two kills: sometimes before the dead one's lease is over, sometimes well into what follows.
+const PAUSE_MS: std::ops::Range<u64> = 300..3_600;
+/// From a kill to the successor's process.
+const AGAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Numbers by chance that a seed repeats (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+/// Kills the serving process that this demo runs now; answers who it was.
+fn kill(demo: &mut Demo) -> u32 {
+    let pid = Addresses::read(&demo.work).and_then(|addresses| addresses.serving()).unwrap();
+    let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+    let work = demo.work.display().to_string();
+    assert!(command.contains("serving") && command.contains(&work), "process {pid} is another's: {command}");
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    pid.as_raw_nonzero().get().unsigned_abs()
+}
+
+#[test]
+fn killed_at_random_times_serving_comes_back_and_nothing_is_lost() {
+    let _alone = alone();
+    let (kills, shops): (u64, u32) = if long() { (50, 40) } else { (8, 4) };
+    println!("{kills} kills at random times, seed {}", seed());
+    let seconds = kills * (PAUSE_MS.end + PAUSE_MS.start) / 2_000 + 15;
+    let mut demo = Demo::start(&How { shops, seconds, ..How::on("sqlite") });
+    let mut watch = Watch::start(&demo.addresses(), 2);
+    let mut chance = Chance(seed());
+    let (mut killed, mut longest) = (Vec::new(), Duration::ZERO);
+    for number in 1..=kills {
+        std::thread::sleep(Duration::from_millis(PAUSE_MS.start + chance.below(PAUSE_MS.end - PAUSE_MS.start)));
+        assert!(demo.is_running(), "the demo ended after {number} kills:\n{}", demo.said());
+        let pid = kill(&mut demo);
+        killed.push(format!("serving-{pid}"));
+        demo.until("serving is started again", AGAIN_MAX, |demo| {
+            let now = Addresses::read(&demo.work).and_then(|addresses| addresses.serving());
+            now.is_some_and(|now| now != pid && is_alive(now))
+        });
+        let outage = watch.end().expect("the process that was killed is dead");
+        longest = longest.max(outage.reads).max(outage.writes);
+        watch = Watch::start(&Addresses::read(&demo.work).unwrap(), 2);
+    }
+    drop(watch);
+    let begun = Instant::now();
+    let ended = demo.end(Duration::from_secs(400));
+    let open = killed.iter().filter(|by| !left_open(&ended.steps, by).is_empty()).count();
+    println!(
+        "{kills} kills, {open} of them in a hold, service after at most {} ms, seed {}; ended {} s after the last",
+        longest.as_millis(),
+        seed(),
+        begun.elapsed().as_secs()
+    );
+    let mut faults: Vec<String> = killed.iter().filter_map(|by| wrongly_ended(&ended.steps, by)).collect();
+    faults.extend(ended.fault());
+    faults.extend((longest > BACK_MAX).then(|| format!("out of service for {longest:?}")));
+    faults.extend((ended.restarts != kills).then(|| format!("{} restarts", ended.restarts)));
+    assert!(faults.is_empty(), "seed {}: {}\n{}", seed(), faults.join("; "), ended.said);
+}

@@ -1,0 +1,12 @@
+//! The executable's parts together.
+#![expect(clippy::unwrap_used, reason = "a test's unwrap is its assertion; clippy exempts only #[test] functions")]
+
+mod contracts;
+mod crash;
+mod demo;
+mod fsync;
+mod kills;
+mod roundtrip;
+mod service;
+mod taken_up;
+mod world;

@@ -1,0 +1,439 @@
+//! What the backend does with a shop, one deed after another, and what each should come to in the legacy.
+
+use super::cells::RowName;
+use crate::world::{World, filled_in, id, line_items, payment};
+use baliklayar::serving::clock;
+use commerce::cart::LIFETIME_US;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use vocab::id::{ShopId, Timestamp};
+
+/// Rows that a deed should change, lose and add in the legacy.
+#[derive(Debug, Default)]
+pub struct Meant {
+    /// Names in the file of intended edits.
+    pub commands: Vec<&'static str>,
+    /// More of them, done to what the backend had made itself: what they change was not there at the flip.
+    pub also: Vec<&'static str>,
+    pub rows: BTreeSet<RowName>,
+    pub gone: BTreeSet<RowName>,
+    pub born: BTreeMap<&'static str, usize>,
+    /// Products by how much there is more of them; the rows of those that come to nothing may be as they were.
+    pub stock: BTreeMap<String, i64>,
+}
+
+impl Meant {
+    fn of(command: &'static str) -> Self {
+        Self { commands: vec![command], born: BTreeMap::from([("idem", 1)]), ..Self::default() }
+    }
+
+    fn row(mut self, table: &str, key: &str) -> Self {
+        self.rows.insert((table.to_owned(), key.to_owned()));
+        self
+    }
+
+    fn born(mut self, table: &'static str, count: usize) -> Self {
+        *self.born.entry(table).or_default() += count;
+        self
+    }
+
+    /// A product of which this many more are there.
+    fn moved(mut self, product: &str, by: i64) -> Self {
+        *self.stock.entry(product.to_owned()).or_default() += by;
+        self
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.commands.extend(other.commands);
+        self.also.extend(other.also);
+        self.rows.extend(other.rows);
+        self.gone.extend(other.gone);
+        for (table, count) in other.born {
+            *self.born.entry(table).or_default() += count;
+        }
+        for (product, by) in other.stock {
+            *self.stock.entry(product).or_default() += by;
+        }
+    }
+}
+
+/// One shop, what is done there, and what was shown of it so far.
+pub struct Stage {
+    pub shop: ShopId,
+    pub deeds: Vec<Deed>,
+    /// Paths that anybody outside knows.
+    pub shown: Vec<String>,
+    /// All products, for sale or not.
+    pub products: Vec<String>,
+    /// Orders that came into being at the backend and of which something is left.
+    pub sold: Vec<String>,
+    /// The carts that were in the legacy when the deeds began.
+    pub carts: Vec<String>,
+    used: BTreeSet<String>,
+    goods: usize,
+}
+
+/// A line of an order or cart: its row, its product, how many.
+struct Line {
+    row: String,
+    product: String,
+    quantity: i64,
+}
+
+impl Stage {
+    pub async fn new(world: &World, shop: &ShopId, deeds: Vec<Deed>) -> Self {
+        let of = |table: &str, column: &str| format!("select {column} from {table} where toko_id = {shop} order by id");
+        let mut shown = Vec::new();
+        for (table, column, path) in
+            [("keranjang", "id", "carts"), ("transaksi", "id", "checkout-sessions"), ("jual", "nomor", "orders")]
+        {
+            let ids = world.column(&of(table, column)).await;
+            // Of the shop with one deed, a part.
+            let part = if deeds.len() == 1 { 3 } else { 1 };
+            shown.extend(ids.iter().step_by(part).map(|id| format!("{path}/{id}")));
+        }
+        let products = world.column(&of("produk", "id")).await;
+        let (sold, carts, used) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Self { shop: shop.clone(), deeds, shown, products, sold, carts, used, goods: 0 }
+    }
+
+    pub fn show(&mut self, path: &str) {
+        if !self.shown.iter().any(|known| known == path) {
+            self.shown.push(path.to_owned());
+        }
+    }
+
+    /// The first id that this query answers and no deed has had yet.
+    async fn take(&mut self, world: &World, sql: &str) -> String {
+        let found = world.column(&sql.replace("{shop}", self.shop.as_str())).await;
+        let free = found.into_iter().find(|id| !self.used.contains(&format!("{sql} {id}")));
+        let free = free.unwrap_or_else(|| panic!("shop {}: nothing is left of {sql}", self.shop));
+        self.used.insert(format!("{sql} {free}"));
+        free
+    }
+
+    /// Products with plenty in stock, other ones each time while there are some; none of these lines.
+    async fn goods_but(&mut self, world: &World, count: usize, but: &[Line]) -> Vec<String> {
+        let sql =
+            "select id from produk where toko_id = {shop} and aktif = 'Y' and hapus = 0 and stok > 100 order by id";
+        let all = world.column(&sql.replace("{shop}", self.shop.as_str())).await;
+        let mut goods = Vec::new();
+        while goods.len() < count {
+            let product = &all[self.goods % all.len()];
+            self.goods += 1;
+            if !but.iter().any(|line| line.product == *product) {
+                goods.push(product.clone());
+            }
+        }
+        goods
+    }
+
+    pub async fn goods(&mut self, world: &World, count: usize) -> Vec<String> {
+        self.goods_but(world, count, &[]).await
+    }
+
+    async fn paid_order(&mut self, world: &World) -> String {
+        let order = "select nomor from jual where toko_id = {shop} and status like 'LUNAS%' and id not in \
+                     (select jual_id from kembali) order by id";
+        self.take(world, order).await
+    }
+
+    async fn order_lines(&self, world: &World, order: &str) -> (String, Vec<Line>) {
+        let key = world.one(&format!("select id from jual where nomor = '{order}'")).await;
+        let sql = format!("select id, produk_id, jml - batal_jml from jual_detil where jual_id = {key} order by urut");
+        (key, lines(world.rows(&sql).await))
+    }
+
+    async fn open_cart(&mut self, world: &World) -> (String, Vec<Line>) {
+        let sql = "select id from keranjang where toko_id = {shop} and status like 'BUKA%' order by id";
+        let cart = self.take(world, sql).await;
+        let sql = format!("select id, produk_id, jml from keranjang_isi where keranjang_id = {cart} order by id");
+        (cart, lines(world.rows(&sql).await))
+    }
+
+    /// A checkout that waits for nothing but payment, or for details if not.
+    async fn open_checkout(&mut self, world: &World) -> (String, Vec<Line>) {
+        let sql = "select id from transaksi where toko_id = {shop} and status like 'BUKA%' and keranjang_id is null \
+                   and kirim = 'flat' order by id";
+        let checkout = self.take(world, sql).await;
+        let sql = format!("select id, produk_id, jml from transaksi_isi where transaksi_id = {checkout} order by id");
+        (checkout, lines(world.rows(&sql).await))
+    }
+}
+
+fn lines(rows: Vec<Vec<String>>) -> Vec<Line> {
+    let line =
+        |row: Vec<String>| Line { row: row[0].clone(), product: row[1].clone(), quantity: row[2].parse().unwrap() };
+    rows.into_iter().map(line).collect()
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    CancelPart,
+    CancelWhole,
+    CancelPartThenRest,
+    RefundPart,
+    RefundWhole,
+    Price,
+    StockUp,
+    StockDown,
+    CartCreate,
+    CartUpdate,
+    CartCancel,
+    CheckoutCreate,
+    CheckoutOfCart,
+    CheckoutUpdate,
+    CheckoutCancel,
+    CheckoutComplete,
+    /// Cart, checkout of it, details, payment; then some of it comes back.
+    NewOrder,
+    /// Last, because it is every cart's.
+    Expire,
+}
+
+impl Deed {
+    pub const ALL: [Self; 18] = [
+        Self::CancelPart,
+        Self::CancelWhole,
+        Self::CancelPartThenRest,
+        Self::RefundPart,
+        Self::RefundWhole,
+        Self::Price,
+        Self::StockUp,
+        Self::StockDown,
+        Self::CartCreate,
+        Self::CartUpdate,
+        Self::CartCancel,
+        Self::CheckoutCreate,
+        Self::CheckoutOfCart,
+        Self::CheckoutUpdate,
+        Self::CheckoutCancel,
+        Self::CheckoutComplete,
+        Self::NewOrder,
+        Self::Expire,
+    ];
+
+    pub async fn perform(self, world: &World, stage: &mut Stage) -> Meant {
+        match self {
+            Self::CancelPart => {
+                let order = stage.paid_order(world).await;
+                cancel_part(world, stage, &order).await
+            }
+            Self::CancelWhole => {
+                let order = stage.paid_order(world).await;
+                cancel_whole(world, stage, &order, 0).await
+            }
+            Self::CancelPartThenRest => {
+                let order = stage.paid_order(world).await;
+                let mut meant = cancel_part(world, stage, &order).await;
+                meant.add(cancel_whole(world, stage, &order, 1).await);
+                meant
+            }
+            Self::RefundPart => refund_part(world, stage).await,
+            Self::RefundWhole => refund_whole(world, stage).await,
+            Self::Price => edit(world, stage, "product.edit.price", json!({"price": 7_777_700}), 0).await,
+            Self::StockUp => edit(world, stage, "product.edit.stock_up", json!({"stock_delta": 17}), 17).await,
+            Self::StockDown => edit(world, stage, "product.edit.stock_down", json!({"stock_delta": -5}), -5).await,
+            Self::CartCreate => cart_create(world, stage).await.1,
+            Self::CartUpdate => cart_update(world, stage).await,
+            Self::CartCancel => cart_cancel(world, stage).await,
+            Self::CheckoutCreate => checkout_create(world, stage).await,
+            Self::CheckoutOfCart => checkout_of_cart(world, stage).await,
+            Self::CheckoutUpdate => checkout_update(world, stage).await,
+            Self::CheckoutCancel => checkout_cancel(world, stage).await,
+            Self::CheckoutComplete => checkout_complete(world, stage).await,
+            Self::NewOrder => new_order(world, stage).await,
+            Self::Expire => expire(world, stage).await,
+        }
+    }
+}
+
+async fn cancel_part(world: &World, stage: &mut Stage, order: &str) -> Meant {
+    let (_, lines) = stage.order_lines(world, order).await;
+    let path = format!("orders/{order}");
+    let body = json!({"lines": [{"id": lines[0].row, "quantity": 1}]});
+    let shown = world.post(&stage.shop, &format!("{path}/cancel"), body).await;
+    assert_eq!(shown["status"], "paid");
+    stage.show(&path);
+    Meant::of("order.cancel").row("jual_detil", &lines[0].row).moved(&lines[0].product, 1).born("kembali", 1)
+}
+
+/// All of an order, of whose first line some were cancelled already.
+async fn cancel_whole(world: &World, stage: &mut Stage, order: &str, already: i64) -> Meant {
+    let (key, mut lines) = stage.order_lines(world, order).await;
+    let path = format!("orders/{order}");
+    let before = world.get(&stage.shop, &path).await.ok();
+    lines[0].quantity = before["line_items"][0]["quantity"]["total"].as_i64().unwrap();
+    assert!(already == 0 || lines[0].quantity > 0);
+    let shown = world.post(&stage.shop, &format!("{path}/cancel"), json!({})).await;
+    assert_eq!(shown["status"], "cancelled");
+    stage.show(&path);
+    let meant = Meant::of("order.cancel.whole").row("jual", &key).born("kembali", 1);
+    lines.iter().fold(meant, |meant, line| meant.row("jual_detil", &line.row).moved(&line.product, line.quantity))
+}
+
+async fn refund_part(world: &World, stage: &mut Stage) -> Meant {
+    let sql = "select nomor from jual where toko_id = {shop} and status like 'KIRIM%' order by id";
+    let order = stage.take(world, sql).await;
+    let (_, lines) = stage.order_lines(world, &order).await;
+    let path = format!("orders/{order}");
+    let body = json!({"lines": [{"id": lines[0].row, "quantity": 1}]});
+    world.post(&stage.shop, &format!("{path}/refund"), body).await;
+    stage.show(&path);
+    Meant::of("order.refund").row("jual_detil", &lines[0].row).born("kembali", 1)
+}
+
+async fn refund_whole(world: &World, stage: &mut Stage) -> Meant {
+    let order = stage.paid_order(world).await;
+    let (_, lines) = stage.order_lines(world, &order).await;
+    let path = format!("orders/{order}");
+    world.post(&stage.shop, &format!("{path}/refund"), json!({})).await;
+    stage.show(&path);
+    let meant = Meant::of("order.refund").born("kembali", 1);
+    lines.iter().fold(meant, |meant, line| meant.row("jual_detil", &line.row))
+}
+
+async fn edit(world: &World, stage: &mut Stage, command: &'static str, body: Value, by: i64) -> Meant {
+    let product = stage.goods(world, 1).await.remove(0);
+    world.put(&stage.shop, &format!("seller/products/{product}"), body).await;
+    Meant::of(command).row("produk", &product).moved(&product, by)
+}
+
+async fn cart_create(world: &World, stage: &mut Stage) -> (String, Meant) {
+    let goods = stage.goods(world, 2).await;
+    let body = json!({"line_items": line_items(&[(&goods[0], 1), (&goods[1], 2)])});
+    let cart = id(&world.post(&stage.shop, "carts", body).await);
+    stage.show(&format!("carts/{cart}"));
+    (cart, Meant::of("cart.create").born("keranjang", 1).born("keranjang_isi", 2))
+}
+
+/// The first line gets more, the others go, and one comes.
+fn replaced(lines: &[Line], fresh: &str) -> Vec<(String, i64)> {
+    vec![(lines[0].product.clone(), lines[0].quantity + 4), (fresh.to_owned(), 2)]
+}
+
+fn pairs(lines: &[(String, i64)]) -> Vec<(&str, i64)> {
+    lines.iter().map(|(product, quantity)| (product.as_str(), *quantity)).collect()
+}
+
+fn of_replaced(meant: Meant, table: &'static str, lines: &[Line]) -> Meant {
+    let mut meant = meant.row(table, &lines[0].row);
+    // The backend gives the row of a line that goes to nobody: what comes has a row of its own.
+    meant.gone.extend(lines[1..].iter().map(|line| (table.to_owned(), line.row.clone())));
+    meant.born(table, 1)
+}
+
+async fn cart_update(world: &World, stage: &mut Stage) -> Meant {
+    let (cart, lines) = stage.open_cart(world).await;
+    let fresh = stage.goods_but(world, 1, &lines).await.remove(0);
+    let path = format!("carts/{cart}");
+    let body = json!({"line_items": line_items(&pairs(&replaced(&lines, &fresh)))});
+    world.put(&stage.shop, &path, body).await;
+    stage.show(&path);
+    of_replaced(Meant::of("cart.update"), "keranjang_isi", &lines)
+}
+
+async fn cart_cancel(world: &World, stage: &mut Stage) -> Meant {
+    let (cart, _) = stage.open_cart(world).await;
+    let path = format!("carts/{cart}");
+    world.post(&stage.shop, &format!("{path}/cancel"), json!({})).await;
+    stage.show(&path);
+    Meant::of("cart.cancel").row("keranjang", &cart)
+}
+
+async fn checkout_create(world: &World, stage: &mut Stage) -> Meant {
+    let goods = stage.goods(world, 2).await;
+    let body = json!({"line_items": line_items(&[(&goods[0], 1), (&goods[1], 3)])});
+    let checkout = id(&world.post(&stage.shop, "checkout-sessions", body).await);
+    stage.show(&format!("checkout-sessions/{checkout}"));
+    Meant::of("checkout.create").born("transaksi", 1).born("transaksi_isi", 2)
+}
+
+async fn checkout_of_cart(world: &World, stage: &mut Stage) -> Meant {
+    let (cart, lines) = stage.open_cart(world).await;
+    let checkout = id(&world.post(&stage.shop, "checkout-sessions", json!({"cart_id": cart})).await);
+    stage.show(&format!("checkout-sessions/{checkout}"));
+    Meant::of("checkout.create").born("transaksi", 1).born("transaksi_isi", lines.len())
+}
+
+async fn checkout_update(world: &World, stage: &mut Stage) -> Meant {
+    let (checkout, lines) = stage.open_checkout(world).await;
+    let fresh = stage.goods_but(world, 1, &lines).await.remove(0);
+    let path = format!("checkout-sessions/{checkout}");
+    world.put(&stage.shop, &path, filled_in(&pairs(&replaced(&lines, &fresh)))).await;
+    stage.show(&path);
+    of_replaced(Meant::of("checkout.update"), "transaksi_isi", &lines).row("transaksi", &checkout)
+}
+
+async fn checkout_cancel(world: &World, stage: &mut Stage) -> Meant {
+    let sql = "select id from transaksi where toko_id = {shop} and status like 'BUKA%' and kirim is null order by id";
+    let checkout = stage.take(world, sql).await;
+    let path = format!("checkout-sessions/{checkout}");
+    world.post(&stage.shop, &format!("{path}/cancel"), json!({})).await;
+    stage.show(&path);
+    Meant::of("checkout.cancel").row("transaksi", &checkout)
+}
+
+async fn checkout_complete(world: &World, stage: &mut Stage) -> Meant {
+    let (checkout, lines) = stage.open_checkout(world).await;
+    let path = format!("checkout-sessions/{checkout}");
+    let done = world.post(&stage.shop, &format!("{path}/complete"), payment("approve")).await;
+    let order = id(&done["order"]);
+    stage.show(&path);
+    stage.show(&format!("orders/{order}"));
+    stage.sold.push(order);
+    let meant = completed(lines.len()).row("transaksi", &checkout);
+    lines.iter().fold(meant, |meant, line| meant.moved(&line.product, -line.quantity))
+}
+
+fn completed(lines: usize) -> Meant {
+    Meant::of("checkout.complete").born("pelanggan", 1).born("jual", 1).born("jual_detil", lines).born("bayar", 1)
+}
+
+async fn new_order(world: &World, stage: &mut Stage) -> Meant {
+    let (cart, mut meant) = cart_create(world, stage).await;
+    let shop = stage.shop.clone();
+    let checkout = world.post(&shop, "checkout-sessions", json!({"cart_id": cart})).await;
+    let lines: Vec<(String, i64)> = checkout["line_items"].as_array().unwrap().iter().map(shown_line).collect();
+    let path = format!("checkout-sessions/{}", id(&checkout));
+    world.put(&shop, &path, filled_in(&pairs(&lines))).await;
+    let done = world.post(&shop, &format!("{path}/complete"), payment("approve")).await;
+    let order = id(&done["order"]);
+    stage.show(&path);
+    stage.show(&format!("orders/{order}"));
+    let shown = world.get(&shop, &format!("orders/{order}")).await.ok();
+    let one = |at: usize| json!({"lines": [{"id": id(&shown["line_items"][at]), "quantity": 1}]});
+    world.post(&shop, &format!("orders/{order}/cancel"), one(1)).await;
+    world.post(&shop, &format!("orders/{order}/refund"), one(0)).await;
+    stage.sold.push(order);
+    let mut all = completed(lines.len()).born("transaksi", 1).born("transaksi_isi", lines.len());
+    // Five keys: of the checkout's creation, update and completion, of the order's cancel and refund.
+    all = all.born("idem", 4).born("kembali", 2);
+    for (product, quantity) in &lines {
+        all = all.moved(product, -quantity);
+    }
+    all = all.moved(&lines[1].0, 1);
+    meant.add(all);
+    meant.commands = vec!["cart.create"];
+    meant.also = vec!["checkout.complete", "checkout.create", "checkout.update", "order.cancel", "order.refund"];
+    meant
+}
+
+fn shown_line(line: &Value) -> (String, i64) {
+    (id(&line["item"]), line["quantity"].as_i64().unwrap())
+}
+
+async fn expire(world: &World, stage: &mut Stage) -> Meant {
+    let mut meant = Meant { commands: vec!["cart.expire"], ..Meant::default() };
+    for cart in stage.carts.clone() {
+        let path = format!("carts/{cart}");
+        if world.get(&stage.shop, &path).await.body["ucp"]["status"] == "success" {
+            stage.show(&path);
+            meant = meant.row("keranjang", &cart);
+        }
+    }
+    let later = Timestamp(clock()().0 + LIFETIME_US + 1_000_000);
+    assert!(world.service.expire_carts(&stage.shop, later).await.unwrap() > 0);
+    meant
+}

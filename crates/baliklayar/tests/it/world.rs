@@ -1,0 +1,437 @@
+//! The whole product in one process: the demo's legacy, the store, the backend, the seam, the mover and the link between
+//! them, each the real one; and what a client, an operator and somebody with the legacy's database open can do.
+
+use arc_swap::ArcSwapOption;
+use baliklayar::link::Link;
+use baliklayar::serving::{clock, id_plan};
+use demo_legacy::Database;
+use mapping::Mapping;
+use mover::{Links, Setup, Verb, Without};
+use serde_json::{Value, json};
+use shop::Service;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use store::{Plan, PlanFile, PlannedShop, Store, Wish};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use vocab::document::Record;
+use vocab::id::{Part, ShopId, Side};
+
+const HOST: &str = "host-key";
+const SELLER: &str = "seller-key";
+/// A wish that is not true by then will not become so.
+const WISH_MAX: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(20);
+
+pub const KIOS: &str = include_str!("../../../../demo/legacy/mapping/kios.toml");
+const KIOS_TOTALS: &str = include_str!("../../../../demo/legacy/mapping/kios.totals.toml");
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Where the legacy's tables are, and what keeps them.
+enum Home {
+    Sqlite(TempDir),
+    Postgres(testkit::postgres::Database),
+}
+
+/// A running product. Its tasks end with the test's runtime.
+pub struct World {
+    pub store: Store,
+    pub service: Service,
+    pub mapping: Arc<Mapping>,
+    pub shops: Vec<ShopId>,
+    legacy: SocketAddr,
+    seam: SocketAddr,
+    keys: AtomicU64,
+    home: Home,
+    _work: TempDir,
+}
+
+/// An answer over HTTP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The body of an answer that is no refusal.
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        let said = (self.status / 100, self.body["ucp"]["status"].as_str());
+        assert_eq!(said, (2, Some("success")), "{} {}", self.status, self.body);
+        self.body
+    }
+}
+
+/// A request as bytes, so that the very same can be sent again.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: &'static str,
+    pub path: String,
+    pub key: Option<String>,
+    pub body: String,
+}
+
+impl Request {
+    fn bytes(&self) -> Vec<u8> {
+        let bearer = if self.path.contains("/seller/") { SELLER } else { HOST };
+        let key = self.key.as_ref().map_or_else(String::new, |key| format!("idempotency-key: {key}\r\n"));
+        let Self { method, path, body, .. } = self;
+        let length = body.len();
+        format!(
+            "{method} {path} HTTP/1.1\r\nhost: host\r\nconnection: close\r\nauthorization: Bearer {bearer}\r\n\
+             {key}content-length: {length}\r\n\r\n{body}"
+        )
+        .into_bytes()
+    }
+}
+
+impl Home {
+    async fn new(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self::Sqlite(tempfile::tempdir().unwrap()),
+            Engine::Postgres => Self::Postgres(testkit::postgres::fresh_database().await),
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Sqlite(folder) => format!("sqlite:{}", folder.path().join("kios.sqlite").display()),
+            Self::Postgres(database) => database.url.clone(),
+        }
+    }
+}
+
+impl World {
+    /// A legacy with so many shops, none of them planned to move by anybody yet, and everything that could move them.
+    pub async fn start(engine: Engine, seed: u64, shops: u32) -> Self {
+        let home = Home::new(engine).await;
+        let database = Database::open(&home.url()).await.unwrap();
+        let made = demo_legacy::init(&database, seed, shops, None).await.unwrap();
+        let shops: Vec<ShopId> = made.shops.iter().map(|shop| ShopId::parse(&shop.to_string()).unwrap()).collect();
+        let (listener, legacy) = listen().await;
+        let keys = demo_legacy::Keys { host: HOST.into(), seller: SELLER.into() };
+        tokio::spawn(demo_legacy::serve(listener, database, keys));
+        let work = tempfile::tempdir().unwrap();
+        let store = Store::open(work.path()).unwrap();
+        let plan = plan(&home.url(), &shops);
+        let mapping = Arc::new(mover::compile(&plan).unwrap());
+        store.create_heads(&shops).await.unwrap();
+        store.set_plan(&plan).await.unwrap();
+        let compiled = Arc::new(ArcSwapOption::from(Some(mapping.clone())));
+        let service = Service::new(store.clone(), id_plan(compiled), clock());
+        let seam = serve(&store, &service, legacy, &work).await;
+        Self { store, service, mapping, shops, legacy, seam, keys: AtomicU64::new(0), home, _work: work }
+    }
+
+    pub fn source_url(&self) -> String {
+        self.home.url()
+    }
+
+    /// Wishes it of every shop, or of one, and waits until it has come true.
+    pub async fn wish(&self, verb: Verb, shop: Option<&ShopId>) {
+        let wish = Wish {
+            shop: shop.cloned(),
+            verb: verb.name().into(),
+            args: Record::default(),
+            who: "test".into(),
+            why: "test".into(),
+            at: clock()(),
+        };
+        let id = self.store.wish(wish).await.unwrap();
+        let deadline = Instant::now() + WISH_MAX;
+        while self.store.wish_outcome(id).await.unwrap().is_none() {
+            if Instant::now() > deadline {
+                panic!("`{}` has not come true: {}", verb.name(), self.what_is_wrong().await);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Starts every move and waits until every shop is ready to go over.
+    pub async fn start_moving(&self) {
+        self.wish(Verb::Start, None).await;
+        let deadline = Instant::now() + WISH_MAX;
+        while !self.all_in("ready").await {
+            assert!(Instant::now() < deadline, "not ready: {}", self.what_is_wrong().await);
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn all_in(&self, state: &str) -> bool {
+        let board = mover::status(&self.store).await.unwrap();
+        let of = |shop: &ShopId| board.record(shop.as_str()).and_then(|row| row.text("state")).map(str::to_owned);
+        self.shops.iter().all(|shop| of(shop).is_some_and(|now| now.starts_with(state)))
+    }
+
+    /// What an operator would look at.
+    async fn what_is_wrong(&self) -> String {
+        let mut said = format!("{:#?}", mover::status(&self.store).await.unwrap());
+        for shop in &self.shops {
+            for found in self.store.findings(shop).await.unwrap().iter().take(3) {
+                said += &format!("\nshop {shop}: {found:?}");
+            }
+            for debt in self.store.debts(shop).await.unwrap().iter().take(3) {
+                said += &format!("\nshop {shop}: {debt:?}");
+            }
+        }
+        said
+    }
+
+    pub async fn owner(&self, shop: &ShopId) -> Side {
+        self.store.head(shop).await.unwrap().unwrap().owner
+    }
+
+    /// Sends it to the seam, as every host app does.
+    pub async fn send(&self, request: &Request) -> Answer {
+        send(self.seam, request).await
+    }
+
+    /// Sends it past the seam, as the seam would.
+    pub async fn send_to_legacy(&self, request: &Request) -> Answer {
+        send(self.legacy, request).await
+    }
+
+    /// Sends it to the seam and hangs up, without having read a byte, as soon as `committed` says so.
+    pub async fn cut(&self, request: &Request, committed: impl AsyncFn() -> bool) {
+        let mut stream = TcpStream::connect(self.seam).await.unwrap();
+        stream.write_all(&request.bytes()).await.unwrap();
+        let deadline = Instant::now() + WISH_MAX;
+        while !committed().await {
+            assert!(Instant::now() < deadline, "never done: {request:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// A write under a key of its own.
+    pub fn write(&self, method: &'static str, shop: &ShopId, path: &str, body: &Value) -> Request {
+        let key = format!("key-{}", self.keys.fetch_add(1, Ordering::Relaxed));
+        Request { method, path: format!("/shops/{shop}/{path}"), key: Some(key), body: body.to_string() }
+    }
+
+    pub async fn post(&self, shop: &ShopId, path: &str, body: Value) -> Value {
+        self.send(&self.write("POST", shop, path, &body)).await.ok()
+    }
+
+    pub async fn put(&self, shop: &ShopId, path: &str, body: Value) -> Value {
+        self.send(&self.write("PUT", shop, path, &body)).await.ok()
+    }
+
+    /// A read, whatever it answers.
+    pub async fn get(&self, shop: &ShopId, path: &str) -> Answer {
+        let path = format!("/shops/{shop}/{path}");
+        self.send(&Request { method: "GET", path, key: None, body: String::new() }).await
+    }
+
+    /// Products as shown; asking does not count as a view.
+    pub async fn look_up(&self, shop: &ShopId, ids: &[String]) -> Answer {
+        let path = format!("/shops/{shop}/catalog/lookup");
+        self.send(&Request { method: "POST", path, key: None, body: json!({"ids": ids}).to_string() }).await
+    }
+
+    /// The rows that a query answers at the legacy's database, every cell as text; null is `-`.
+    pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        self.table(sql, Text::Bare).await.1
+    }
+
+    /// The first column of each row.
+    pub async fn column(&self, sql: &str) -> Vec<String> {
+        self.rows(sql).await.into_iter().map(|mut row| row.swap_remove(0)).collect()
+    }
+
+    pub async fn one(&self, sql: &str) -> String {
+        self.column(sql).await.into_iter().next().unwrap_or_else(|| panic!("no row: {sql}"))
+    }
+
+    async fn table(&self, sql: &str, text: Text) -> (Vec<String>, Vec<Vec<String>>) {
+        match &self.home {
+            Home::Sqlite(folder) => from_sqlite(folder, sql, text),
+            Home::Postgres(database) => from_postgres(database, sql).await,
+        }
+    }
+
+    /// Every row of every table that is the legacy's own.
+    pub async fn dump(&self) -> Dump {
+        let tables = match &self.home {
+            Home::Sqlite(_) => {
+                "select name from sqlite_master where type = 'table' \
+                 and name not like 'balik$_%' escape '$' and name not like 'sqlite$_%' escape '$' order by name"
+            }
+            Home::Postgres(_) => {
+                "select tablename from pg_tables where schemaname = 'public' and tablename not like 'balik\\_%' \
+                 order by tablename"
+            }
+        };
+        let mut dump = Dump::new();
+        for table in self.column(tables).await {
+            let (names, rows) = self.table(&format!("select * from {table}"), Text::Quoted).await;
+            let keyed = rows.into_iter().map(|row| {
+                let cells: Cells = names.iter().cloned().zip(row).collect();
+                (key_of(&table, &cells), cells)
+            });
+            let keyed = keyed.collect();
+            dump.insert(table.clone(), keyed);
+        }
+        dump
+    }
+}
+
+/// SQLite keeps a class with every cell, and `5` is not `'5'`: a comparison of cells wants to see which it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Text {
+    Bare,
+    Quoted,
+}
+
+pub type Cells = BTreeMap<String, String>;
+/// Table, key, column, cell.
+pub type Dump = BTreeMap<String, BTreeMap<String, Cells>>;
+
+fn key_of(table: &str, cells: &Cells) -> String {
+    match table {
+        "idem" => [&cells["toko_id"], &cells["op"], &cells["kunci"]].map(String::as_str).join("/"),
+        "arsip" => cells["rowno"].clone(),
+        _ => cells["id"].clone(),
+    }
+}
+
+fn from_sqlite(folder: &TempDir, sql: &str, shown: Text) -> (Vec<String>, Vec<Vec<String>>) {
+    let connection = rusqlite::Connection::open(folder.path().join("kios.sqlite")).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    let mut statement = connection.prepare(sql).unwrap();
+    let names: Vec<String> = statement.column_names().map(ToOwned::to_owned).collect();
+    let width = names.len();
+    let rows = statement.query_map([], |row| {
+        let cell = |at| {
+            Ok(match row.get_ref(at)? {
+                rusqlite::types::ValueRef::Null => "-".to_owned(),
+                rusqlite::types::ValueRef::Integer(value) => value.to_string(),
+                rusqlite::types::ValueRef::Text(text) if shown == Text::Quoted => {
+                    format!("'{}'", str::from_utf8(text).unwrap())
+                }
+                rusqlite::types::ValueRef::Text(text) => str::from_utf8(text).unwrap().to_owned(),
+                other @ (rusqlite::types::ValueRef::Real(_) | rusqlite::types::ValueRef::Blob(_)) => {
+                    panic!("{other:?} from {sql}")
+                }
+            })
+        };
+        (0..width).map(cell).collect::<rusqlite::Result<Vec<String>>>()
+    });
+    let rows = rows.unwrap().map(Result::unwrap).collect();
+    (names, rows)
+}
+
+async fn from_postgres(database: &testkit::postgres::Database, sql: &str) -> (Vec<String>, Vec<Vec<String>>) {
+    use tokio_postgres::SimpleQueryMessage as Message;
+    let client = database.connect().await;
+    let (mut names, mut rows) = (Vec::new(), Vec::new());
+    for message in client.simple_query(sql).await.unwrap() {
+        match message {
+            Message::RowDescription(columns) => names = columns.iter().map(|it| it.name().to_owned()).collect(),
+            Message::Row(row) => rows.push((0..row.len()).map(|at| row.get(at).unwrap_or("-").to_owned()).collect()),
+            _ => {}
+        }
+    }
+    (names, rows)
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+fn plan(source: &str, shops: &[ShopId]) -> Plan {
+    let file = |name: &str, text: &str| PlanFile { name: name.into(), text: text.into() };
+    Plan {
+        source: source.to_owned(),
+        mappings: vec![file("kios.toml", KIOS)],
+        totals: vec![file("kios.totals.toml", KIOS_TOTALS)],
+        policy: String::new(),
+        weights: Part::ALL.iter().map(|part| (*part, 2_000)).collect(),
+        shops: shops.iter().map(|shop| PlannedShop { shop: shop.clone(), parts: Part::ALL.to_vec() }).collect(),
+        deadline: None,
+        created_at: clock()(),
+    }
+}
+
+/// Backend, seam, link and mover, as the serving process has them; answers where the seam is.
+async fn serve(store: &Store, service: &Service, legacy: SocketAddr, work: &TempDir) -> SocketAddr {
+    let (listener, backend) = listen().await;
+    let router = api::router(service.clone(), api::Keys { host: HOST.into(), seller: SELLER.into() });
+    tokio::spawn(api::serve(listener, router, std::future::pending()));
+    let (listener, address) = listen().await;
+    let mut config = seam::Config::new(legacy.to_string().parse().unwrap(), backend.to_string().parse().unwrap());
+    config.default_owner = Some(Side::Legacy);
+    let seam = seam::start(listener, config).unwrap();
+    let link = Link::new(store.clone(), seam.handle(), service.clone());
+    let (asks, answering) = link.answer_asks();
+    tokio::spawn(answering);
+    tokio::spawn(async move {
+        // The seam lives as long as somebody pushes routes to it.
+        let _seam = seam;
+        link.push_routes().await
+    });
+    let setup = Setup {
+        store: store.clone(),
+        work: work.path().to_owned(),
+        links: Links::to(asks),
+        clock: clock(),
+        without: Without::default(),
+        fault: None,
+        holder: "test".into(),
+    };
+    tokio::spawn(mover::run(setup));
+    address
+}
+
+async fn send(to: SocketAddr, request: &Request) -> Answer {
+    let mut stream = TcpStream::connect(to).await.unwrap();
+    stream.write_all(&request.bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{request:?}: `{answer}`"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, body: serde_json::from_str(body).unwrap_or(Value::Null) }
+}
+
+pub fn line_items(lines: &[(&str, i64)]) -> Value {
+    lines.iter().map(|(id, quantity)| json!({"item": {"id": id}, "quantity": quantity})).collect()
+}
+
+pub fn payment(choice: &str) -> Value {
+    let instrument = json!({"id": choice, "handler_id": "instant", "type": "instant", "selected": true});
+    json!({"payment": {"instruments": [instrument]}})
+}
+
+/// A checkout's body with buyer, address, option and these lines.
+pub fn filled_in(lines: &[(&str, i64)]) -> Value {
+    let destination = json!({"street_address": "Jl. Braga 5", "address_locality": "Bandung",
+        "postal_code": "40111", "address_country": "ID"});
+    json!({
+        "line_items": line_items(lines),
+        "buyer": {"full_name": "Rina Halim", "phone_number": "+628119999999"},
+        "fulfillment": {"methods": [{"destinations": [destination], "groups": [{"selected_option_id": "flat"}]}]},
+    })
+}
+
+#[track_caller]
+pub fn id(value: &Value) -> String {
+    value["id"].as_str().unwrap_or_else(|| panic!("no id in {value}")).to_owned()
+}
+
+/// The amount of this type among `totals`.
+#[track_caller]
+pub fn amount(value: &Value, of: &str) -> i64 {
+    let totals = value["totals"].as_array().unwrap_or_else(|| panic!("no totals in {value}"));
+    totals.iter().find(|total| total["type"] == of).and_then(|total| total["amount"].as_i64()).unwrap()
+}
