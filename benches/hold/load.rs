@@ -20,11 +20,14 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+/// Microseconds of a second.
+const MICROS: u128 = 1_000_000;
 /// The pacer's step.
 const TICK: Duration = Duration::from_millis(2);
-/// Connections: as many as the writes of a quarter of a second, so that a hold finds writes to hold.
+/// Connections: so many that a hold finds writes to hold, and so few that a legacy that is too slow for the rate has no
+/// long queue of its own to drain.
 const fn writers(rate: u32) -> u32 {
-    rate / 4 + 8
+    16 + rate / 25
 }
 /// Carts that are changed again.
 const CARTS_MAX: usize = 1_000;
@@ -55,6 +58,7 @@ struct Shared {
     failed: AtomicU64,
     left_out: AtomicU64,
     ended: AtomicBool,
+    paused: AtomicBool,
 }
 
 /// Running writers.
@@ -78,6 +82,11 @@ impl Load {
         Self { shared, tasks }
     }
 
+    /// Stops writing, or goes on.
+    pub fn pause(&self, paused: bool) {
+        self.shared.paused.store(paused, Ordering::Relaxed);
+    }
+
     /// Ends the writers when each has its answer.
     pub async fn end(mut self) -> Writes {
         self.shared.ended.store(true, Ordering::Relaxed);
@@ -91,15 +100,20 @@ impl Load {
 }
 
 async fn pace(rate: u32, due: mpsc::Sender<u64>, shared: Arc<Shared>) {
-    let (begun, mut number) = (Instant::now(), 0_u64);
+    let (mut before, mut owed, mut number) = (Instant::now(), 0_u128, 0_u64);
     let mut tick = tokio::time::interval(TICK);
     while !shared.ended.load(Ordering::Relaxed) {
         tick.tick().await;
-        let until = begun.elapsed().as_micros() * u128::from(rate) / 1_000_000;
-        while u128::from(number) < until {
+        let now = Instant::now();
+        if !shared.paused.load(Ordering::Relaxed) {
+            owed += (now - before).as_micros() * u128::from(rate);
+        }
+        before = now;
+        while owed >= MICROS {
             if due.try_send(number).is_err() {
                 shared.left_out.fetch_add(1, Ordering::Relaxed);
             }
+            owed -= MICROS;
             number += 1;
         }
     }

@@ -16,7 +16,7 @@ use vocab::id::{Epoch, PublicId, ShopId};
 /// The largest request body, in bytes.
 const BODY_MAX: usize = 256 * 1024;
 /// The longest idempotency key, in bytes: what a legacy's column for it holds.
-const KEY_MAX: usize = 64;
+const KEY_MAX: usize = 128;
 
 pub struct Call {
     pub frame: Frame,

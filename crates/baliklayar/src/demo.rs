@@ -20,6 +20,7 @@ use crate::exit::Exit;
 use anyhow::{Context, Result};
 use fault::Fault;
 use stage::Stage;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// How the demo is asked for.
@@ -96,7 +97,7 @@ impl Engine {
 pub struct Missing(String);
 
 impl Missing {
-    pub fn new(what: impl Into<String>) -> anyhow::Error {
+    pub fn of(what: impl Into<String>) -> anyhow::Error {
         Self(what.into()).into()
     }
 }
@@ -155,7 +156,10 @@ impl Work {
             Some(folder) => (folder.to_owned(), false),
             None => (std::env::temp_dir().join(format!("baliklayar-demo-{}", std::process::id())), true),
         };
-        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        // The shops' rows and keys are in it: it is for whoever runs this, and for nobody else.
+        let mut make = std::fs::DirBuilder::new();
+        make.recursive(true).mode(0o700);
+        make.create(&folder).with_context(|| format!("making {}", folder.display()))?;
         Ok(Self { folder: folder.canonicalize()?, temporary })
     }
 }

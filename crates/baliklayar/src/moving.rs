@@ -128,6 +128,9 @@ async fn plan(
         Err(error) => return refuse("mapping", &error.to_string()),
     };
     mover::Policy::parse(&plan.policy)?;
+    if let Some(why) = under_way(store, &plan).await? {
+        return refuse("move_under_way", &why);
+    }
     let source = connect(&plan, &compiled).await?;
     let found = source.preflight().await?;
     for finding in &found {
@@ -146,6 +149,23 @@ async fn plan(
     let text = json!({"plan": version, "shops": planned.len(), "totals": plan.totals.len()});
     say(args, &text, &format!("plan {version}: {} shops; `move start` begins", planned.len()));
     Ok(Exit::Clean)
+}
+
+/// Why the source and the mapping cannot be replaced now: what was copied and verified was so by the old ones.
+async fn under_way(store: &Store, next: &Plan) -> Result<Option<String>> {
+    let Some(now) = store.plan().await? else { return Ok(None) };
+    if now.source == next.source && now.mappings == next.mappings && now.totals == next.totals {
+        return Ok(None);
+    }
+    for planned in &now.shops {
+        if !store.steps(&planned.shop, 0).await?.is_empty() {
+            let shop = &planned.shop;
+            return Ok(Some(format!(
+                "shop {shop} was begun by the plan there is; another source, mapping or totals needs a work folder of its own"
+            )));
+        }
+    }
+    Ok(None)
 }
 
 fn file(path: &Path) -> Result<PlanFile> {

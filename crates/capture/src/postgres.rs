@@ -4,6 +4,7 @@ mod assemble;
 mod block;
 mod cell;
 mod fence;
+mod guards;
 mod install;
 mod pgoutput;
 mod preflight;

@@ -229,6 +229,15 @@ impl Source {
         }
     }
 
+    /// What of capture and fence is not in the source as [`install`](Self::install) made it: names of tables or of
+    /// triggers, none where all stands. A table that the legacy rebuilt has silently lost them.
+    pub async fn missing_guards(&self) -> Result<Vec<String>> {
+        match &*self.engine {
+            Engine::Postgres(postgres) => postgres.missing_guards().await,
+            Engine::Sqlite(sqlite) => sqlite.missing_guards().await,
+        }
+    }
+
     /// Writes facts of one shop back, in the order given, in one transaction of the source; facts that are there
     /// already are left out. Answers with the last one that is there now.
     pub async fn write_back(&self, shop: &ShopId, facts: &[WriteBack]) -> Result<Seq, WriteBackError> {

@@ -6,6 +6,7 @@ mod block;
 mod catalogue;
 mod fence;
 mod group;
+mod guards;
 mod install;
 mod preflight;
 mod read;

@@ -146,6 +146,15 @@ impl Mapping {
         }
     }
 
+    /// The name of an aggregate of this rule; what [`Mapping::anchor_of`] reads in a document's `origin`.
+    pub fn origin(&self, rule: RuleNo, anchor: &Anchor) -> Origin {
+        let table = &self.tables[self.rules[rule].program.table];
+        Origin::new(match anchor {
+            Anchor::Row(key) => origin::print(table, key),
+            Anchor::Group(cell) => origin::print(table, &RowKey(vec![cell.clone()])),
+        })
+    }
+
     /// The path of the first field in which two documents of a rule differ beyond what the file declares equal
     /// (instants to a second, a buyer by who it is). Counts are not compared.
     pub fn difference(&self, rule: RuleNo, a: &Record, b: &Record) -> Option<String> {

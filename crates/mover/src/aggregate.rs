@@ -3,10 +3,10 @@
 use commerce::decision::Aggregate;
 use commerce::history::History;
 use commerce::{Fault, ledger};
-use mapping::{Anchor, Mapping, RuleNo};
+use mapping::Mapping;
 use store::Entry;
 use vocab::document::{Node, Record};
-use vocab::id::{Kind, Name, Origin, PublicId};
+use vocab::id::{Kind, Origin, PublicId};
 use vocab::row::Cell;
 
 /// A live aggregate in the one form in which it is stored and compared.
@@ -69,23 +69,11 @@ pub(crate) fn history(document: &Record, why: &str) -> Result<(PublicId, Record)
 }
 
 fn stock_of(document: &Record) -> Vec<(PublicId, i64)> {
-    let variants = document.list("variants").iter().filter_map(|node| match node {
-        Node::Record(variant) => Some((PublicId::new(variant.text("id")?), variant.int("stock")?)),
-        _ => None,
+    let variants = document.list("variants").iter().filter_map(|node| {
+        let Node::Record(variant) = node else { return None };
+        Some((PublicId::new(variant.text("id")?), variant.int("stock")?))
     });
     variants.collect()
-}
-
-/// The name under which an aggregate is imported: its anchor's table and key, or group.
-pub(crate) fn origin(mapping: &Mapping, rule: RuleNo, anchor: &Anchor) -> Origin {
-    let (mapping::Gather::Anchored { table, .. } | mapping::Gather::Grouped { table, .. }) =
-        &mapping.rules()[rule].gather;
-    let name: &Name = &mapping.tables()[*table].name;
-    let key = match anchor {
-        Anchor::Row(key) => key.0.iter().map(cell_text).collect::<Vec<_>>().join("/"),
-        Anchor::Group(cell) => cell_text(cell),
-    };
-    Origin::new(format!("{name}:{key}"))
 }
 
 pub(crate) fn cell_text(cell: &Cell) -> String {
@@ -100,5 +88,5 @@ pub(crate) fn cell_text(cell: &Cell) -> String {
 /// The origin that a document born at the backend will have in the legacy, where its own fields say so (a natural key).
 pub fn born_origin(mapping: &Mapping, shop: &vocab::id::ShopId, kind: Kind, document: &Record) -> Option<Origin> {
     let rules = mapping.rules().iter().enumerate().filter(|(_, rule)| rule.kind == kind && rule.writes);
-    rules.filter_map(|(rule, _)| Some(origin(mapping, rule, &mapping.anchor_of(rule, shop, document)?))).next()
+    rules.filter_map(|(rule, _)| Some(mapping.origin(rule, &mapping.anchor_of(rule, shop, document)?))).next()
 }

@@ -68,9 +68,12 @@ impl Classes {
 pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<u64> {
     let mut derived = 0;
     loop {
-        let position = cx.staged.run(|staged| Ok(staged.position()?.map_or(0, |position| position.0))).await?;
         let (mapping, classes, name) = (cx.mapping.clone(), cx.classes.clone(), shop.clone());
-        let batch = cx.staged.run(move |staged| read_batch(staged, &mapping, &classes, &name)).await?;
+        let read = move |staged: &Staged| {
+            let position = staged.position()?.map_or(0, |position| position.0);
+            Ok((position, read_batch(staged, &mapping, &classes, &name)?))
+        };
+        let (position, batch) = cx.staged.run(read).await?;
         if batch.is_empty() {
             return Ok(derived);
         }
@@ -122,7 +125,7 @@ pub(crate) fn told(
 /// What `get` said, checked by commerce.
 pub(crate) fn meaning(mapping: &Mapping, classes: &Classes, rule: RuleNo, anchor: &Anchor, got: Got) -> Derived {
     let kind = mapping.rules()[rule].kind;
-    let origin = aggregate::origin(mapping, rule, anchor);
+    let origin = mapping.origin(rule, anchor);
     let class: Option<Name> = match &got {
         Got::Live { .. } => Some("live".into()),
         Got::History { why, .. } | Got::Merged { why } => Some(why.clone()),
@@ -135,15 +138,20 @@ pub(crate) fn meaning(mapping: &Mapping, classes: &Classes, rule: RuleNo, anchor
         Got::Absent | Got::Merged { .. } => Meaning::Gone,
         Got::Live { document, losers, .. } => match aggregate::canonical(kind, document) {
             Ok(canonical) => Meaning::Live { canonical, losers },
-            Err(fault) => refused(format!("commerce.{}", fault.code), fault.to_string()),
+            Err(fault) => refused(format!("commerce.{}", fault.code), format!("{} at {}", fault.code, fault.path)),
         },
         Got::History { document, why } => match aggregate::history(&document, &why) {
             Ok((id, document)) => Meaning::History { id, why, document },
-            Err(fault) => refused(format!("history.{}", fault.code), fault.to_string()),
+            Err(fault) => refused(format!("history.{}", fault.code), format!("{} at {}", fault.code, fault.path)),
         },
         Got::Refused { faults } => {
             let class = faults.first().map_or("unreadable", |fault| fault.code);
-            let what: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            // Where, and not what stands there: a cell may be personal.
+            let place = |fault: &mapping::Fault| {
+                let column = fault.column.as_ref().map_or_else(String::new, |column| format!(".{column}"));
+                format!("{} at {}{column} ({})", fault.code, fault.table, fault.key)
+            };
+            let what: Vec<String> = faults.iter().map(place).collect();
             refused(format!("mapping.{class}"), what.join("; "))
         }
     };
@@ -175,12 +183,8 @@ fn class_of(staged: &Staged, mapping: &Mapping, classes: &Classes, kind: Kind, g
 
 /// Imports a batch; false where the head has moved on, so that it is no longer ours to import.
 async fn import(cx: &Context, shop: &ShopId, epoch: Epoch, position: u64, batch: &[(Dirty, Derived)]) -> Result<bool> {
-    let kept: Vec<&Derived> = batch
-        .iter()
-        .map(|(_, derived)| derived)
-        .filter(|derived| !matches!(derived.what, Meaning::Refused { .. }))
-        .collect();
-    let mut items: Vec<Imported> = kept.iter().filter_map(|derived| item(derived, position)).collect();
+    let kept: Vec<&Derived> = batch.iter().map(|(_, derived)| derived).collect();
+    let mut items: Vec<Imported> = kept.iter().map(|derived| item(derived, position)).collect();
     cx.fault.distort(&mut items);
     let outcomes = match cx.store.import(Import { shop: shop.clone(), epoch, items }).await {
         Ok(outcomes) => outcomes,
@@ -193,6 +197,8 @@ async fn import(cx: &Context, shop: &ShopId, epoch: Epoch, position: u64, batch:
             Outcome::Unfit { why } => {
                 open_finding(cx, shop, derived, "import.unfit".into(), Record::default().with("what", why)).await?;
             }
+            // What is refused is gone from the store too: nobody sells by a row that cannot be read any more.
+            Outcome::Applied | Outcome::Stale if matches!(derived.what, Meaning::Refused { .. }) => {}
             Outcome::Applied | Outcome::Stale => {
                 if cx.findings.may_have(shop) {
                     cx.store.close_findings(shop, derived.kind, &derived.origin).await?;
@@ -214,7 +220,7 @@ async fn import(cx: &Context, shop: &ShopId, epoch: Epoch, position: u64, batch:
     Ok(true)
 }
 
-fn item(derived: &Derived, tx: u64) -> Option<Imported> {
+fn item(derived: &Derived, tx: u64) -> Imported {
     let what = match &derived.what {
         Meaning::Live { canonical, .. } => What::Live {
             id: canonical.id.clone(),
@@ -225,10 +231,9 @@ fn item(derived: &Derived, tx: u64) -> Option<Imported> {
         Meaning::History { id, why, document } => {
             What::History { id: id.clone(), why: why.clone(), document: document.clone() }
         }
-        Meaning::Gone => What::Gone,
-        Meaning::Refused { .. } => return None,
+        Meaning::Gone | Meaning::Refused { .. } => What::Gone,
     };
-    Some(Imported { kind: derived.kind, origin: derived.origin.clone(), tx, what })
+    Imported { kind: derived.kind, origin: derived.origin.clone(), tx, what }
 }
 
 async fn open_finding(cx: &Context, shop: &ShopId, derived: &Derived, class: Name, detail: Record) -> Result<()> {

@@ -10,7 +10,7 @@ use crate::staged::Ledger;
 use crate::{derive, observe, perform, reverse, verify};
 use cutover::next::{Observed, Wishes, next, state_now};
 use cutover::progress::{Progress, progress};
-use cutover::record::{Head, Record};
+use cutover::record::{Head, Phase, Record, StepName};
 use cutover::state::State;
 use cutover::step::{For, Step};
 use std::collections::BTreeMap;
@@ -41,6 +41,7 @@ pub(crate) struct Memory {
     /// Another process may have closed it.
     pub(crate) fence_unknown: bool,
     pub(crate) fence_tested: bool,
+    pub(crate) guarded_at: Option<Instant>,
     pub(crate) rehearsed: bool,
     /// Of the shop since its flip: the generation of the list when the full pass ended, and whether all of that is
     /// proven.
@@ -129,7 +130,7 @@ impl Driver {
         }
         let mut memory = Memory { fence_unknown: true, ..Memory::default() };
         // A verification that is on record included the rehearsal.
-        memory.rehearsed = records.iter().any(|record| record.step == cutover::record::StepName::Verify);
+        memory.rehearsed = records.iter().any(|record| record.step == StepName::Verify && record.phase == Phase::Done);
         memory.applied = Some(perform::applied_from(&cx, &shop, &records).await?);
         Ok(Self { cx, shop, records, memory, unstored: None, head: None, wishes, board })
     }
@@ -147,21 +148,23 @@ impl Driver {
             let observed = observe::look(&self.cx, &self.shop, &progress, &mut self.memory).await?;
             let step = next(&progress, &wishes, &observed);
             self.show(&progress, &wishes, &observed, &step);
-            match &step {
-                Step::Wait(For::Nothing) => return Ok(()),
-                Step::Wait(For::Wish) if wishes.release_all => return Ok(()),
-                Step::Wait(_) => {
-                    self.background(&progress).await?;
-                    let pause = if progress.at_rest() { LOOK } else { LOOK_HELD };
-                    tokio::select! {
-                        _ = tokio::time::sleep(pause) => {}
-                        changed = self.wishes.changed() => {
-                            if changed.is_err() { return Ok(()); }
-                        }
-                        _ = stream.changed(), if !progress.at_rest() => {}
-                    }
+            let Step::Wait(what) = &step else {
+                perform::perform(&mut self, &progress, &step).await?;
+                continue;
+            };
+            if *what == For::Nothing || (*what == For::Wish && wishes.release_all) {
+                return Ok(());
+            }
+            if self.background(&progress).await? && !progress.at_rest() {
+                continue;
+            }
+            let pause = if progress.at_rest() { LOOK } else { LOOK_HELD };
+            tokio::select! {
+                _ = tokio::time::sleep(pause) => {}
+                changed = self.wishes.changed() => {
+                    if changed.is_err() { return Ok(()); }
                 }
-                _ => perform::perform(&mut self, &progress, &step).await?,
+                _ = stream.changed(), if !progress.at_rest() => {}
             }
         }
     }
@@ -187,24 +190,26 @@ impl Driver {
         }
     }
 
-    /// What goes on between steps: the one direction that may derive now derives.
-    async fn background(&mut self, progress: &Progress) -> Result<()> {
+    /// What goes on between steps: the one direction that may derive now derives. Returns whether there was anything.
+    async fn background(&mut self, progress: &Progress) -> Result<bool> {
         match progress.derives() {
             Some(Direction::ToBackend) => {
-                derive::derive(&self.cx, &self.shop, progress.head.epoch).await?;
+                let derived = derive::derive(&self.cx, &self.shop, progress.head.epoch).await?;
                 if progress.at_rest() && self.prove_is_due() {
                     verify::prove_listed(&self.cx, &self.shop).await?;
                 }
+                Ok(derived > 0)
             }
             Some(Direction::ToLegacy) => {
+                let before = self.memory.applied;
                 let left = self.carry_back().await?;
                 if progress.at_rest() && left == 0 && self.prove_is_due() {
                     self.verify_soak().await?;
                 }
+                Ok(self.memory.applied != before)
             }
-            None => {}
+            None => Ok(false),
         }
-        Ok(())
     }
 
     /// A hold may be next: what is derived, carried back and proven now need not be inside it.
@@ -265,7 +270,7 @@ impl Driver {
         let verdict = verify::prove_listed(&self.cx, &self.shop).await?;
         let (name, until) = (self.shop.clone(), self.memory.full_pass.unwrap_or(i64::MAX));
         let left = self.cx.staged.run(move |staged| staged.listed_until(Ledger::Prove, &name, until)).await?;
-        self.memory.verified_since_flip = left == 0;
+        self.memory.verified_since_flip = left == 0 || self.cx.without.has("verify.digest");
         let confirmed = self.memory.suspects.confirm(&verdict);
         if !confirmed.is_empty() && self.cx.store.count_debts(&self.shop).await? == 0 {
             verify::open_mismatch(&self.cx, &self.shop, &confirmed).await?;
@@ -293,10 +298,7 @@ impl Driver {
     }
 
     fn show(&self, progress: &Progress, wishes: &Wishes, observed: &Observed, step: &Step) {
-        let waits_for = match step {
-            Step::Wait(what) => Some(what.to_string()),
-            _ => None,
-        };
+        let waits_for = if let Step::Wait(what) = step { Some(what.to_string()) } else { None };
         let findings_open = observed.there.findings_open.max(observed.back.findings_open);
         let seen = Seen {
             state: state_now(progress, wishes, observed),

@@ -25,10 +25,7 @@ pub enum Error {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::LeaseLost(_) => Self::LeaseLost,
-            other => Self::Store(other),
-        }
+        if matches!(error, store::Error::LeaseLost(_)) { Self::LeaseLost } else { Self::Store(error) }
     }
 }
 

@@ -4,12 +4,13 @@ use crate::context::Context;
 use crate::drive::Memory;
 use crate::error::Result;
 use crate::staged::Ledger;
+use crate::verify;
 use cutover::bounds::REST_MS;
 use cutover::next::{Holding, Observed};
 use cutover::progress::Progress;
 use cutover::ready::{Back, There};
 use cutover::state::State;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vocab::id::{Direction, Epoch, Kind, ShopId};
 
 pub(crate) async fn look(cx: &Context, shop: &ShopId, progress: &Progress, memory: &mut Memory) -> Result<Observed> {
@@ -24,7 +25,7 @@ pub(crate) async fn look(cx: &Context, shop: &ShopId, progress: &Progress, memor
         if quiet && matches!(state, State::Held(_)) {
             seen.open_work = open_work(cx, shop, direction, memory).await?;
         } else if matches!(state, State::Marked(_) | State::Proven(_)) {
-            seen.applied = applied(cx, shop, direction).await?;
+            seen.applied = applied(cx, shop, direction, memory).await?;
         }
         return Ok(seen);
     }
@@ -50,7 +51,7 @@ async fn holding(cx: &Context, shop: &ShopId, epoch: Epoch, memory: &Memory) -> 
 }
 
 /// How far the target durably is. There: everything staged up to a position is derived, if nothing is dirty behind it.
-async fn applied(cx: &Context, shop: &ShopId, direction: Direction) -> Result<Option<u64>> {
+async fn applied(cx: &Context, shop: &ShopId, direction: Direction, memory: &Memory) -> Result<Option<u64>> {
     match direction {
         Direction::ToBackend => {
             let name = shop.clone();
@@ -62,7 +63,11 @@ async fn applied(cx: &Context, shop: &ShopId, direction: Direction) -> Result<Op
                 })
                 .await
         }
-        Direction::ToLegacy => Ok(Some(cx.source.applied(shop).await?.0)),
+        // What this process carried back is committed there; catch up looks once more.
+        Direction::ToLegacy => match memory.applied {
+            Some(applied) => Ok(Some(applied.0)),
+            None => Ok(Some(cx.source.applied(shop).await?.0)),
+        },
     }
 }
 
@@ -102,7 +107,7 @@ async fn open_work(cx: &Context, shop: &ShopId, direction: Direction, memory: &m
 }
 
 /// The classes of findings that stop a move until a person has looked.
-const STOPPING: &[&str] = &["schema.changed", "reverse.mismatch"];
+const STOPPING: &[&str] = &["schema.changed", "guards.missing", "stream.lost", "reverse.mismatch"];
 
 pub(crate) async fn is_stopped(cx: &Context, shop: &ShopId) -> Result<bool> {
     Ok(stopped(cx, shop).await?.is_some())
@@ -126,12 +131,28 @@ pub(crate) async fn findings_open(cx: &Context, shop: &ShopId) -> Result<u64> {
     Ok(counts.iter().filter(|count| accepted.get(&*count.class) != Some(&count.open)).map(|count| count.open).sum())
 }
 
+/// How often the source is asked whether our triggers still stand.
+const GUARDS_EVERY: Duration = Duration::from_secs(2);
+
+/// Whether capture and fence stand in the source as they were made; where not, a finding says what is missing. What
+/// was written meanwhile was not captured, so only a new copy makes it right again.
+pub(crate) async fn guarded(cx: &Context, shop: &ShopId) -> Result<bool> {
+    let missing = cx.source.missing_guards().await?;
+    if missing.is_empty() {
+        return Ok(true);
+    }
+    verify::finding(cx, shop, "guards.missing", format!("not as installed: {}", missing.join(", "))).await?;
+    Ok(false)
+}
+
 async fn there(cx: &Context, shop: &ShopId, memory: &mut Memory) -> Result<There> {
     let (lag_ms, lag_rising) = cx.stream.lag();
     let name = shop.clone();
     let dirty = cx.staged.run(move |staged| staged.count(Ledger::Prove, &name)).await?;
-    if !memory.fence_tested {
-        memory.fence_tested = cx.source.fences().await?.iter().any(|fence| fence.shop == *shop && !fence.closed);
+    if memory.guarded_at.is_none_or(|at| at.elapsed() >= GUARDS_EVERY) {
+        let open = cx.source.fences().await?.iter().any(|fence| fence.shop == *shop && !fence.closed);
+        memory.fence_tested = open && guarded(cx, shop).await?;
+        memory.guarded_at = Some(Instant::now());
     }
     let paying = cx.store.ids_in_state(shop, Kind::Checkout, "paying").await?.len();
     Ok(There {

@@ -1,11 +1,13 @@
 //! Performing a step: intent, effect, outcome, with the crash points between them, in the order that `cutover` gives.
 
+mod verification;
+
 use crate::context::Context;
 use crate::drive::{Driver, Memory};
 use crate::error::{Error, Result};
 use crate::records::{self, Measured};
-use crate::staged::Ledger;
-use crate::{blocks, copy, derive, rehearse, report, reverse, totals, verify};
+use crate::staged::{Ledger, Staged};
+use crate::{blocks, copy, derive, observe, reverse, verify};
 use capture::FenceOutcome;
 use crash::{Act, Phase as Point};
 use cutover::bounds::HOLD_GIVE_UP_MS;
@@ -127,7 +129,7 @@ async fn effect(driver: &mut Driver, progress: &Progress, step: &Step, intent: &
         Step::Install => install(&cx, &shop).await,
         Step::Copy => copy::copy(&cx, &shop).await.map(|()| DONE),
         Step::Track => track(&cx, &shop, progress).await,
-        Step::Verify => verify_all(driver, progress).await,
+        Step::Verify => verification::verify_all(driver, progress).await,
         Step::Hold { epoch, deadline_ms } => {
             driver.memory.hold = Some((*epoch, Instant::now()));
             cx.links.hold(&shop, *epoch, *deadline_ms).await;
@@ -177,79 +179,6 @@ async fn track(cx: &Context, shop: &ShopId, progress: &Progress) -> Result<Effec
     Ok(DONE)
 }
 
-/// The full verification, with the rehearsal of the way back; derivation goes on beside it.
-async fn verify_all(driver: &mut Driver, progress: &Progress) -> Result<Effect> {
-    let (cx, shop, epoch) = (driver.cx.clone(), driver.shop.clone(), progress.head.epoch);
-    let check = async {
-        let rehearsed = rehearse::rehearse(&cx, &shop).await?;
-        let verdict = verify::full(&cx, &shop).await?;
-        Ok::<_, Error>((rehearsed, verdict))
-    };
-    tokio::pin!(check);
-    let mut tick = tokio::time::interval(Duration::from_millis(20));
-    let (rehearsed, _) = loop {
-        tokio::select! {
-            checked = &mut check => break checked?,
-            _ = tick.tick() => { derive::derive(&cx, &shop, epoch).await?; }
-        }
-    };
-    driver.memory.rehearsed = rehearsed.is_empty();
-    match rehearsed.first() {
-        Some(what) => verify::finding(&cx, &shop, "rehearsal", what.clone()).await?,
-        None => verify::close_finding(&cx, &shop, "rehearsal").await?,
-    }
-    settle_verification(driver, epoch).await
-}
-
-/// Rounds in which what differed may become quiet.
-const ROUNDS: u32 = 40;
-/// Between two rounds.
-const ROUND: Duration = Duration::from_millis(50);
-
-/// Proves by key what differed or changed, until it matches or has stayed different while nothing moved.
-async fn settle_verification(driver: &mut Driver, epoch: Epoch) -> Result<Effect> {
-    let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
-    let mut differing = Vec::new();
-    for _ in 0..ROUNDS {
-        derive::derive(&cx, &shop, epoch).await?;
-        differing = verify::prove_listed(&cx, &shop).await?.differing;
-        if differing.is_empty() {
-            break;
-        }
-        tokio::time::sleep(ROUND).await;
-    }
-    if !differing.is_empty() {
-        let what: Vec<String> = differing.iter().map(|different| different.what.clone()).collect();
-        verify::open_mismatch(&cx, &shop, &what).await?;
-        if !cx.without.has("verify.digest") {
-            return Ok(Effect::Failed(Reason::Mismatch(u64::try_from(differing.len()).unwrap_or(u64::MAX))));
-        }
-    } else {
-        verify::close_finding(&cx, &shop, "verify.digest").await?;
-    }
-    control_totals(&cx, &shop, epoch).await
-}
-
-/// Control totals are of the whole shop, so they are compared until both sides were quiet around the comparison.
-async fn control_totals(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Effect> {
-    let mut figures = Vec::new();
-    for _ in 0..ROUNDS {
-        derive::derive(cx, shop, epoch).await?;
-        figures = totals::compare(cx, shop).await?;
-        if !figures.iter().any(totals::Figure::differs) {
-            verify::close_finding(cx, shop, "control_total").await?;
-            report::keep(cx, shop, &figures).await?;
-            return verify::ledger(cx, shop).await.map(|()| DONE);
-        }
-        tokio::time::sleep(ROUND).await;
-    }
-    verify::open_control_total(cx, shop, &figures).await?;
-    if cx.without.has("control_total") {
-        return verify::ledger(cx, shop).await.map(|()| DONE);
-    }
-    Ok(Effect::Failed(Reason::Failed("control_total".into())))
-}
-
 async fn drain(cx: &Context, shop: &ShopId, direction: Direction, epoch: Epoch, memory: &Memory) -> Result<Effect> {
     let quiet = cx.links.look(shop, epoch).await.is_some_and(|hold| hold.acknowledged && hold.in_flight_zero);
     let open = match direction {
@@ -278,7 +207,9 @@ async fn fence(
     match cx.source.fence(&shop, epoch, Duration::from_millis(u64::from(lock_ms_max))).await? {
         FenceOutcome::Closed => {
             driver.memory.fence = Some(epoch);
-            Ok(DONE)
+            // A fence that is closed and not asked is none: a table rebuilt since has lost its triggers.
+            let guarded = observe::guarded(&cx, &shop).await?;
+            Ok(if guarded { DONE } else { Effect::Failed(Reason::Failed("guards_missing".into())) })
         }
         FenceOutcome::Waited => Ok(Effect::Failed(Reason::Failed("source.lock_timeout".into()))),
     }
@@ -310,8 +241,9 @@ async fn catch_up(
         Direction::ToBackend => {
             derive::derive(cx, shop, progress.head.epoch).await?;
             let name = shop.clone();
-            let left = cx.staged.run(move |staged| staged.count(Ledger::Derive, &name)).await?;
-            let position = cx.staged.run(|staged| staged.position()).await?;
+            // The position first: what a batch stages after it is counted, and not the other way round.
+            let look = move |staged: &Staged| Ok((staged.position()?, staged.count(Ledger::Derive, &name)?));
+            let (position, left) = cx.staged.run(look).await?;
             let there = left == 0 && position.is_some_and(|position| position.0 >= until);
             Ok(if there { DONE } else { Effect::Failed(Reason::Failed("not_applied".into())) })
         }

@@ -6,7 +6,7 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::source_rows;
-use crate::staged::Ledger;
+use crate::staged::{Ledger, Staged};
 use capture::{Expect, WriteBack, WriteBackError};
 use crash::{Act, Phase};
 use mapping::{Anchor, ChangeOf, Put, PutOutcome, Rows, RuleNo};
@@ -54,6 +54,8 @@ pub(crate) async fn carry_back(cx: &Context, shop: &ShopId, applied: Seq) -> Res
     let anchors: Vec<(RuleNo, Anchor)> = touched.iter().map(|one| (one.rule, one.anchor.clone())).collect();
     let name = shop.clone();
     cx.staged.run(move |staged| staged.list(Ledger::Prove, &name, &anchors)).await?;
+    // Owed before anything is carried back: a crash in between must not forget it.
+    open_debts(cx, shop, &net, &outcome).await?;
     crash::reach(Act::ReverseBatch, Phase::During);
     let expect = outcome.expect.iter().cloned().map(|(table, key, cells)| Expect { table, key, cells });
     let batch = WriteBack { seq: net.last, edits: outcome.edits.clone(), expect: expect.collect() };
@@ -63,12 +65,12 @@ pub(crate) async fn carry_back(cx: &Context, shop: &ShopId, applied: Seq) -> Res
         Err(halt) => return halted(cx, shop, &halt).await,
     }
     crash::reach(Act::ReverseBatch, Phase::After);
-    keep_debts(cx, shop, &net, &outcome, &touched).await?;
+    close_debts(cx, shop, &outcome, &touched).await?;
     Ok(Ok(net.last))
 }
 
 async fn halted(cx: &Context, shop: &ShopId, why: &WriteBackError) -> Result<std::result::Result<Seq, Halt>> {
-    let detail = Record::default().with("what", why.to_string());
+    let detail = Record::default().with("what", shown(cx, why));
     let finding = Finding {
         shop: shop.clone(),
         class: "reverse.mismatch".into(),
@@ -78,7 +80,21 @@ async fn halted(cx: &Context, shop: &ShopId, why: &WriteBackError) -> Result<std
     };
     cx.findings.note(shop);
     cx.store.open_finding(finding).await?;
-    Ok(Err(Halt::Mismatch(why.to_string())))
+    Ok(Err(Halt::Mismatch(shown(cx, why))))
+}
+
+/// Where write-back stopped, without the cells: they may be personal.
+fn shown(cx: &Context, why: &WriteBackError) -> String {
+    match why {
+        WriteBackError::Mismatch { seq, table, column, .. } => {
+            let table = &cx.mapping.tables()[*table];
+            format!("fact {seq}: {}.{} does not read back as written", table.name, table.columns[*column].name)
+        }
+        WriteBackError::Conflict { seq, edit, .. } => {
+            format!("fact {seq:?}, edit {edit:?}: the legacy refuses it, or has another row than was read")
+        }
+        WriteBackError::Source(error) => error.to_string(),
+    }
 }
 
 fn coalesce(facts: Vec<Fact>) -> Option<Net> {
@@ -103,19 +119,17 @@ async fn plan(cx: &Context, shop: &ShopId, net: &Net) -> Result<(PutOutcome, Vec
         let Some((rule, anchor)) = anchor(cx, shop, *kind, document) else {
             return Err(Error::Plan(format!("no rule of the mapping can write {} {id} of shop {shop}", kind.name())));
         };
-        let gather = cx.mapping.rules()[rule].gather.clone();
-        let (at, base_anchor) = (gather, anchor.clone());
-        let base = cx.staged.run(move |staged| staged.base(&at, &base_anchor)).await?;
         touched.push(Touched {
             rule,
             anchor,
             kind: *kind,
             id: id.clone(),
-            base,
+            base: Rows::default(),
             rows: Rows::default(),
             after: document.clone(),
         });
     }
+    read_base(cx, &mut touched).await?;
     read_now(cx, &mut reader, &mut touched).await?;
     let stock_rows = stock_rows(cx, &mut reader, net).await?;
     drop(reader);
@@ -149,6 +163,17 @@ pub(crate) fn anchor(cx: &Context, shop: &ShopId, kind: Kind, document: &Record)
     rules.filter_map(|(rule, _)| Some((rule, cx.mapping.anchor_of(rule, shop, document)?))).next()
 }
 
+async fn read_base(cx: &Context, touched: &mut [Touched]) -> Result<()> {
+    let wanted: Vec<_> =
+        touched.iter().map(|one| (cx.mapping.rules()[one.rule].gather.clone(), one.anchor.clone())).collect();
+    let read = move |staged: &Staged| wanted.iter().map(|(gather, anchor)| staged.base(gather, anchor)).collect();
+    let bases: Vec<Rows> = cx.staged.run(read).await?;
+    for (one, base) in touched.iter_mut().zip(bases) {
+        one.base = base;
+    }
+    Ok(())
+}
+
 async fn read_now(cx: &Context, reader: &mut capture::Reader, touched: &mut [Touched]) -> Result<()> {
     let mut by_rule: BTreeMap<RuleNo, Vec<Anchor>> = BTreeMap::new();
     for one in touched.iter() {
@@ -177,19 +202,24 @@ async fn stock_rows(cx: &Context, reader: &mut capture::Reader, net: &Net) -> Re
     Ok(rows)
 }
 
-/// Debts are per aggregate and whole: a new one replaces the old one, and an aggregate that was written owes nothing.
-async fn keep_debts(cx: &Context, shop: &ShopId, net: &Net, outcome: &PutOutcome, touched: &[Touched]) -> Result<()> {
+/// Debts are per aggregate and whole, and named.
+async fn open_debts(cx: &Context, shop: &ShopId, net: &Net, outcome: &PutOutcome) -> Result<()> {
     for debt in &outcome.debts {
-        let owed = Debt {
-            shop: shop.clone(),
-            kind: debt.kind,
-            id: PublicId::new(debt.id.as_str()),
-            name: debt.name.into(),
-            seq: net.last,
-        };
+        let id = PublicId::new(debt.id.as_str());
+        cx.store.close_debts(shop, debt.kind, &id).await?;
+        let owed = Debt { shop: shop.clone(), kind: debt.kind, id, name: debt.name.into(), seq: net.last };
         cx.store.open_debt(owed).await?;
     }
-    for one in touched.iter().filter(|one| !outcome.debts.iter().any(|debt| debt.id == one.id.as_str())) {
+    Ok(())
+}
+
+/// An aggregate that was written whole owes nothing.
+async fn close_debts(cx: &Context, shop: &ShopId, outcome: &PutOutcome, touched: &[Touched]) -> Result<()> {
+    if cx.store.count_debts(shop).await? == 0 {
+        return Ok(());
+    }
+    let owes = |one: &Touched| outcome.debts.iter().any(|debt| debt.kind == one.kind && debt.id == one.id.as_str());
+    for one in touched.iter().filter(|one| !owes(one)) {
         cx.store.close_debts(shop, one.kind, &one.id).await?;
     }
     Ok(())

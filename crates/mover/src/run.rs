@@ -24,7 +24,7 @@ use store::{Plan, Store};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use vocab::document::Record;
-use vocab::id::{ShopId, Timestamp};
+use vocab::id::{Direction, ShopId, Side, Timestamp};
 
 /// The lease of the one mover.
 const LEASE: &str = "mover";
@@ -141,6 +141,7 @@ async fn move_all(setup: &Setup, plan: Plan) -> Result<()> {
     cx.source.install(&planned).await?;
     let mut fleet =
         Fleet { cx: cx.clone(), planned, board: Board::default(), drivers: BTreeMap::new(), tasks: JoinSet::new() };
+    own(&cx, &fleet.planned).await?;
     fleet.resume().await?;
     let mut workers: JoinSet<Result<()>> = JoinSet::new();
     workers.spawn(renew(setup.clone()));
@@ -157,11 +158,26 @@ async fn move_all(setup: &Setup, plan: Plan) -> Result<()> {
     }
 }
 
+/// Says, before the first row is staged, whose writes are a rogue's.
+async fn own(cx: &Context, planned: &[ShopId]) -> Result<()> {
+    for head in cx.store.heads().await? {
+        if head.owner == Side::Backend && planned.contains(&head.shop) {
+            let records = records::load(&cx.store, &head.shop).await?;
+            let there = records.iter().rev().filter(|record| record.direction == Direction::ToBackend);
+            let mark = there.filter_map(|record| record.mark).next();
+            let mark = mark.unwrap_or(0);
+            cx.owned.set(&head.shop, mark);
+        }
+    }
+    Ok(())
+}
+
 /// Renews the lease until another has it.
 async fn renew(setup: Setup) -> Result<()> {
     loop {
         tokio::time::sleep(Duration::from_millis(u64::from(LEASE_MS) / 4)).await;
-        if !lease(&setup).await? {
+        let until = Timestamp((setup.clock)().0 + i64::from(LEASE_MS) * 1_000);
+        if !setup.store.renew_lease(LEASE, &setup.holder, until).await? {
             return Err(Error::LeaseLost);
         }
     }
@@ -337,8 +353,10 @@ pub async fn release_all(setup: Setup) -> Result<Vec<ShopId>> {
             None => cx.insert(context(&setup, plan.clone()).await?).clone(),
         };
         let (_keep, wished) = watch::channel(Wishes { release_all: true, ..Wishes::default() });
-        lease(&setup).await?;
-        Driver::new(cx, shop.clone(), wished, Board::default()).await?.run().await?;
+        tokio::select! {
+            driven = async { Driver::new(cx, shop.clone(), wished, Board::default()).await?.run().await } => driven?,
+            lost = renew(setup.clone()) => lost?,
+        }
         released.push(shop.clone());
     }
     setup.store.drop_lease(LEASE, &setup.holder).await?;

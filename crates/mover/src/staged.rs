@@ -7,6 +7,8 @@
 
 mod dirty;
 mod gather;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use crate::cells;

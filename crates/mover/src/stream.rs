@@ -6,6 +6,7 @@
 use crate::context::Context;
 use crate::error::Result;
 use crate::staged::Foreign;
+use crate::verify;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use store::Finding;
@@ -22,7 +23,10 @@ const LAG_MAX: Duration = Duration::from_secs(10);
 /// Stages the stream until it breaks.
 pub(crate) async fn stage(cx: &Context) -> Result<()> {
     let position = cx.staged.run(|staged| staged.position()).await?;
-    let mut stream = cx.source.stream(position).await?;
+    let mut stream = match cx.source.stream(position).await {
+        Err(error @ capture::Error::PositionLost { .. }) => return lost(cx, error).await,
+        opened => opened?,
+    };
     loop {
         let batch = stream.next(BATCH).await?;
         let Some(position) = batch.last().map(|transaction| transaction.position) else { continue };
@@ -40,6 +44,14 @@ pub(crate) async fn stage(cx: &Context) -> Result<()> {
         cx.stream.passed(position.0, markers);
         stream.acknowledge(position);
     }
+}
+
+/// The source has forgotten what follows our position: no shop may go on by what is staged.
+async fn lost(cx: &Context, error: capture::Error) -> Result<()> {
+    for planned in &cx.plan.shops {
+        verify::finding(cx, &planned.shop, "stream.lost", error.to_string()).await?;
+    }
+    Err(error.into())
 }
 
 async fn rogues(cx: &Context, foreign: &BTreeMap<String, Foreign>) -> Result<()> {

@@ -170,9 +170,9 @@ fn values(document: &Record, path: &[String], scale: u32) -> Vec<i128> {
     match path {
         [field] => document.get(field).and_then(|node| number(node, scale)).into_iter().collect(),
         [list, field] => {
-            let elements = document.list(list).iter().filter_map(|node| match node {
-                Node::Record(element) => number(element.get(field)?, scale),
-                _ => None,
+            let elements = document.list(list).iter().filter_map(|node| {
+                let Node::Record(element) = node else { return None };
+                number(element.get(field)?, scale)
             });
             elements.collect()
         }
@@ -185,7 +185,7 @@ fn number(node: &Node, scale: u32) -> Option<i128> {
     match node {
         Node::Int(value) => Some(i128::from(*value)),
         Node::Text(text) => decimal(text, scale),
-        _ => None,
+        Node::Null | Node::Bool(_) | Node::List(_) | Node::Record(_) => None,
     }
 }
 

@@ -40,14 +40,14 @@ impl Verb {
     }
 }
 
-/// What all open wishes together want of one shop.
+/// What all open wishes together want of one shop. Where they contradict each other, the newest counts.
 pub(crate) fn of_shop(open: &[OpenWish], shop: &ShopId) -> Wishes {
     let mut wishes = Wishes::default();
     for wish in open.iter().filter(|open| concerns(open, shop)) {
         match Verb::from_name(&wish.wish.verb) {
-            Some(Verb::Flip) => wishes.flip = true,
-            Some(Verb::Rollback) => wishes.rollback = true,
-            Some(Verb::Seal) => wishes.seal = true,
+            Some(Verb::Flip) => wishes = Wishes { flip: true, rollback: false, ..wishes },
+            Some(Verb::Rollback) => wishes = Wishes { flip: false, rollback: true, seal: false, ..wishes },
+            Some(Verb::Seal) => wishes = Wishes { rollback: false, seal: true, ..wishes },
             Some(Verb::Abort) => wishes.abort = true,
             Some(Verb::Pause) => wishes.pause = true,
             Some(Verb::Resume) => wishes.pause = false,
@@ -55,6 +55,17 @@ pub(crate) fn of_shop(open: &[OpenWish], shop: &ShopId) -> Wishes {
         }
     }
     wishes
+}
+
+/// Whether a newer wish for the shop takes this one back.
+fn superseded(open: &[OpenWish], verb: Verb, id: i64, shop: &ShopId) -> bool {
+    let newer = open.iter().filter(|other| other.id > id && concerns(other, shop));
+    newer.filter_map(|other| Verb::from_name(&other.wish.verb)).any(|other| match verb {
+        Verb::Flip => other == Verb::Rollback,
+        Verb::Rollback => matches!(other, Verb::Flip | Verb::Seal),
+        Verb::Seal => other == Verb::Rollback,
+        Verb::Start | Verb::Abort | Verb::Pause | Verb::Resume => false,
+    })
 }
 
 pub(crate) fn concerns(open: &OpenWish, shop: &ShopId) -> bool {
@@ -92,17 +103,100 @@ fn at_rest(state: State) -> bool {
 pub(crate) fn fulfilled(open: &[OpenWish], planned: &[ShopId], board: &BTreeMap<ShopId, Seen>) -> Vec<(i64, bool)> {
     let resumed = open.iter().filter(|open| Verb::from_name(&open.wish.verb) == Some(Verb::Resume)).map(|open| open.id);
     let resumed = resumed.max();
-    let judged = open.iter().filter_map(|open| {
-        let Some(verb) = Verb::from_name(&open.wish.verb) else { return Some((open.id, false)) };
+    let judged = open.iter().filter_map(|one| {
+        let Some(verb) = Verb::from_name(&one.wish.verb) else { return Some((one.id, false)) };
         if matches!(verb, Verb::Pause | Verb::Resume) {
-            return resumed.filter(|resume| open.id <= *resume).map(|_| (open.id, true));
+            return resumed.filter(|resume| one.id <= *resume).map(|_| (one.id, true));
         }
-        let mut concerned = planned.iter().filter(|shop| concerns(open, shop)).peekable();
-        if concerned.peek().is_none() {
-            return Some((open.id, false));
-        }
-        let all = concerned.all(|shop| board.get(shop).is_some_and(|seen| is_true(verb, seen)));
-        all.then_some((open.id, true))
+        let concerned: Vec<&ShopId> = planned.iter().filter(|shop| concerns(one, shop)).collect();
+        let is_there = |shop: &ShopId| board.get(shop).is_some_and(|seen| is_true(verb, seen));
+        let came_true = !concerned.is_empty() && concerned.iter().all(|shop| is_there(shop));
+        let is_over = concerned.iter().all(|shop| is_there(shop) || superseded(open, verb, one.id, shop));
+        is_over.then_some((one.id, came_true))
     });
     judged.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::Wish;
+    use vocab::document::Record;
+    use vocab::id::{Epoch, Timestamp};
+
+    fn shop(name: &str) -> ShopId {
+        ShopId::parse(name).unwrap()
+    }
+
+    /// Wishes as `verb` or `verb shop`, numbered from 1.
+    fn open(wishes: &[&str]) -> Vec<OpenWish> {
+        let open = wishes.iter().zip(1..).map(|(text, id)| {
+            let (verb, wished) = text.split_once(' ').map_or((*text, None), |(verb, name)| (verb, Some(shop(name))));
+            let (who, why) = (String::new(), String::new());
+            let wish = Wish { shop: wished, verb: verb.into(), args: Record::default(), who, why, at: Timestamp(0) };
+            OpenWish { id, wish }
+        });
+        open.collect()
+    }
+
+    fn seen(owner: Side, state: State) -> Seen {
+        Seen {
+            state,
+            owner,
+            epoch: Epoch(1),
+            stopped: None,
+            waits_for: None,
+            dirty: 0,
+            lag_ms: None,
+            findings_open: 0,
+            facts_left: None,
+            debt: 0,
+        }
+    }
+
+    /// Shop 1 in this state, shop 2 tracking; which wishes are closed, and as what.
+    fn check(wishes: &[&str], owner: Side, state: State, closed: &[(i64, bool)]) {
+        let board = BTreeMap::from([(shop("1"), seen(owner, state)), (shop("2"), seen(Side::Legacy, State::Tracking))]);
+        assert_eq!(fulfilled(&open(wishes), &[shop("1"), shop("2")], &board), closed, "{wishes:?}");
+    }
+
+    #[test]
+    fn wishes_for_all_and_for_a_shop_add_up_and_the_newest_counts() {
+        let of = |wishes: &[&str]| of_shop(&open(wishes), &shop("1"));
+        assert_eq!(of(&["start", "flip 2"]), Wishes::default());
+        assert_eq!(of(&["flip", "abort 1"]), Wishes { flip: true, abort: true, ..Wishes::default() });
+        assert_eq!(of(&["pause", "flip 1"]), Wishes { flip: true, pause: true, ..Wishes::default() });
+        assert_eq!(of(&["pause", "resume 1"]), Wishes::default());
+        assert_eq!(of(&["resume", "pause 1"]), Wishes { pause: true, ..Wishes::default() });
+        assert_eq!(of(&["flip 1", "rollback 1"]), Wishes { rollback: true, ..Wishes::default() });
+        assert_eq!(of(&["seal", "dance"]), Wishes { seal: true, ..Wishes::default() });
+    }
+
+    #[test]
+    fn a_wish_is_closed_when_every_shop_it_concerns_is_there_and_at_rest() {
+        let (to, back) = (Direction::ToBackend, Direction::ToLegacy);
+        check(&["flip 1"], Side::Legacy, State::Held(to), &[]);
+        check(&["flip 1"], Side::Backend, State::Flipped(to), &[]);
+        check(&["flip 1"], Side::Backend, State::Soaking, &[(1, true)]);
+        check(&["flip"], Side::Backend, State::Soaking, &[]);
+        check(&["rollback 1"], Side::Legacy, State::Flipped(back), &[]);
+        check(&["rollback 1"], Side::Legacy, State::Ready(to), &[(1, true)]);
+        check(&["abort 1"], Side::Legacy, State::Proven(to), &[]);
+        check(&["abort 1"], Side::Legacy, State::Tracking, &[(1, true)]);
+        check(&["seal 1"], Side::Backend, State::Soaking, &[]);
+        check(&["seal 1"], Side::Backend, State::Sealed, &[(1, true)]);
+    }
+
+    #[test]
+    fn a_wish_that_nothing_can_come_of_is_closed_as_such() {
+        check(&["dance 1"], Side::Legacy, State::Tracking, &[(1, false)]);
+        check(&["flip 3"], Side::Legacy, State::Tracking, &[(1, false)]);
+        check(&["flip 1", "rollback 1"], Side::Legacy, State::Held(Direction::ToBackend), &[(1, false)]);
+    }
+
+    #[test]
+    fn a_pause_lasts_until_it_is_resumed() {
+        check(&["pause"], Side::Legacy, State::Tracking, &[]);
+        check(&["pause", "resume", "pause"], Side::Legacy, State::Tracking, &[(1, true), (2, true)]);
+    }
 }

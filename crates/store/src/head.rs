@@ -101,7 +101,9 @@ fn create(connection: &Connection, shop: &ShopId) -> Result<()> {
 
 fn apply(connection: &Connection, change: &HeadChange) -> Result<Seq, HeadError> {
     let head = find(connection, &change.shop)?.ok_or(HeadError::UnknownShop)?;
-    if head.epoch != change.expect_epoch {
+    // One epoch has one owner: only our own fence moves without a new one.
+    let same_epoch = change.epoch == change.expect_epoch;
+    if head.epoch != change.expect_epoch || (same_epoch && change.owner != head.owner) {
         return Err(HeadError::WrongEpoch { head: head.epoch });
     }
     let cells = params![change.shop.as_str(), change.owner.name(), sql::int(change.epoch.0)?, change.fenced];

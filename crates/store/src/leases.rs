@@ -44,6 +44,17 @@ impl Store {
         .await
     }
 
+    /// Renews the lease if `holder` has it still; false where another took it since, even if it let go again: what
+    /// the first holder knows may be old.
+    pub async fn renew_lease(&self, name: &str, holder: &str, until: Timestamp) -> Result<bool> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        self.write(Door::Control, move |connection| {
+            let sql = "update lease set until_at = ?3 where name = ?1 and holder = ?2";
+            Ok(sql::execute(connection, WRITE, sql, params![name, holder, until.0])? > 0)
+        })
+        .await
+    }
+
     /// Drops the lease if `holder` has it.
     pub async fn drop_lease(&self, name: &str, holder: &str) -> Result<()> {
         let key = [name.to_owned(), holder.to_owned()];

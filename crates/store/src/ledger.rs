@@ -26,6 +26,20 @@ impl Store {
         })
         .await
     }
+
+    /// Orders whose entries do not sum to zero in some currency, by id, at most `limit`.
+    pub async fn unbalanced_orders(&self, shop: &ShopId, limit: usize) -> Result<Vec<PublicId>> {
+        let shop = shop.clone();
+        self.read(move |connection| {
+            let sql = "select order_id from ledger where shop = ?1
+                       group by order_id, currency having sum(amount) <> 0 order by order_id limit ?2";
+            let cells = params![shop.as_str(), sql::limit(limit)];
+            sql::all(connection, "balance of the ledger", sql, cells, |row| {
+                Ok(PublicId::new(sql::cell::<String>(row, 0)?))
+            })
+        })
+        .await
+    }
 }
 
 const WRITE: &str = "write of the ledger";

@@ -45,6 +45,9 @@ impl Arguments {
         if shops > SHOPS_MAX {
             bail!("--shops is at most {SHOPS_MAX}");
         }
+        // The environment is not shown to every user of the machine, as a command line is.
+        let host = host.or_else(|| std::env::var("KIOS_HOST_KEY").ok());
+        let seller = seller.or_else(|| std::env::var("KIOS_SELLER_KEY").ok());
         let needed = |value: Option<String>, flag: &str| value.ok_or_else(|| anyhow!("{flag} is needed"));
         let keys = Keys { host: needed(host, "--host-key")?, seller: needed(seller, "--seller-key")? };
         Ok(Self { database: needed(database, "--database")?, port, keys, seed, shops, init, data })

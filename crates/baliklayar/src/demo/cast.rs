@@ -24,7 +24,7 @@ pub struct Ports {
 impl Ports {
     pub fn from(base: u16) -> Result<Self> {
         if base != 0 {
-            let at = |offset: u16| base.checked_add(offset).ok_or_else(|| Missing::new("--port is too high"));
+            let at = |offset: u16| base.checked_add(offset).ok_or_else(|| Missing::of("--port is too high"));
             return Ok(Self { seam: base, backend: at(3)?, legacy: at(4)?, postgres: at(9)? });
         }
         // Held all at once, so that they are four different ones; free again a moment before they are needed.
@@ -56,23 +56,20 @@ impl Keys {
 
 pub async fn start_legacy(args: &Args, ports: Ports, url: &str, keys: &Keys) -> Result<Process> {
     let mut legacy_args: Vec<String> = ["--database", url, "--init"].map(str::to_owned).to_vec();
-    for (flag, value) in [
-        ("--port", ports.legacy.to_string()),
-        ("--seed", args.seed.to_string()),
-        ("--shops", args.shops.to_string()),
-        ("--host-key", keys.host.clone()),
-        ("--seller-key", keys.seller.clone()),
-    ] {
+    for (flag, value) in
+        [("--port", ports.legacy.to_string()), ("--seed", args.seed.to_string()), ("--shops", args.shops.to_string())]
+    {
         legacy_args.extend([flag.to_owned(), value]);
     }
     if let Some(data) = &args.data {
         let history = data.join("uci_online_retail/online_retail.csv.zst");
         if !history.exists() {
-            return Err(Missing::new(format!("--data {}: there is no {}", data.display(), history.display())));
+            return Err(Missing::of(format!("--data {}: there is no {}", data.display(), history.display())));
         }
         legacy_args.extend(["--data".to_owned(), data.display().to_string()]);
     }
-    let mut legacy = Process::start("legacy", &legacy_args, &[])?;
+    let envs = [("KIOS_HOST_KEY", keys.host.as_str()), ("KIOS_SELLER_KEY", keys.seller.as_str())];
+    let mut legacy = Process::start("legacy", &legacy_args, &envs)?;
     legacy.wait_for(LEGACY_READY_MAX, |line| line.trim() == "ready").await?;
     Ok(legacy)
 }

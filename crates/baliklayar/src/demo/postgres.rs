@@ -25,7 +25,7 @@ impl Server {
     /// removed when it stops.
     pub async fn start(folder: &Path, port: u16, temporary: bool) -> Result<Self> {
         let Some(programs) = programs() else {
-            return Err(Missing::new(
+            return Err(Missing::of(
                 "no PostgreSQL server is installed: `apt-get install postgresql-15`, or take --source sqlite",
             ));
         };

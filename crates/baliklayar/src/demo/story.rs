@@ -243,11 +243,9 @@ fn state<'a>(states: &'a Record, shop: &ShopId) -> Option<&'a str> {
 
 /// What the drivers say they wait for, of the shops that are not through.
 fn waits(states: &Record) -> String {
-    let lines = states.0.iter().filter_map(|(shop, node)| match node {
-        vocab::document::Node::Record(row) => {
-            Some(format!("{shop}: {} waits for {}", row.text("state")?, row.text("waits_for").unwrap_or("nothing")))
-        }
-        _ => None,
+    let lines = states.0.iter().filter_map(|(shop, node)| {
+        let vocab::document::Node::Record(row) = node else { return None };
+        Some(format!("{shop}: {} waits for {}", row.text("state")?, row.text("waits_for").unwrap_or("nothing")))
     });
     lines.collect::<Vec<_>>().join("; ")
 }

@@ -131,7 +131,8 @@ fn kill_at(source: &'static str, point: &str) -> Killed {
 fn outcome(steps: &[Step], by: &str, point: &str) -> Outcome {
     let open = left_open(steps, by);
     // A hold that was not even intended leaves its shop where it was.
-    let on_source = if open.is_empty() { point.ends_with(".hold.before") } else { open.iter().any(|hold| !flipped(steps, hold)) };
+    let on_source =
+        if open.is_empty() { point.ends_with(".hold.before") } else { open.iter().any(|hold| !flipped(steps, hold)) };
     if on_source { Outcome::BackOnSource } else { Outcome::Finished }
 }
 
@@ -204,7 +205,12 @@ fn kill_at_each(source: &'static str, chosen: &[String], all: usize) {
             faults.push(format!("{point}: {fault}"));
         }
     }
-    println!("{source}: {} of {} crash points as they must be, seed {}", chosen.len() - faults.len(), chosen.len(), seed());
+    println!(
+        "{source}: {} of {} crash points as they must be, seed {}",
+        chosen.len() - faults.len(),
+        chosen.len(),
+        seed()
+    );
     assert!(faults.is_empty(), "{source}, seed {}:\n{}", seed(), faults.join("\n"));
 }
 

@@ -16,8 +16,17 @@ const WRITERS: usize = 4;
 const PROBES: usize = 6;
 
 /// Whole pages and whole answers: a frame of the log is 4,096 bytes.
-const STRACE: [&str; 9] =
-    ["strace", "-f", "--seccomp-bpf", "-qq", "-y", "-s", "8192", "-e", "trace=pwrite64,fdatasync,fsync,write,writev,sendto"];
+const STRACE: [&str; 9] = [
+    "strace",
+    "-f",
+    "--seccomp-bpf",
+    "-qq",
+    "-y",
+    "-s",
+    "8192",
+    "-e",
+    "trace=pwrite64,fdatasync,fsync,write,writev,sendto",
+];
 
 /// A call that has returned: the process, its name with the arguments, and what it returned. Its place in the list is
 /// where it ended; `begun` is the line on which it began.
@@ -56,7 +65,8 @@ fn fault(calls: &[Call], key: &str, id: &str) -> Option<String> {
     let same = || calls.iter().filter(log).filter(|call| call.thread == written.thread);
     let sync = same().find(|call| call.text.starts_with("fdatasync(") && call.begun > written.ended);
     let Some(sync) = sync else { return Some(format!("nothing was synced after the page of {key}")) };
-    let last = same().filter(|call| call.text.starts_with("pwrite64(") && call.ended < sync.begun).map(|call| call.ended);
+    let last =
+        same().filter(|call| call.text.starts_with("pwrite64(") && call.ended < sync.begun).map(|call| call.ended);
     let last = last.max().unwrap_or(written.ended);
     let id = format!(r#"\"id\":\"{id}\""#);
     let answer = calls.iter().find(|call| {
@@ -109,7 +119,8 @@ fn between_the_last_write_of_a_group_and_its_first_answer_there_is_an_fdatasync(
     let text = String::from_utf8_lossy(&std::fs::read(&log).unwrap()).into_owned();
     let (calls, told) = (calls(&text), told.into_inner().unwrap());
     let faults: Vec<String> = told.iter().filter_map(|(key, id)| fault(&calls, key, id)).collect();
-    let syncs = calls.iter().filter(|call| call.text.starts_with("fdatasync(") && call.text.contains("store.sqlite-wal>"));
+    let syncs =
+        calls.iter().filter(|call| call.text.starts_with("fdatasync(") && call.text.contains("store.sqlite-wal>"));
     println!("{} writes, each answered after its fdatasync ({} of the store's log in all)", told.len(), syncs.count());
     assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), told.len(), faults.join("\n"));
 }

@@ -1,12 +1,16 @@
 //! Serving is killed again and again at random times, while shops move one after the other.
 
 use crate::crash::{left_open, wrongly_ended};
-use crate::demo::{Addresses, Demo, How, alone, is_alive, long, seed};
+use crate::demo::{Addresses, Demo, How, alone, is_alive, long, open_store, seed};
 use crate::service::{BACK_MAX, Watch};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Between two kills: sometimes before the dead one's lease is over, sometimes well into what follows.
-const PAUSE_MS: std::ops::Range<u64> = 300..3_600;
+const PAUSE_MS: std::ops::Range<u64> = 200..2_600;
+/// Every other kill waits for a hold to begin, for so long, and then strikes within so much of it.
+const HOLD_MAX: Duration = Duration::from_millis(2_500);
+const INTO_HOLD_MS: u64 = 60;
 /// From a kill to the successor's process.
 const AGAIN_MAX: Duration = Duration::from_secs(10);
 
@@ -34,18 +38,37 @@ fn kill(demo: &mut Demo) -> u32 {
     pid.as_raw_nonzero().get().unsigned_abs()
 }
 
+/// Waits until a hold is under way, or for as long as it may take: between two holds there may be none.
+fn wait_for_hold(work: &Path) {
+    let Ok(store) = open_store(work) else { return };
+    let sql = "select count(*) from step_record r where step in ('hold', 'drain', 'fence', 'mark', 'catch_up', 'prove')
+               and n = (select max(n) from step_record where shop = r.shop)";
+    let begun = Instant::now();
+    while begun.elapsed() < HOLD_MAX {
+        // What cannot be read now is looked at again.
+        if store.query_row(sql, [], |row| row.get::<_, u32>(0)).is_ok_and(|held| held > 0) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn killed_at_random_times_serving_comes_back_and_nothing_is_lost() {
     let _alone = alone();
-    let (kills, shops): (u64, u32) = if long() { (50, 40) } else { (8, 4) };
+    let (kills, shops): (u64, u32) = if long() { (50, 40) } else { (8, 6) };
     println!("{kills} kills at random times, seed {}", seed());
-    let seconds = kills * (PAUSE_MS.end + PAUSE_MS.start) / 2_000 + 15;
+    let seconds = kills * (PAUSE_MS.end + PAUSE_MS.start) / 2_000 + kills * 3 / 2 + 15;
     let mut demo = Demo::start(&How { shops, seconds, ..How::on("sqlite") });
     let mut watch = Watch::start(&demo.addresses(), 2);
     let mut chance = Chance(seed());
     let (mut killed, mut longest) = (Vec::new(), Duration::ZERO);
     for number in 1..=kills {
         std::thread::sleep(Duration::from_millis(PAUSE_MS.start + chance.below(PAUSE_MS.end - PAUSE_MS.start)));
+        if chance.below(2) == 0 {
+            wait_for_hold(&demo.work);
+            std::thread::sleep(Duration::from_millis(chance.below(INTO_HOLD_MS)));
+        }
         assert!(demo.is_running(), "the demo ended after {number} kills:\n{}", demo.said());
         let pid = kill(&mut demo);
         killed.push(format!("serving-{pid}"));

@@ -4,6 +4,7 @@
 mod contracts;
 mod crash;
 mod demo;
+mod faults;
 mod fsync;
 mod kills;
 mod roundtrip;

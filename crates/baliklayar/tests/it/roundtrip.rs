@@ -7,12 +7,13 @@ mod cells;
 mod deeds;
 
 use crate::world::{Engine, World, amount, filled_in, id, line_items, payment};
+use baliklayar::serving::clock;
 use cells::{Intended, differences};
 use deeds::{Deed, Meant, Stage};
 use mover::Verb;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use vocab::id::{Kind, ShopId, Side};
+use vocab::id::{Kind, ShopId, Side, Timestamp};
 
 /// The content of everything that was ever shown, by what was asked.
 type Shown = BTreeMap<String, Value>;
@@ -66,7 +67,7 @@ async fn there_and_back(engine: Engine) {
 
 /// One deed for each shop, and for the last shop all of them.
 async fn stages(world: &World) -> Vec<Stage> {
-    let alone = Deed::ALL.iter().map(|deed| vec![*deed]).chain([Deed::ALL.to_vec()]);
+    let alone = Deed::ALL.iter().map(|deed| vec![*deed]).chain([[&Deed::MORE[..], &Deed::ALL].concat()]);
     let mut stages = Vec::new();
     for (shop, deeds) in world.shops.iter().zip(alone) {
         stages.push(Stage::new(world, shop, deeds).await);
@@ -90,8 +91,7 @@ async fn every_entity_is_counted(world: &World) {
 }
 
 async fn act(world: &World, stage: &mut Stage) -> Meant {
-    let carts = format!("select id from keranjang where toko_id = {} order by id", stage.shop);
-    stage.carts = world.column(&carts).await;
+    stage.begin(world).await;
     let mut meant = Meant::default();
     for deed in stage.deeds.clone() {
         meant.add(deed.perform(world, stage).await);
@@ -131,7 +131,7 @@ fn same(before: &Shown, now: &Shown, when: &str) {
 fn is_same(one: &Value, other: &Value) -> bool {
     let history = |order: &Value| order["status"] == "history";
     if history(one) == history(other) {
-        return without_prose(one) == without_prose(other);
+        return declared(one) == declared(other);
     }
     let said = |order: &Value| {
         let line = |line: &Value| (line["item"]["title"].clone(), line["quantity"]["original"].clone());
@@ -161,13 +161,26 @@ fn same_history(before: &Shown, meanwhile: &Shown, now: &Shown) {
     }
 }
 
-/// Each program has sentences of its own for people; codes, paths and everything else are the same.
-fn without_prose(content: &Value) -> Value {
+/// What is declared equal: each program has sentences of its own for people, and the lines of carts and checkouts lie
+/// by their keys in the legacy, whatever order they were asked for in. (The lines of an order have an order of their own.)
+fn declared(content: &Value) -> Value {
     let mut content = content.clone();
     for message in content["messages"].as_array_mut().into_iter().flatten() {
         message["content"].take();
     }
+    if content["permalink_url"].is_null() {
+        sort_by_id(&mut content["line_items"]);
+        for method in content["fulfillment"]["methods"].as_array_mut().into_iter().flatten() {
+            sort_by_id(&mut method["line_item_ids"]);
+            sort_by_id(&mut method["groups"][0]["line_item_ids"]);
+        }
+    }
     content
+}
+
+fn sort_by_id(list: &mut Value) {
+    let Some(list) = list.as_array_mut() else { return };
+    list.sort_by_key(|item| item["id"].as_str().or(item.as_str()).unwrap_or_default().to_owned());
 }
 
 fn check(intended: &Intended, meant: &BTreeMap<ShopId, Meant>, found: &BTreeMap<String, cells::Difference>) {
@@ -237,4 +250,50 @@ async fn second_move(world: &World, stages: &mut [Stage], intended: &Intended) {
     check(intended, &meant, &differences(&at_flip, &after));
     assert_eq!(world.owner(&back.shop).await, Side::Legacy);
     assert_eq!(world.owner(&stages[0].shop).await, Side::Backend);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cart_dies_a_day_after_its_last_change_whoever_owned_it_then_on_sqlite() {
+    last_change_of_a_cart(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cart_dies_a_day_after_its_last_change_whoever_owned_it_then_on_postgres() {
+    last_change_of_a_cart(Engine::Postgres).await;
+}
+
+async fn last_change_of_a_cart(engine: Engine) {
+    let world = World::start(engine, 3, 1).await;
+    let shop = world.shops[0].clone();
+    let ids = world.column("select id from keranjang where status like 'BUKA%' order by id").await;
+    let [kept, left] = [0, 1].map(|at| ids[at].as_str());
+    // As old as can be, and touched an hour before it was too late.
+    let (born, changed) = (hours_from_now(-30), hours_from_now(-23));
+    let old = "update keranjang set dibuat =";
+    world.rows(&format!("{old} '{}', diubah = '{}' where id in ({kept}, {left})", wib(born), wib(changed))).await;
+    world.start_moving().await;
+    world.wish(Verb::Flip, None).await;
+    let is_there = async |cart: &str| world.get(&shop, &format!("carts/{cart}")).await.body["ucp"]["status"] == "success";
+
+    world.service.expire_carts(&shop, hours_from_now(0)).await.unwrap();
+    assert!(is_there(kept).await && is_there(left).await);
+    let product = world.one("select produk_id from keranjang_isi where keranjang_id = 1").await;
+    world.put(&shop, &format!("carts/{kept}"), json!({"line_items": line_items(&[(&product, 9)])})).await;
+    world.service.expire_carts(&shop, hours_from_now(2)).await.unwrap();
+    assert!(is_there(kept).await && !is_there(left).await);
+
+    world.wish(Verb::Rollback, None).await;
+    assert!(is_there(kept).await && !is_there(left).await);
+    let changed = world.one(&format!("select diubah from keranjang where id = {kept}")).await;
+    assert!(changed > wib(hours_from_now(-1)), "the legacy would forget it a day after {changed}");
+}
+
+fn hours_from_now(hours: i64) -> Timestamp {
+    Timestamp(clock()().0 + hours * 3_600_000_000)
+}
+
+/// As the legacy writes it.
+fn wib(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_microsecond(at.0).unwrap();
+    jiff::tz::offset(7).to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

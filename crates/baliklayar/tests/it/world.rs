@@ -48,7 +48,6 @@ pub struct World {
     pub service: Service,
     pub mapping: Arc<Mapping>,
     pub shops: Vec<ShopId>,
-    legacy: SocketAddr,
     seam: SocketAddr,
     keys: AtomicU64,
     home: Home,
@@ -130,7 +129,7 @@ impl World {
         let compiled = Arc::new(ArcSwapOption::from(Some(mapping.clone())));
         let service = Service::new(store.clone(), id_plan(compiled), clock());
         let seam = serve(&store, &service, legacy, &work).await;
-        Self { store, service, mapping, shops, legacy, seam, keys: AtomicU64::new(0), home, _work: work }
+        Self { store, service, mapping, shops, seam, keys: AtomicU64::new(0), home, _work: work }
     }
 
     pub fn source_url(&self) -> String {
@@ -194,11 +193,6 @@ impl World {
     /// Sends it to the seam, as every host app does.
     pub async fn send(&self, request: &Request) -> Answer {
         send(self.seam, request).await
-    }
-
-    /// Sends it past the seam, as the seam would.
-    pub async fn send_to_legacy(&self, request: &Request) -> Answer {
-        send(self.legacy, request).await
     }
 
     /// Sends it to the seam and hangs up, without having read a byte, as soon as `committed` says so.

@@ -61,7 +61,12 @@ impl Postgres {
         let begin = "begin isolation level repeatable read, read only; select pg_current_snapshot()";
         let answers = session.run("open a snapshot of", begin).await?;
         let cut = cut(answers.last().unwrap_or(&Answer::default()))?;
-        Ok(Reader { declared: self.declared.clone(), session: Some(session), sessions: Arc::clone(&self.sessions), cut })
+        Ok(Reader {
+            declared: self.declared.clone(),
+            session: Some(session),
+            sessions: Arc::clone(&self.sessions),
+            cut,
+        })
     }
 }
 

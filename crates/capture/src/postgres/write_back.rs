@@ -11,6 +11,9 @@ use tokio_postgres::error::SqlState;
 use vocab::id::{Seq, ShopId};
 use vocab::row::{Cell, Table};
 
+/// A row that the legacy keeps locked is tried again later; nobody waits for it without bound.
+const LOCK_MS_MAX: u32 = 200;
+
 impl Postgres {
     pub async fn applied(&self, shop: &ShopId) -> Result<Seq> {
         let sql = format!("select seq from balik_applied where shop = {}", quoted(shop.as_str()));
@@ -22,7 +25,7 @@ impl Postgres {
         let session = self.sessions.take().await?;
         let shop_is = quoted(shop.as_str());
         let begin = format!(
-            "begin; set local balik.writer = 'on'; select seq from balik_applied where shop = {shop_is} for update"
+            "begin; set local lock_timeout = '{LOCK_MS_MAX}ms'; set local balik.writer = 'on'; select seq from balik_applied where shop = {shop_is} for update"
         );
         let answers = session.run("write back to", &begin).await?;
         let rows = answers.last().map(|answer| answer.rows.as_slice()).unwrap_or_default();

@@ -82,7 +82,7 @@ fn drop_all(connection: &Connection, kind: &str) -> Result<()> {
     Ok(())
 }
 
-fn statements(file: &File, connection: &Connection, shops: &[ShopId]) -> Result<Vec<String>> {
+pub(super) fn statements(file: &File, connection: &Connection, shops: &[ShopId]) -> Result<Vec<String>> {
     let mut statements: Vec<String> = TABLES.iter().map(|&table| table.to_owned()).collect();
     // Numbers begin at the clock, so that a position of an earlier install is below all of a later one's.
     statements.push(format!(

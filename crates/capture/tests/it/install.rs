@@ -52,6 +52,29 @@ async fn printed(engine: Engine) {
     drop(world.source.stream(None).await.unwrap());
 }
 
+on_both!(a_rebuilt_table_has_lost_its_guards, guards);
+async fn guards(engine: Engine) {
+    let world = World::new(engine).await;
+    let mut client = world.client().await;
+    assert_eq!(world.source.missing_guards().await.unwrap(), Vec::<String>::new());
+    client.exec("create table produk_baru as select * from produk").await;
+    client.exec("drop table produk").await;
+    client.exec("alter table produk_baru rename to produk").await;
+    let missing = world.source.missing_guards().await.unwrap();
+    assert!(
+        !missing.is_empty() && missing.iter().all(|name| name.contains("produk") || name.contains('0')),
+        "{missing:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_disabled_trigger_is_a_missing_guard() {
+    let world = World::new(Engine::Postgres).await;
+    let mut client = world.client().await;
+    client.exec("alter table jual disable trigger balik_fence").await;
+    assert_eq!(world.source.missing_guards().await.unwrap(), ["jual"]);
+}
+
 on_both!(a_source_as_declared_has_nothing_to_find, sound);
 async fn sound(engine: Engine) {
     let world = World::new(engine).await;

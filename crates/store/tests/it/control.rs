@@ -29,6 +29,20 @@ async fn a_head_and_its_step_record_change_together_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn records_that_are_stored_together_stand_in_their_order() {
+    let bench = Bench::new().await;
+    let together = vec![bench.step("drain", 2), bench.step("fence", 2)];
+    assert_eq!(bench.store.record_steps(together.clone()).await.unwrap(), 2);
+    assert_eq!(bench.store.record_steps(Vec::new()).await.unwrap(), 0);
+    let stored = bench.store.steps(&bench.shop, 0).await.unwrap();
+    assert_eq!(stored.into_iter().map(|stored| stored.step).collect::<Vec<_>>(), together);
+    assert!(bench.store.take_lease("mover", "new", Timestamp(0), Timestamp(10)).await.unwrap());
+    let late = bench.store.under_lease("mover", "old").record_steps(together).await;
+    assert!(matches!(late, Err(Error::LeaseLost(_))));
+    assert_eq!(bench.store.steps(&bench.shop, 0).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn heads_are_made_once() {
     let bench = Bench::flipped().await;
     let shops = ["s0", "s1"].map(|text| ShopId::parse(text).unwrap());

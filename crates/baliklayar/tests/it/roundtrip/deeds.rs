@@ -67,8 +67,8 @@ pub struct Stage {
     pub products: Vec<String>,
     /// Orders that came into being at the backend and of which something is left.
     pub sold: Vec<String>,
-    /// The carts that were in the legacy when the deeds began.
-    pub carts: Vec<String>,
+    /// Paths of what was in the legacy when the deeds began: what the backend makes comes there while they go on.
+    standing: BTreeSet<String>,
     used: BTreeSet<String>,
     goods: usize,
 }
@@ -82,19 +82,18 @@ struct Line {
 
 impl Stage {
     pub async fn new(world: &World, shop: &ShopId, deeds: Vec<Deed>) -> Self {
-        let of = |table: &str, column: &str| format!("select {column} from {table} where toko_id = {shop} order by id");
-        let mut shown = Vec::new();
-        for (table, column, path) in
-            [("keranjang", "id", "carts"), ("transaksi", "id", "checkout-sessions"), ("jual", "nomor", "orders")]
-        {
-            let ids = world.column(&of(table, column)).await;
-            // Of the shop with one deed, a part.
-            let part = if deeds.len() == 1 { 3 } else { 1 };
-            shown.extend(ids.iter().step_by(part).map(|id| format!("{path}/{id}")));
-        }
-        let products = world.column(&of("produk", "id")).await;
-        let (sold, carts, used) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Self { shop: shop.clone(), deeds, shown, products, sold, carts, used, goods: 0 }
+        let all = standing(world, shop).await;
+        // Of a shop with one deed, a part; the deed adds what it is about.
+        let part = if deeds.len() == 1 { 8 } else { 1 };
+        let shown = all.into_iter().step_by(part).collect();
+        let products = world.column(&format!("select id from produk where toko_id = {shop} order by id")).await;
+        let (sold, standing, used) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        Self { shop: shop.clone(), deeds, shown, products, sold, standing, used, goods: 0 }
+    }
+
+    /// To be called between the flip and the first deed.
+    pub async fn begin(&mut self, world: &World) {
+        self.standing = standing(world, &self.shop).await.into_iter().collect();
     }
 
     pub fn show(&mut self, path: &str) {
@@ -103,12 +102,16 @@ impl Stage {
         }
     }
 
-    /// The first id that this query answers and no deed has had yet.
-    async fn take(&mut self, world: &World, sql: &str) -> String {
+    /// The first id that this query answers and no deed has had yet, of what stood there.
+    async fn take(&mut self, world: &World, path: &str, sql: &str) -> String {
         let found = world.column(&sql.replace("{shop}", self.shop.as_str())).await;
-        let free = found.into_iter().find(|id| !self.used.contains(&format!("{sql} {id}")));
+        let is_free = |id: &String| {
+            let path = format!("{path}/{id}");
+            self.standing.contains(&path) && !self.used.contains(&path)
+        };
+        let free = found.into_iter().find(is_free);
         let free = free.unwrap_or_else(|| panic!("shop {}: nothing is left of {sql}", self.shop));
-        self.used.insert(format!("{sql} {free}"));
+        self.used.insert(format!("{path}/{free}"));
         free
     }
 
@@ -135,7 +138,7 @@ impl Stage {
     async fn paid_order(&mut self, world: &World) -> String {
         let order = "select nomor from jual where toko_id = {shop} and status like 'LUNAS%' and id not in \
                      (select jual_id from kembali) order by id";
-        self.take(world, order).await
+        self.take(world, "orders", order).await
     }
 
     async fn order_lines(&self, world: &World, order: &str) -> (String, Vec<Line>) {
@@ -146,7 +149,7 @@ impl Stage {
 
     async fn open_cart(&mut self, world: &World) -> (String, Vec<Line>) {
         let sql = "select id from keranjang where toko_id = {shop} and status like 'BUKA%' order by id";
-        let cart = self.take(world, sql).await;
+        let cart = self.take(world, "carts", sql).await;
         let sql = format!("select id, produk_id, jml from keranjang_isi where keranjang_id = {cart} order by id");
         (cart, lines(world.rows(&sql).await))
     }
@@ -155,10 +158,22 @@ impl Stage {
     async fn open_checkout(&mut self, world: &World) -> (String, Vec<Line>) {
         let sql = "select id from transaksi where toko_id = {shop} and status like 'BUKA%' and keranjang_id is null \
                    and kirim = 'flat' order by id";
-        let checkout = self.take(world, sql).await;
+        let checkout = self.take(world, "checkout-sessions", sql).await;
         let sql = format!("select id, produk_id, jml from transaksi_isi where transaksi_id = {checkout} order by id");
         (checkout, lines(world.rows(&sql).await))
     }
+}
+
+/// Paths of the carts, checkouts and orders that are in the legacy now.
+async fn standing(world: &World, shop: &ShopId) -> Vec<String> {
+    let mut paths = Vec::new();
+    for (table, column, path) in
+        [("keranjang", "id", "carts"), ("transaksi", "id", "checkout-sessions"), ("jual", "nomor", "orders")]
+    {
+        let ids = world.column(&format!("select {column} from {table} where toko_id = {shop} order by id")).await;
+        paths.extend(ids.iter().map(|id| format!("{path}/{id}")));
+    }
+    paths
 }
 
 fn lines(rows: Vec<Vec<String>>) -> Vec<Line> {
@@ -190,6 +205,15 @@ pub enum Deed {
     NewOrder,
     /// Last, because it is every cart's.
     Expire,
+    /// A checkout loses its details and gets other ones.
+    CheckoutStripped,
+    /// Two lines of one product, and then one.
+    CartOfTwice,
+    /// Every unit of every line by name: that is all of the order.
+    CancelByLines,
+    RefundThenCancel,
+    /// Of an order that the backend made before it was the legacy's.
+    CancelSold,
 }
 
 impl Deed {
@@ -213,6 +237,10 @@ impl Deed {
         Self::NewOrder,
         Self::Expire,
     ];
+
+    /// More, for the shop with all of them; before the others, which change prices.
+    pub const MORE: [Self; 5] =
+        [Self::CheckoutStripped, Self::CartOfTwice, Self::CancelByLines, Self::RefundThenCancel, Self::CancelSold];
 
     pub async fn perform(self, world: &World, stage: &mut Stage) -> Meant {
         match self {
@@ -245,6 +273,11 @@ impl Deed {
             Self::CheckoutComplete => checkout_complete(world, stage).await,
             Self::NewOrder => new_order(world, stage).await,
             Self::Expire => expire(world, stage).await,
+            Self::CheckoutStripped => checkout_stripped(world, stage).await,
+            Self::CartOfTwice => cart_of_twice(world, stage).await,
+            Self::CancelByLines => cancel_by_lines(world, stage).await,
+            Self::RefundThenCancel => refund_then_cancel(world, stage).await,
+            Self::CancelSold => cancel_sold(world, stage).await,
         }
     }
 }
@@ -275,7 +308,7 @@ async fn cancel_whole(world: &World, stage: &mut Stage, order: &str, already: i6
 
 async fn refund_part(world: &World, stage: &mut Stage) -> Meant {
     let sql = "select nomor from jual where toko_id = {shop} and status like 'KIRIM%' order by id";
-    let order = stage.take(world, sql).await;
+    let order = stage.take(world, "orders", sql).await;
     let (_, lines) = stage.order_lines(world, &order).await;
     let path = format!("orders/{order}");
     let body = json!({"lines": [{"id": lines[0].row, "quantity": 1}]});
@@ -292,6 +325,43 @@ async fn refund_whole(world: &World, stage: &mut Stage) -> Meant {
     stage.show(&path);
     let meant = Meant::of("order.refund").born("kembali", 1);
     lines.iter().fold(meant, |meant, line| meant.row("jual_detil", &line.row))
+}
+
+async fn cancel_by_lines(world: &World, stage: &mut Stage) -> Meant {
+    let order = stage.paid_order(world).await;
+    let (key, lines) = stage.order_lines(world, &order).await;
+    let path = format!("orders/{order}");
+    let each: Vec<Value> = lines.iter().map(|line| json!({"id": line.row, "quantity": line.quantity})).collect();
+    let shown = world.post(&stage.shop, &format!("{path}/cancel"), json!({"lines": each})).await;
+    assert_eq!(shown["status"], "cancelled");
+    stage.show(&path);
+    let meant = Meant::of("order.cancel").row("jual", &key).born("kembali", lines.len());
+    let meant = Meant { also: vec!["order.cancel.whole"], ..meant };
+    lines.iter().fold(meant, |meant, line| meant.row("jual_detil", &line.row).moved(&line.product, line.quantity))
+}
+
+async fn refund_then_cancel(world: &World, stage: &mut Stage) -> Meant {
+    let order = stage.paid_order(world).await;
+    let (key, lines) = stage.order_lines(world, &order).await;
+    let path = format!("orders/{order}");
+    let body = json!({"lines": [{"id": lines[0].row, "quantity": 1}]});
+    world.post(&stage.shop, &format!("{path}/refund"), body).await;
+    let shown = world.post(&stage.shop, &format!("{path}/cancel"), json!({})).await;
+    assert_eq!(shown["status"], "cancelled");
+    stage.show(&path);
+    let mut meant = Meant::of("order.refund").born("kembali", 2).born("idem", 1).row("jual", &key);
+    meant.commands.push("order.cancel.whole");
+    for (line, shown) in lines.iter().zip(shown["line_items"].as_array().unwrap()) {
+        let left = shown["quantity"]["total"].as_i64().unwrap();
+        meant = meant.row("jual_detil", &line.row).moved(&line.product, line.quantity - left);
+    }
+    meant
+}
+
+async fn cancel_sold(world: &World, stage: &mut Stage) -> Meant {
+    let was_there = |order: &&String| stage.standing.contains(&format!("orders/{order}"));
+    let Some(order) = stage.sold.iter().find(was_there).cloned() else { return Meant::default() };
+    cancel_part(world, stage, &order).await
 }
 
 async fn edit(world: &World, stage: &mut Stage, command: &'static str, body: Value, by: i64) -> Meant {
@@ -334,6 +404,19 @@ async fn cart_update(world: &World, stage: &mut Stage) -> Meant {
     of_replaced(Meant::of("cart.update"), "keranjang_isi", &lines)
 }
 
+async fn cart_of_twice(world: &World, stage: &mut Stage) -> Meant {
+    let goods = stage.goods(world, 2).await;
+    let twice = line_items(&[(&goods[0], 1), (&goods[1], 2), (&goods[0], 3)]);
+    let cart = world.post(&stage.shop, "carts", json!({"line_items": twice})).await;
+    assert_eq!(cart["line_items"].as_array().unwrap().len(), 3);
+    let path = format!("carts/{}", id(&cart));
+    let turned = line_items(&[(&goods[1], 1), (&goods[0], 5)]);
+    world.put(&stage.shop, &path, json!({"line_items": turned})).await;
+    stage.show(&path);
+    let meant = Meant::of("cart.create").born("idem", 1).born("keranjang", 1).born("keranjang_isi", 2);
+    Meant { also: vec!["cart.update"], ..meant }
+}
+
 async fn cart_cancel(world: &World, stage: &mut Stage) -> Meant {
     let (cart, _) = stage.open_cart(world).await;
     let path = format!("carts/{cart}");
@@ -366,9 +449,21 @@ async fn checkout_update(world: &World, stage: &mut Stage) -> Meant {
     of_replaced(Meant::of("checkout.update"), "transaksi_isi", &lines).row("transaksi", &checkout)
 }
 
+async fn checkout_stripped(world: &World, stage: &mut Stage) -> Meant {
+    let (checkout, lines) = stage.open_checkout(world).await;
+    let path = format!("checkout-sessions/{checkout}");
+    let lines: Vec<(String, i64)> = lines.into_iter().map(|line| (line.product, line.quantity)).collect();
+    let stripped = world.put(&stage.shop, &path, json!({"line_items": line_items(&pairs(&lines))})).await;
+    assert_eq!(stripped["status"], "incomplete");
+    world.put(&stage.shop, &path, filled_in(&pairs(&lines))).await;
+    // Another deed may have it.
+    stage.used.remove(&path);
+    Meant::of("checkout.update").born("idem", 1).row("transaksi", &checkout)
+}
+
 async fn checkout_cancel(world: &World, stage: &mut Stage) -> Meant {
     let sql = "select id from transaksi where toko_id = {shop} and status like 'BUKA%' and kirim is null order by id";
-    let checkout = stage.take(world, sql).await;
+    let checkout = stage.take(world, "checkout-sessions", sql).await;
     let path = format!("checkout-sessions/{checkout}");
     world.post(&stage.shop, &format!("{path}/cancel"), json!({})).await;
     stage.show(&path);
@@ -426,11 +521,11 @@ fn shown_line(line: &Value) -> (String, i64) {
 
 async fn expire(world: &World, stage: &mut Stage) -> Meant {
     let mut meant = Meant { commands: vec!["cart.expire"], ..Meant::default() };
-    for cart in stage.carts.clone() {
-        let path = format!("carts/{cart}");
+    for path in stage.standing.clone() {
+        let Some(cart) = path.strip_prefix("carts/") else { continue };
         if world.get(&stage.shop, &path).await.body["ucp"]["status"] == "success" {
             stage.show(&path);
-            meant = meant.row("keranjang", &cart);
+            meant = meant.row("keranjang", cart);
         }
     }
     let later = Timestamp(clock()().0 + LIFETIME_US + 1_000_000);

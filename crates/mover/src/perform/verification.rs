@@ -1,0 +1,86 @@
+//! The step `verify`: every aggregate and every control total of a shop, until both sides were quiet around the look.
+//!
+//! What differs is asked again while derivation goes on; only what stays different becomes a finding.
+
+use super::{DONE, Effect};
+use crate::context::Context;
+use crate::drive::Driver;
+use crate::error::{Error, Result};
+use crate::{derive, rehearse, report, totals, verify};
+use cutover::progress::Progress;
+use cutover::record::Reason;
+use std::time::Duration;
+use vocab::id::{Epoch, ShopId};
+
+/// The full verification, with the rehearsal of the way back; derivation goes on beside it.
+pub(super) async fn verify_all(driver: &mut Driver, progress: &Progress) -> Result<Effect> {
+    let (cx, shop, epoch) = (driver.cx.clone(), driver.shop.clone(), progress.head.epoch);
+    let check = async {
+        let rehearsed = rehearse::rehearse(&cx, &shop).await?;
+        let verdict = verify::full(&cx, &shop).await?;
+        Ok::<_, Error>((rehearsed, verdict))
+    };
+    tokio::pin!(check);
+    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    let (rehearsed, _) = loop {
+        tokio::select! {
+            checked = &mut check => break checked?,
+            _ = tick.tick() => { derive::derive(&cx, &shop, epoch).await?; }
+        }
+    };
+    driver.memory.rehearsed = rehearsed.is_empty();
+    match rehearsed.first() {
+        Some(what) => verify::finding(&cx, &shop, "rehearsal", what.clone()).await?,
+        None => verify::close_finding(&cx, &shop, "rehearsal").await?,
+    }
+    settle_verification(driver, epoch).await
+}
+
+/// Rounds in which what differed may become quiet.
+const ROUNDS: u32 = 40;
+/// Between two rounds.
+const ROUND: Duration = Duration::from_millis(50);
+
+/// Proves by key what differed or changed, until it matches or has stayed different while nothing moved.
+async fn settle_verification(driver: &mut Driver, epoch: Epoch) -> Result<Effect> {
+    let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
+    let mut differing = Vec::new();
+    for _ in 0..ROUNDS {
+        derive::derive(&cx, &shop, epoch).await?;
+        differing = verify::prove_listed(&cx, &shop).await?.differing;
+        if differing.is_empty() {
+            break;
+        }
+        tokio::time::sleep(ROUND).await;
+    }
+    if !differing.is_empty() {
+        let what: Vec<String> = differing.iter().map(|different| different.what.clone()).collect();
+        verify::open_mismatch(&cx, &shop, &what).await?;
+        if !cx.without.has("verify.digest") {
+            return Ok(Effect::Failed(Reason::Mismatch(u64::try_from(differing.len()).unwrap_or(u64::MAX))));
+        }
+    } else {
+        verify::close_finding(&cx, &shop, "verify.digest").await?;
+    }
+    control_totals(&cx, &shop, epoch).await
+}
+
+/// Control totals are of the whole shop, so they are compared until both sides were quiet around the comparison.
+async fn control_totals(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Effect> {
+    let mut figures = Vec::new();
+    for _ in 0..ROUNDS {
+        derive::derive(cx, shop, epoch).await?;
+        figures = totals::compare(cx, shop).await?;
+        if !figures.iter().any(totals::Figure::differs) {
+            verify::close_finding(cx, shop, "control_total").await?;
+            report::keep(cx, shop, &figures).await?;
+            return verify::ledger(cx, shop).await.map(|()| DONE);
+        }
+        tokio::time::sleep(ROUND).await;
+    }
+    verify::open_control_total(cx, shop, &figures).await?;
+    if cx.without.has("control_total") {
+        return verify::ledger(cx, shop).await.map(|()| DONE);
+    }
+    Ok(Effect::Failed(Reason::Failed("control_total".into())))
+}

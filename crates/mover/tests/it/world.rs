@@ -1,0 +1,185 @@
+//! A small legacy of baskets on SQLite, a store, and a gateway that holds at once and has nothing in flight.
+
+use cutover::next::Holding;
+use mover::{Ask, Links, Setup, Verb, Without};
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+use store::{Plan, PlanFile, PlannedShop, Store, Wish};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use vocab::document::Record;
+use vocab::id::{Part, ShopId, Timestamp};
+
+pub const MAPPING: &str = r#"
+mapping = 1
+source = "small"
+currency = "IDR"
+zone = "+07:00"
+[codec]
+wib = { is = "instant", text = "%Y-%m-%d %H:%M:%S", same = "1s", none = "0000-00-00 00:00:00" }
+state = { is = "words", read = { A = "open", B = "converted", C = "canceled", D = "expired" }, print = { open = "A", converted = "B", canceled = "C", expired = "D" } }
+[table.basket]
+key = "id"
+shop = "shop_id"
+columns = 'id int, shop_id int, state char(1), made text(19), changed text(19) touch as wib'
+[table.inside]
+key = "id"
+shop = "basket_id -> basket.shop_id"
+columns = 'id int, basket_id int, product int, n int'
+[entity.cart]
+from = "basket"
+remove = "debt"
+fields = { id = "id", state = "state as state", created_at = "made as wib once" }
+[entity.cart.list.lines]
+from = "inside"
+on = "basket_id = id"
+order = "id"
+remove = "delete"
+fields = { id = "id", product = "product", quantity = "n" }
+"#;
+
+const TOTALS: &str = "
+[[total]]
+entity = 'cart'
+class = 'any'
+measure = 'count'
+sqlite = 'select count(*) from basket where shop_id = $1'
+postgres = 'select count(*) from basket where shop_id = $1::text::int'
+";
+
+const LEGACY: &str = "
+create table basket(id integer primary key, shop_id integer not null, state text not null, made text not null,
+  changed text not null);
+create table inside(id integer primary key, basket_id integer not null, product integer not null, n integer not null);
+insert into basket values (1, 7, 'A', '2020-01-02 03:04:05', '2020-01-02 03:04:05'),
+  (2, 7, 'B', '2020-01-02 03:04:06', '2020-01-02 03:04:05'), (3, 8, 'A', '2020-01-02 03:04:07', '2020-01-02 03:04:05');
+insert into inside values (10, 1, 5, 2), (11, 1, 6, 1), (12, 3, 5, 4);
+";
+
+/// The longest wait for something that comes true in a fraction of it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn shop(name: &str) -> ShopId {
+    ShopId::parse(name).unwrap()
+}
+
+pub fn plan(source: &str) -> Plan {
+    let file = |name: &str, text: &str| vec![PlanFile { name: name.into(), text: text.into() }];
+    let planned = ["7", "8"].map(|name| PlannedShop { shop: shop(name), parts: Part::ALL.to_vec() });
+    Plan {
+        source: source.to_owned(),
+        mappings: file("small.toml", MAPPING),
+        totals: file("small.totals.toml", TOTALS),
+        policy: String::new(),
+        weights: Part::ALL.iter().map(|part| (*part, 2_000)).collect(),
+        shops: planned.to_vec(),
+        deadline: None,
+        created_at: Timestamp(0),
+    }
+}
+
+pub struct World {
+    folder: TempDir,
+    pub store: Store,
+    moving: Option<JoinHandle<()>>,
+    movers: u32,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("work")).unwrap();
+        let world = Self { folder, store, moving: None, movers: 0 };
+        world.legacy(LEGACY).unwrap();
+        world.store.create_heads(&[shop("7"), shop("8")]).await.unwrap();
+        world.store.set_plan(&plan(&format!("sqlite:{}", world.path().display()))).await.unwrap();
+        world
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("legacy.sqlite")
+    }
+
+    /// What the legacy's own program does.
+    pub fn legacy(&self, sql: &str) -> rusqlite::Result<()> {
+        let db = Connection::open(self.path())?;
+        db.busy_timeout(PATIENCE)?;
+        db.execute_batch(sql)
+    }
+
+    /// Starts a mover, as a process of its own would.
+    pub fn begin(&mut self) {
+        self.movers += 1;
+        let (asks, asked) = mpsc::channel(16);
+        tokio::spawn(hold_as_told(asked));
+        // A clock that is the machine's, but never the same twice.
+        let last = AtomicI64::new(0);
+        let clock = move || {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
+            let now = i64::try_from(now).unwrap();
+            Timestamp(last.fetch_max(now, Ordering::Relaxed).max(now))
+        };
+        let setup = Setup {
+            store: self.store.clone(),
+            work: self.folder.path().join("work"),
+            links: Links::to(asks),
+            clock: Arc::new(clock),
+            without: Without::default(),
+            fault: None,
+            holder: format!("mover {}", self.movers),
+        };
+        self.moving = Some(tokio::spawn(async move { mover::run(setup).await.unwrap() }));
+    }
+
+    /// Ends it where it stands.
+    pub async fn kill(&mut self) {
+        let moving = self.moving.take().unwrap();
+        moving.abort();
+        assert!(moving.await.unwrap_err().is_cancelled());
+    }
+
+    pub async fn wish(&self, name: &str, verb: Verb) {
+        let (who, why) = (String::new(), String::new());
+        let wish = Wish {
+            shop: Some(shop(name)),
+            verb: verb.name().into(),
+            args: Record::default(),
+            who,
+            why,
+            at: Timestamp(0),
+        };
+        self.store.wish(wish).await.unwrap();
+    }
+
+    /// Waits until the shop is shown in this state.
+    pub async fn until(&self, name: &str, state: &str) {
+        let waiting = async {
+            loop {
+                let board = mover::status(&self.store).await.unwrap();
+                if board.record(name).and_then(|row| row.text("state")) == Some(state) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        let board = mover::status(&self.store).await.unwrap();
+        assert!(waited.is_ok(), "shop {name} is not {state}: {board:?}");
+    }
+}
+
+async fn hold_as_told(mut asked: mpsc::Receiver<Ask>) {
+    let holding = Holding { elapsed_ms: 0, acknowledged: true, in_flight_zero: true, overflow: false };
+    while let Some(ask) = asked.recv().await {
+        match ask {
+            Ask::Hold { told, .. } => drop(told.send(())),
+            Ask::Look { seen, .. } => drop(seen.send(Some(holding))),
+            Ask::Release { done, .. } => drop(done.send(0)),
+            Ask::SettlePayments { open, .. } => drop(open.send(0)),
+        }
+    }
+}
