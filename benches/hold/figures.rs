@@ -1,7 +1,8 @@
 //! From step records and answered writes to a table.
 //!
 //! A hold lasts from the moment every seam was told (the record `hold` done) to the end of its release. A step lasts
-//! from its intent to its outcome; what is left of the hold lies between the steps: looks, waits, records.
+//! from its intent to its outcome. Before the first of them lies the wait for what the seams forwarded and for open work
+//! at the source (`quiet`); what is left of the hold lies between the steps (`between`): looks, and further waits.
 
 use crate::load::Writes;
 use cutover::record::{Phase, StepName};
@@ -28,6 +29,7 @@ pub struct Hold {
     direction: Direction,
     began_us: i64,
     ended_us: i64,
+    quiet_us: i64,
     steps: BTreeMap<StepName, i64>,
     held: i64,
     given_up: Option<String>,
@@ -42,11 +44,15 @@ pub fn holds(records: &[RecordedStep]) -> Vec<Hold> {
         let at = recorded.step.at.0;
         if record.phase == Phase::Intent {
             intended = at;
+            if let Some(hold) = open.as_mut().filter(|hold| hold.steps.is_empty()) {
+                hold.quiet_us = at - hold.began_us;
+            }
             continue;
         }
         if record.step == StepName::Hold {
             let (direction, steps) = (record.direction, BTreeMap::new());
-            open = Some(Hold { direction, began_us: at, ended_us: at, steps, held: 0, given_up: None });
+            let given_up = None;
+            open = Some(Hold { direction, began_us: at, ended_us: at, quiet_us: 0, steps, held: 0, given_up });
             continue;
         }
         let Some(hold) = &mut open else { continue };
@@ -69,7 +75,7 @@ impl Hold {
     }
 
     fn between_us(&self) -> i64 {
-        self.total_us() - self.steps.values().sum::<i64>()
+        self.total_us() - self.quiet_us - self.steps.values().sum::<i64>()
     }
 
     /// The slowest write that was under way during the hold, as its writer saw it.
@@ -85,6 +91,7 @@ impl Hold {
 /// One line of the table per direction.
 pub struct Case {
     rows: u32,
+    legacy: &'static str,
     asked: u32,
     served: u64,
     failed: u64,
@@ -93,8 +100,8 @@ pub struct Case {
 }
 
 pub fn heading() -> String {
-    let mut columns =
-        vec!["rows", "writes/s", "way", "holds", "given up", "held", "p50", "p99", "max", "slowest write"];
+    let mut columns = vec!["rows", "legacy", "writes/s", "way", "holds", "given up", "held", "p50", "p99", "max"];
+    columns.extend(["slowest write", "quiet"]);
     let steps: Vec<String> = STEPS.iter().map(|step| step.name().replace('_', " ")).collect();
     columns.extend(steps.iter().map(String::as_str));
     columns.push("between");
@@ -103,16 +110,17 @@ pub fn heading() -> String {
 }
 
 impl Case {
-    pub fn new(rows: u32, asked: u32, elapsed: Duration, holds: Vec<Hold>, writes: &Writes) -> Self {
+    pub fn new(rows: u32, asked: u32, lean: bool, elapsed: Duration, holds: Vec<Hold>, writes: &Writes) -> Self {
         let answered = u64::try_from(writes.answered.len()).unwrap_or(u64::MAX);
         let served = answered * 1_000 / u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         let ways = [(Direction::ToBackend, "there"), (Direction::ToLegacy, "back")];
         let lines = ways.map(|(direction, way)| line(way, direction, &holds, writes));
-        Self { rows, asked, served, failed: writes.failed, left_out: writes.left_out, lines: lines.into() }
+        let legacy = if lean { "lean" } else { "kios" };
+        Self { rows, legacy, asked, served, failed: writes.failed, left_out: writes.left_out, lines: lines.into() }
     }
 
     pub fn to_text(&self) -> String {
-        let begins = format!("| {} | {} of {}", self.rows, self.served, self.asked);
+        let begins = format!("| {} | {} | {} of {}", self.rows, self.legacy, self.served, self.asked);
         let mut text: Vec<String> = self.lines.iter().map(|line| format!("{begins} | {line} |")).collect();
         if self.failed + self.left_out > 0 {
             text.push(format!("<!-- {} writes failed, {} were left out -->", self.failed, self.left_out));
@@ -136,6 +144,7 @@ fn line(way: &str, direction: Direction, holds: &[Hold], writes: &Writes) -> Str
     let mut cells = vec![way.to_owned(), flipped.len().to_string(), reasons(&given_up), at(&held, 50).to_string()];
     cells.extend([50, 99, 100].map(|percent| ms(at(&totals, percent))));
     cells.push(both(&|hold| hold.slowest_us(writes)));
+    cells.push(both(&|hold| hold.quiet_us));
     cells.extend(STEPS.iter().map(|step| both(&|hold| hold.steps.get(step).copied().unwrap_or(0))));
     cells.push(both(&Hold::between_us));
     cells.join(" | ")

@@ -22,6 +22,8 @@ use tokio::task::JoinSet;
 
 /// Microseconds of a second.
 const MICROS: u128 = 1_000_000;
+/// Of so many turns one may complete its checkout too, which is one write more.
+const TURNS: u128 = 10;
 /// The pacer's step.
 const TICK: Duration = Duration::from_millis(2);
 /// Connections: so many that a hold finds writes to hold, and so few that a legacy that is too slow for the rate has no
@@ -68,17 +70,20 @@ pub struct Load {
 }
 
 impl Load {
-    pub fn start(seam: SocketAddr, products: Vec<i64>, rate: u32) -> Self {
+    /// A lean legacy knows no checkouts.
+    pub fn start(seam: SocketAddr, products: Vec<i64>, rate: u32, lean: bool) -> Self {
         let shared = Arc::new(Shared::default());
         let mut tasks = JoinSet::new();
         let (due, waiting) = mpsc::channel(usize::try_from(rate).unwrap_or(1));
         let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
         let products = Arc::new(products);
         for _ in 0..writers(rate) {
-            let writer = Writer { seam, products: products.clone(), shared: shared.clone(), connection: None };
+            let (products, shared) = (products.clone(), shared.clone());
+            let writer = Writer { seam, products, lean, shared, connection: None };
             tasks.spawn(writer.work(waiting.clone()));
         }
-        tasks.spawn(pace(rate, due, shared.clone()));
+        let writes = if lean { TURNS } else { TURNS + 1 };
+        tasks.spawn(pace(rate, writes, due, shared.clone()));
         Self { shared, tasks }
     }
 
@@ -99,21 +104,21 @@ impl Load {
     }
 }
 
-async fn pace(rate: u32, due: mpsc::Sender<u64>, shared: Arc<Shared>) {
+async fn pace(rate: u32, writes: u128, due: mpsc::Sender<u64>, shared: Arc<Shared>) {
     let (mut before, mut owed, mut number) = (Instant::now(), 0_u128, 0_u64);
     let mut tick = tokio::time::interval(TICK);
     while !shared.ended.load(Ordering::Relaxed) {
         tick.tick().await;
         let now = Instant::now();
         if !shared.paused.load(Ordering::Relaxed) {
-            owed += (now - before).as_micros() * u128::from(rate);
+            owed += (now - before).as_micros() * u128::from(rate) * TURNS;
         }
         before = now;
-        while owed >= MICROS {
+        while owed >= MICROS * writes {
             if due.try_send(number).is_err() {
                 shared.left_out.fetch_add(1, Ordering::Relaxed);
             }
-            owed -= MICROS;
+            owed -= MICROS * writes;
             number += 1;
         }
     }
@@ -122,6 +127,7 @@ async fn pace(rate: u32, due: mpsc::Sender<u64>, shared: Arc<Shared>) {
 struct Writer {
     seam: SocketAddr,
     products: Arc<Vec<i64>>,
+    lean: bool,
     shared: Arc<Shared>,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
@@ -153,7 +159,7 @@ impl Writer {
                 let edit = json!({"stock_delta": 3});
                 self.send("PUT", &format!("seller/products/{product}"), number, &edit).await.map(drop)
             }
-            9 => self.buy(number, &lines).await,
+            9 if !self.lean => self.buy(number, &lines).await,
             _ => {
                 let cart = self.send("POST", "carts", number, &json!({"line_items": lines})).await?;
                 self.remember(&cart);

@@ -6,6 +6,7 @@
 //! Absent on purpose: a verdict. Figures depend on the machine and on what else it does; whoever prints them says so.
 
 mod figures;
+mod lean;
 mod load;
 mod rows;
 mod stage;
@@ -48,6 +49,8 @@ struct Args {
     bench: bool,
 }
 
+/// From this rate on the legacy is a lean one: the demo's would be what is measured.
+const LEAN_FROM: u32 = 500;
 /// From the first copy to READY; a large shop is verified for minutes.
 const READY_MAX: Duration = Duration::from_secs(1_800);
 /// Written before each wish: what the hold before it delayed is over by then.
@@ -55,8 +58,11 @@ const SETTLE: Duration = Duration::from_millis(1_500);
 
 fn main() -> ExitCode {
     // The children of the measurement are this very program.
-    if matches!(std::env::args().nth(1).as_deref(), Some("serving" | "legacy")) {
-        return baliklayar::run();
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    match given.first().map(String::as_str) {
+        Some("serving" | "legacy") => return baliklayar::run(),
+        Some("lean") => return ended(lean::run(&given[1..])),
+        Some(_) | None => {}
     }
     let mut args = Args::parse();
     if args.what != "hold" {
@@ -65,7 +71,11 @@ fn main() -> ExitCode {
     if args.quick {
         (args.flips, args.rows) = (5, vec![1_000, 100_000]);
     }
-    match measure(&args) {
+    ended(measure(&args))
+}
+
+fn ended(how: Result<()>) -> ExitCode {
+    match how {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hold: {error:#}");
@@ -99,11 +109,12 @@ fn measure(args: &Args) -> Result<()> {
 /// One shop of so many rows, written to at one rate, moved there and back.
 async fn case(args: &Args, rows: u32, rate: u32) -> Result<Case> {
     let begun = Instant::now();
-    let stage = Stage::set(rows).await?;
+    let lean = rate >= LEAN_FROM;
+    let stage = Stage::set(rows, lean).await?;
     stage.start().await?;
     stage.wait_ready(READY_MAX).await?;
     eprintln!("{rows} rows, {rate} writes/s: ready after {} s, load {}", begun.elapsed().as_secs(), load_average());
-    let load = Load::start(stage.seam(), stage.products().await?, rate);
+    let load = Load::start(stage.seam(), stage.products().await?, rate, lean);
     let (measured, mut written) = (Instant::now(), Duration::ZERO);
     for round in 0..args.flips {
         // The verification of the whole shop is no part of a hold; what is measured begins at READY.
@@ -123,7 +134,7 @@ async fn case(args: &Args, rows: u32, rate: u32) -> Result<Case> {
     }
     let writes = load.end().await;
     let holds: Vec<Hold> = figures::holds(&stage.records().await?);
-    let case = Case::new(rows, rate, written, holds, &writes);
+    let case = Case::new(rows, rate, lean, written, holds, &writes);
     stage.end().await;
     Ok(case)
 }

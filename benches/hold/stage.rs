@@ -37,15 +37,19 @@ pub struct Stage {
 
 impl Stage {
     /// Starts the legacy with so many rows, and serving, with a plan that nobody has begun.
-    pub async fn set(row_count: u32) -> Result<Self> {
+    pub async fn set(row_count: u32, lean: bool) -> Result<Self> {
         let database = testkit::postgres::fresh_database().await;
         let [legacy_port, seam_port, backend_port] = free_ports()?;
         let keys = ["--host-key", HOST_KEY, "--seller-key", SELLER_KEY].map(str::to_owned);
         let mut args = vec!["legacy".to_owned(), "--database".to_owned(), database.url.clone(), "--init".to_owned()];
         args.extend(["--shops", "1", "--port", &legacy_port.to_string()].map(str::to_owned));
         args.extend(keys.clone());
-        let legacy = child(&args).await?;
+        let mut legacy = child(&args).await?;
         rows::fill(&database.connect().await, i64::from(row_count)).await?;
+        if lean {
+            end(legacy).await;
+            legacy = child(&["lean".to_owned(), database.url.clone(), legacy_port.to_string()]).await?;
+        }
         let work = tempfile::tempdir()?;
         let store = Store::open(work.path()).context("opening the store")?;
         let shop = ShopId::parse("1")?;
@@ -129,14 +133,17 @@ impl Stage {
 
     /// Serving first: it would otherwise see its source vanish.
     pub async fn end(self) {
-        for mut child in [self.serving, self.legacy] {
-            drop(child.stdin.take());
-            if tokio::time::timeout(CHILD_END_MAX, child.wait()).await.is_err() {
-                eprintln!("a child does not end by itself and is killed");
-                // One that has ended meanwhile is none to kill.
-                let _ = child.kill().await;
-            }
-        }
+        end(self.serving).await;
+        end(self.legacy).await;
+    }
+}
+
+async fn end(mut child: Child) {
+    drop(child.stdin.take());
+    if tokio::time::timeout(CHILD_END_MAX, child.wait()).await.is_err() {
+        eprintln!("a child does not end by itself and is killed");
+        // One that has ended meanwhile is none to kill.
+        let _ = child.kill().await;
     }
 }
 

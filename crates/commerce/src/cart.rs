@@ -52,6 +52,8 @@ pub struct Cart {
     state: State,
     currency: Currency,
     created_at: Timestamp,
+    /// From which it lives [`LIFETIME_US`].
+    changed_at: Timestamp,
     lines: Vec<Line>,
 }
 
@@ -83,6 +85,7 @@ impl Cart {
             state: from.word("state", State::from_name)?,
             currency: from.currency("currency")?,
             created_at: from.instant("created_at")?,
+            changed_at: from.instant("changed_at")?,
             lines,
         })
     }
@@ -99,16 +102,29 @@ impl Cart {
         catalogue: &Catalogue,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let empty =
-            Self { id: id.id, origin: id.origin, state: State::Open, currency, created_at: now, lines: Vec::new() };
-        empty.replace(wanted, line_ids, catalogue)
+        let empty = Self {
+            id: id.id,
+            origin: id.origin,
+            state: State::Open,
+            currency,
+            created_at: now,
+            changed_at: now,
+            lines: Vec::new(),
+        };
+        empty.replace(wanted, line_ids, catalogue, now)
     }
 
     /// The cart with other lines; `line_ids` holds [`Cart::fresh_lines`] new ones.
     ///
     /// # Errors
     /// `item_unavailable`, `ids_exhausted`, `not_found` if it is no longer open.
-    pub fn replace(&self, wanted: &[Wanted], line_ids: Vec<Minted>, catalogue: &Catalogue) -> Result<Self, Refusal> {
+    pub fn replace(
+        &self,
+        wanted: &[Wanted],
+        line_ids: Vec<Minted>,
+        catalogue: &Catalogue,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
         self.must_be_open()?;
         for (index, line) in wanted.iter().enumerate() {
             catalogue.on_sale(index, line)?;
@@ -117,7 +133,7 @@ impl Cart {
         let identities = lines::identities(&existing, wanted, line_ids)?;
         let lines = identities.into_iter().zip(wanted);
         let lines = lines.map(|(identity, wanted)| Line { identity, wanted: wanted.clone() }).collect();
-        let cart = Self { lines, ..self.clone() };
+        let cart = Self { lines, changed_at: now, ..self.clone() };
         cart.subtotal(catalogue)?;
         Ok(cart)
     }
@@ -131,9 +147,9 @@ impl Cart {
     ///
     /// # Errors
     /// `not_found` if it is no longer open.
-    pub fn end(&self, state: State) -> Result<Self, Refusal> {
+    pub fn end(&self, state: State, now: Timestamp) -> Result<Self, Refusal> {
         self.must_be_open()?;
-        Ok(Self { state, ..self.clone() })
+        Ok(Self { state, changed_at: now, ..self.clone() })
     }
 
     fn must_be_open(&self) -> Result<(), Refusal> {
@@ -214,6 +230,7 @@ impl Aggregate for Cart {
             .with("state", self.state.name())
             .with("currency", self.currency.as_str())
             .with("created_at", self.created_at.0)
+            .with("changed_at", self.changed_at.0)
             .with("lines", lines.collect::<Vec<_>>());
         with_origin(record, self.origin.as_ref())
     }

@@ -44,6 +44,7 @@ pub const CART: Shape = Shape {
         field("state", Type::Word(&["open", "converted", "canceled", "expired"])),
         field("currency", Type::Currency),
         field("created_at", Type::Instant),
+        field("changed_at", Type::Instant),
         field("lines", Type::List(CART_LINE)),
     ],
 };

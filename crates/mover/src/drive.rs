@@ -117,6 +117,8 @@ pub(crate) struct Driver {
     unstored: Option<store::Step>,
     /// The head inside a cutover, where whoever has the lease is the only one to change it. None: read it.
     pub(crate) head: Option<Head>,
+    /// The last batch of facts carried back was a full one: there are more, and nothing is to be waited for.
+    behind: bool,
     wishes: watch::Receiver<Wishes>,
     board: Board,
 }
@@ -132,7 +134,7 @@ impl Driver {
         // A verification that is on record included the rehearsal.
         memory.rehearsed = records.iter().any(|record| record.step == StepName::Verify && record.phase == Phase::Done);
         memory.applied = Some(perform::applied_from(&cx, &shop, &records).await?);
-        Ok(Self { cx, shop, records, memory, unstored: None, head: None, wishes, board })
+        Ok(Self { cx, shop, records, memory, unstored: None, head: None, behind: false, wishes, board })
     }
 
     /// Drives until the shop is sealed, or, for `release-all`, at rest.
@@ -155,7 +157,8 @@ impl Driver {
             if *what == For::Nothing || (*what == For::Wish && wishes.release_all) {
                 return Ok(());
             }
-            if self.background(&progress).await? && !progress.at_rest() {
+            let worked = self.background(&progress).await?;
+            if worked && (!progress.at_rest() || self.behind) {
                 continue;
             }
             let pause = if progress.at_rest() { LOOK } else { LOOK_HELD };
@@ -201,8 +204,10 @@ impl Driver {
                 Ok(derived > 0)
             }
             Some(Direction::ToLegacy) => {
+                let full = u64::try_from(reverse::batch(&self.cx)).unwrap_or(u64::MAX);
                 let before = self.memory.applied;
                 let left = self.carry_back().await?;
+                self.behind = left >= full;
                 if progress.at_rest() && left == 0 && self.prove_is_due() {
                     self.verify_soak().await?;
                 }

@@ -16,8 +16,15 @@ use vocab::document::Record;
 use vocab::id::{Kind, Origin, PublicId, Seq, ShopId, Timestamp};
 use vocab::row::{RowKey, TableNo};
 
-/// Facts carried back in one transaction of the legacy.
-const BATCH: usize = 64;
+/// Facts carried back in one transaction of the legacy. A server of many writers takes more at once than a file that has
+/// one: whoever else writes there waits for the whole of it.
+const BATCH_FILE: usize = 64;
+const BATCH_SERVER: usize = 256;
+
+/// How many facts one batch has, at most.
+pub(crate) fn batch(cx: &Context) -> usize {
+    if cx.plan.source.starts_with("postgres") { BATCH_SERVER } else { BATCH_FILE }
+}
 
 /// Why the way back of a shop cannot go on by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +54,7 @@ struct Touched {
 
 /// Carries one batch of facts back. Returns the seq the legacy now has, or why it stopped.
 pub(crate) async fn carry_back(cx: &Context, shop: &ShopId, applied: Seq) -> Result<std::result::Result<Seq, Halt>> {
-    let facts = cx.store.facts(shop, applied, BATCH).await?;
+    let facts = cx.store.facts(shop, applied, batch(cx)).await?;
     let Some(net) = coalesce(facts) else { return Ok(Ok(applied)) };
     crash::reach(Act::ReverseBatch, Phase::Before);
     let (outcome, touched) = plan(cx, shop, &net).await?;

@@ -211,7 +211,7 @@ impl Service {
         let Some(stored) = loaded.documents.into_iter().next().flatten() else { return Ok(decision) };
         let cart = parse(Kind::Cart, id, &stored.document, Cart::from_document)?;
         view.see(Kind::Cart, id.clone(), stored.version);
-        Ok(match cart.end(cart::State::Converted) {
+        Ok(match cart.end(cart::State::Converted, self.now()) {
             Ok(converted) => decision.changed(&cart, &converted),
             Err(_) => decision,
         })

@@ -30,7 +30,7 @@ impl Service {
                 Err(Stop::Failed(failure)) => return Err(failure),
             };
             // A cart that was changed or ended since it was listed is left alone: its version tells.
-            let Ok(after) = cart.end(State::Expired) else { continue };
+            let Ok(after) = cart.end(State::Expired, now) else { continue };
             if self.try_commit(shop, &view, Decision::default().changed(&cart, &after)).await? {
                 expired += 1;
             }

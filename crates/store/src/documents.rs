@@ -140,7 +140,7 @@ impl Store {
     }
 
     /// Ids of the live documents in a state that no commit has changed since `before` (an imported one counts from
-    /// its `created_at`), the longest unchanged first.
+    /// its `changed_at`, or its `created_at` where it has none), the longest unchanged first.
     pub async fn idle_in_state(
         &self,
         shop: &ShopId,

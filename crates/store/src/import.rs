@@ -263,7 +263,7 @@ impl Importing<'_> {
             origin: Some(item.origin.as_str()),
             document: incoming.document,
             body: &prepared.body,
-            changed_at: incoming.document.int("created_at"),
+            changed_at: incoming.document.int("changed_at").or(incoming.document.int("created_at")),
         };
         documents::put(self.connection, &put)?;
         self.belongings(item.kind, incoming.id, incoming.stock, incoming.entries)

@@ -56,7 +56,7 @@ async fn writes_need_a_key_and_a_key_means_one_request() {
     let post =
         async |headers: &[&str], body: &str| server.raw(Method::POST, "/shops/7/carts", headers, body.to_owned()).await;
     assert_eq!(code(&post(&[], CART).await).1, "idempotency_key_missing");
-    let long = format!("idempotency-key: {}", "k".repeat(65));
+    let long = format!("idempotency-key: {}", "k".repeat(129));
     assert_eq!(code(&post(&[&long], CART).await).1, "invalid_request");
     let first = post(&[KEY], CART).await;
     let again = post(&[KEY], CART).await;

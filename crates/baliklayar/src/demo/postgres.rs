@@ -2,6 +2,7 @@
 
 use super::Missing;
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, test_kill_process};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -51,19 +52,21 @@ impl Server {
         let data = self.data();
         let initdb = ["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"];
         self.run(&programs.join("initdb"), &initdb).await?;
-        let settings = format!(
-            "listen_addresses='127.0.0.1'\nunix_socket_directories='{data}'\nwal_level=logical\n\
-             shared_buffers=256MB\nmax_connections=200\nmax_wal_senders=8\nmax_replication_slots=8\n"
-        );
+        // No socket file: the path of one has to be short.
+        let settings = "listen_addresses='127.0.0.1'\nunix_socket_directories=''\nwal_level=logical\n\
+             shared_buffers=256MB\nmax_connections=200\nmax_wal_senders=8\nmax_replication_slots=8\n";
         let path = self.folder.join("data/postgresql.conf");
         let before = tokio::fs::read_to_string(&path).await?;
-        Ok(tokio::fs::write(&path, before + &settings).await?)
+        Ok(tokio::fs::write(&path, before + settings).await?)
     }
 
     /// The server of a supervisor that was killed stops by itself, and takes its time.
     async fn wait_gone(&self) -> Result<()> {
         for _ in 0..READY_TRIES {
-            if !self.folder.join("data/postmaster.pid").exists() {
+            // What was killed with its supervisor has left the file and is no process.
+            let said = tokio::fs::read_to_string(self.folder.join("data/postmaster.pid")).await.unwrap_or_default();
+            let pid = said.lines().next().and_then(|pid| pid.trim().parse().ok()).and_then(Pid::from_raw);
+            if pid.is_none_or(|pid| test_kill_process(pid).is_err()) {
                 return Ok(());
             }
             tokio::time::sleep(READY_PAUSE).await;

@@ -11,6 +11,7 @@ use super::story::{Story, Told};
 use super::{Args, Engine, Work, mapping_refused, report};
 use crate::exit::Exit;
 use anyhow::{Context, Result};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::{Plan, Store};
@@ -140,12 +141,17 @@ impl Stage {
     }
 }
 
-/// Where the private PostgreSQL cluster of a work folder lives: its account may not be able to enter that folder.
+/// Where the private PostgreSQL cluster of a work folder lives: inside it, unless the server's account cannot enter it.
 /// What an earlier run of a folder of the same name left is removed.
 fn cluster(folder: &Path) -> PathBuf {
-    let digest = ring::digest::digest(&ring::digest::SHA256, folder.as_os_str().as_encoded_bytes());
-    let name: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let at = std::env::temp_dir().join(format!("baliklayar-postgres-{name}"));
+    let may_enter = |at: &Path| at.metadata().is_ok_and(|folder| folder.permissions().mode() & 0o001 != 0);
+    let at = if !rustix::process::getuid().is_root() || folder.ancestors().all(may_enter) {
+        folder.join("postgres")
+    } else {
+        let digest = ring::digest::digest(&ring::digest::SHA256, folder.as_os_str().as_encoded_bytes());
+        let name: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        std::env::temp_dir().join(format!("baliklayar-postgres-{name}"))
+    };
     if !folder.join("store.sqlite").exists() {
         let _ = std::fs::remove_dir_all(&at);
     }

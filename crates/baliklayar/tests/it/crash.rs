@@ -4,12 +4,12 @@
 //! acknowledged is there, no request fails, every shop is moved, rolled back, moved again and sealed, and serving
 //! answers again within five seconds.
 
-use crate::demo::{Demo, Ended, How, Step, alone, executable, long, open_store, seed};
+use crate::demo::{Demo, Ended, How, Step, alone, executable, long, open_store, say, seed};
 use crate::service::{BACK_MAX, Outage, Watch};
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -177,9 +177,10 @@ pub fn wrongly_ended(steps: &[Step], by: &str) -> Option<String> {
 /// What is wrong with a kill, if anything is.
 fn fault(killed: &Killed, point: &str) -> Option<String> {
     let Killed { ended, outage, by } = killed;
-    let Some(outage) = outage.as_ref().filter(|_| ended.restarts == 1 && ended.said.contains("SIGKILL")) else {
+    if ended.restarts != 1 || !ended.said.contains("SIGKILL") {
         return Some(format!("the point was never reached ({} restarts)", ended.restarts));
-    };
+    }
+    let Some(outage) = outage else { return Some("serving does not answer again".to_owned()) };
     if outage.reads > BACK_MAX || outage.writes > BACK_MAX {
         return Some(format!("out of service for too long: {outage:?}"));
     }
@@ -193,32 +194,25 @@ fn fault(killed: &Killed, point: &str) -> Option<String> {
 
 /// Kills at each point and prints a line for each; panics at the end with what was wrong.
 fn kill_at_each(source: &'static str, chosen: &[String], all: usize) {
-    println!("{source}: {} of {all} crash points, seed {}", chosen.len(), seed());
+    say(&format!("{source}: {} of {all} crash points, seed {}", chosen.len(), seed()));
     let mut faults = Vec::new();
     for point in chosen {
         let killed = kill_at(source, point);
         let became = outcome(&killed.ended.steps, &killed.by, point);
         let back = killed.outage.as_ref().map_or(0, |outage| outage.reads.max(outage.writes).as_millis());
-        println!("{source} {point} → {became} (service after {back} ms)");
+        say(&format!("{source} {point} → {became} (service after {back} ms)"));
         if let Some(fault) = fault(&killed, point) {
-            println!("{source} {point}: {fault}\n{}", keep(killed.ended, point));
+            say(&format!("{source} {point}: {fault}\n{}", killed.ended.keep()));
             faults.push(format!("{point}: {fault}"));
         }
     }
-    println!(
+    say(&format!(
         "{source}: {} of {} crash points as they must be, seed {}",
         chosen.len() - faults.len(),
         chosen.len(),
         seed()
-    );
+    ));
     assert!(faults.is_empty(), "{source}, seed {}:\n{}", seed(), faults.join("\n"));
-}
-
-/// Leaves the folder for whoever looks into it, and says where, with the last that the demo said.
-fn keep(ended: Ended, point: &str) -> String {
-    let last: Vec<&str> = ended.said.lines().rev().take(12).collect();
-    let folder: &Path = &ended.folder.keep();
-    format!("kept for {point}: {}\n{}", folder.display(), last.into_iter().rev().collect::<Vec<_>>().join("\n"))
 }
 
 /// What is always killed, one phase each in turn; beside it some of the rest.

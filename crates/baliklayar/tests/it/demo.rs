@@ -5,9 +5,10 @@
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,8 @@ use tempfile::TempDir;
 /// Longest waits: for a demo to be ready, and for one step of a test to come true.
 const READY_MAX: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(5);
+/// What is shown of a demo that went wrong; all of it is in its folder.
+const LAST_LINES: usize = 20;
 
 /// Two demos at once would fight for the same cores, and no figure of either would mean anything.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -33,6 +36,12 @@ pub fn long() -> bool {
 
 pub fn seed() -> u64 {
     std::env::var("BALIK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
+}
+
+/// Figures, for whoever runs these tests with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "the lines are what the run is asked for")]
+pub fn say(line: &str) {
+    println!("{line}");
 }
 
 pub fn executable() -> PathBuf {
@@ -106,7 +115,14 @@ pub struct Ended {
 
 impl Demo {
     pub fn start(how: &How) -> Self {
-        Self::start_in(how, tempfile::tempdir().unwrap())
+        let folder = tempfile::tempdir().unwrap();
+        // The account of the private PostgreSQL server has to get in, or its cluster would stay behind elsewhere.
+        let work = folder.path().join("work");
+        std::fs::create_dir(&work).unwrap();
+        for enterable in [folder.path(), &work] {
+            std::fs::set_permissions(enterable, Permissions::from_mode(0o755)).unwrap();
+        }
+        Self::start_in(how, folder)
     }
 
     /// In a folder that may have been another demo's, which then goes on.
@@ -221,6 +237,15 @@ impl Ended {
         ];
         let wrong: Vec<String> = checks.into_iter().filter(|(right, _)| !right).map(|(_, what)| what).collect();
         (!wrong.is_empty()).then(|| wrong.join("; "))
+    }
+}
+
+impl Ended {
+    /// Leaves the folder for whoever looks into it, and says where, with the last that the demo said.
+    pub fn keep(self) -> String {
+        let last: Vec<&str> = self.said.lines().rev().take(LAST_LINES).collect();
+        let folder = self.folder.keep();
+        format!("kept in {}\n{}", folder.display(), last.into_iter().rev().collect::<Vec<_>>().join("\n"))
     }
 }
 

@@ -53,8 +53,8 @@ const ROWS: [(&str, &[&str], Comes); 22] = [
 
 /// Faults of a plain run.
 const FEW: usize = 3;
-/// A run that takes longer hangs: its story is a quarter of a minute.
-const RUN_MAX: Duration = Duration::from_secs(120);
+/// A run that takes longer hangs. Its story is a quarter of a minute, on a machine that has time for it.
+const RUN_MAX: Duration = Duration::from_secs(200);
 
 #[test]
 fn the_list_of_faults_says_who_must_name_each() {
@@ -105,7 +105,7 @@ fn demo(fault: &str, without: &[&str]) -> (Option<i32>, Value, String) {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("said");
     let mut command = Command::new(executable());
-    command.args("demo --shops 2 --shoppers 8 --rate 40 --surge 60 --seconds 6 --port 0 --json -".split(' '));
+    command.args("demo --shops 2 --shoppers 8 --rate 30 --surge 20 --seconds 6 --port 0 --json -".split(' '));
     command.args(["--seed", &seed().to_string(), "--fault", fault]).arg("--work").arg(folder.path().join("work"));
     for detector in without {
         command.args(["--without", detector]);

@@ -4,7 +4,7 @@
 //! writer wrote, and whose id is found in the answer that left the process: between the last write of that group and
 //! the answer there must be an `fdatasync` of the same file.
 
-use crate::demo::{Demo, How, alone, ask, steps};
+use crate::demo::{Demo, How, alone, ask, say, steps};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
@@ -57,8 +57,8 @@ fn calls(log: &str) -> Vec<Call> {
     calls
 }
 
-/// What is wrong with how one probe was answered.
-fn fault(calls: &[Call], key: &str, id: &str) -> Option<String> {
+/// What is wrong with how one probe was answered: under this key, with these ids (a cart's, its line's).
+fn fault(calls: &[Call], key: &str, ids: &[String; 2]) -> Option<String> {
     let log = |call: &&Call| call.text.contains("store.sqlite-wal>");
     let written = calls.iter().find(|call| log(call) && call.text.starts_with("pwrite64(") && call.text.contains(key));
     let Some(written) = written else { return Some(format!("{key} is in no page that was written")) };
@@ -68,11 +68,14 @@ fn fault(calls: &[Call], key: &str, id: &str) -> Option<String> {
     let last =
         same().filter(|call| call.text.starts_with("pwrite64(") && call.ended < sync.begun).map(|call| call.ended);
     let last = last.max().unwrap_or(written.ended);
-    let id = format!(r#"\"id\":\"{id}\""#);
+    // The seam passes the request on: no answer of before that is its.
+    let asked = calls.iter().find(|call| !call.text.starts_with("pwrite64(") && call.text.contains(key));
+    let Some(asked) = asked else { return Some(format!("nobody sent {key} on")) };
     let answer = calls.iter().find(|call| {
-        call.text.contains("HTTP/1.1 201 Created") && call.text.contains(&id) && !call.text.starts_with("pwrite64(")
+        let shows = |id: &String| call.text.contains(&format!(r#"\"id\":\"{id}\""#));
+        call.begun > asked.begun && call.text.contains("HTTP/1.1 201 Created") && ids.iter().all(shows)
     });
-    let Some(answer) = answer else { return Some(format!("the answer with {id} left no process")) };
+    let Some(answer) = answer else { return Some(format!("the answer to {key} left no process")) };
     let right = sync.text.ends_with("= 0") && last < sync.begun && sync.ended < answer.begun;
     (!right).then(|| {
         let (synced, told) = (sync.ended, answer.begun);
@@ -109,7 +112,8 @@ fn between_the_last_write_of_a_group_and_its_first_answer_there_is_an_fdatasync(
                     let key = format!("synced-{writer}-{probe}-{}", std::process::id());
                     let (status, cart) = ask(seam, "POST", "/shops/1/carts", Some(&key), body).unwrap();
                     assert_eq!(status, 201, "{cart}");
-                    told.lock().unwrap().push((key, cart["id"].as_str().unwrap().to_owned()));
+                    let ids = [&cart["id"], &cart["line_items"][0]["id"]].map(|id| id.as_str().unwrap().to_owned());
+                    told.lock().unwrap().push((key, ids));
                 }
             });
         }
@@ -118,10 +122,14 @@ fn between_the_last_write_of_a_group_and_its_first_answer_there_is_an_fdatasync(
     assert_eq!(ended.fault(), None, "{}", ended.said);
     let text = String::from_utf8_lossy(&std::fs::read(&log).unwrap()).into_owned();
     let (calls, told) = (calls(&text), told.into_inner().unwrap());
-    let faults: Vec<String> = told.iter().filter_map(|(key, id)| fault(&calls, key, id)).collect();
+    let faults: Vec<String> = told.iter().filter_map(|(key, ids)| fault(&calls, key, ids)).collect();
     let syncs =
         calls.iter().filter(|call| call.text.starts_with("fdatasync(") && call.text.contains("store.sqlite-wal>"));
-    println!("{} writes, each answered after its fdatasync ({} of the store's log in all)", told.len(), syncs.count());
+    say(&format!(
+        "{} writes, each answered after its fdatasync ({} of the store's log in all)",
+        told.len(),
+        syncs.count()
+    ));
     assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), told.len(), faults.join("\n"));
 }
 
@@ -130,10 +138,11 @@ fn an_answer_before_its_sync_would_be_noticed() {
     let wal = "3</w/store.sqlite-wal>";
     let page = format!(r#"7 pwrite64({wal}, "..key-1..", 4096, 0) = 4096"#);
     let (sync, other) = (format!("7 fdatasync({wal}) = 0"), format!(r#"7 pwrite64({wal}, "..", 4096, 9) = 4096"#));
-    let answer = r#"8 writev(9<socket>, [{iov_base="HTTP/1.1 201 Created..{\"id\":\"5\"}"}], 1) = 20"#.to_owned();
+    let answer = r#"8 writev(9<socket>, [{iov_base="HTTP/1.1 201 Created..{\"id\":\"5\",\"line_items\":[{\"id\":\"6\"}]}"}], 1) = 20"#.to_owned();
     let told = |lines: &[&String]| {
-        let log: Vec<&str> = lines.iter().map(|line| line.as_str()).collect();
-        fault(&calls(&log.join("\n")), "key-1", "5")
+        let asked = std::iter::once(r#"8 writev(9<socket>, "POST .. key-1") = 9"#);
+        let log: Vec<&str> = asked.chain(lines.iter().map(|line| line.as_str())).collect();
+        fault(&calls(&log.join("\n")), "key-1", &["5".to_owned(), "6".to_owned()])
     };
     assert_eq!(told(&[&page, &other, &sync, &answer]), None);
     assert!(told(&[&page, &answer, &sync]).is_some(), "before the sync");

@@ -112,13 +112,7 @@ impl Aggregate<'_> {
             after: Some(after),
         };
         let at = Timestamp(1_800_000_000_000_000);
-        self.mapping.put(&Put {
-            shop: self.shop,
-            at,
-            changes: vec![change],
-            stock: Vec::new(),
-            stock_rows: &nothing,
-        })
+        self.mapping.put(&Put { shop: self.shop, at, changes: vec![change], stock: Vec::new(), stock_rows: &nothing })
     }
 }
 

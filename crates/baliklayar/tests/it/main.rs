@@ -7,6 +7,8 @@ mod demo;
 mod faults;
 mod fsync;
 mod kills;
+mod laws;
+mod retry;
 mod roundtrip;
 mod service;
 mod taken_up;

@@ -273,7 +273,8 @@ async fn last_change_of_a_cart(engine: Engine) {
     world.rows(&format!("{old} '{}', diubah = '{}' where id in ({kept}, {left})", wib(born), wib(changed))).await;
     world.start_moving().await;
     world.wish(Verb::Flip, None).await;
-    let is_there = async |cart: &str| world.get(&shop, &format!("carts/{cart}")).await.body["ucp"]["status"] == "success";
+    let is_there =
+        async |cart: &str| world.get(&shop, &format!("carts/{cart}")).await.body["ucp"]["status"] == "success";
 
     world.service.expire_carts(&shop, hours_from_now(0)).await.unwrap();
     assert!(is_there(kept).await && is_there(left).await);

@@ -1,7 +1,7 @@
 //! Everything is killed in the middle of a hold: `move release-all` brings every shop to rest with nobody alive, and
 //! the demo goes on from the folder as if nothing had been.
 
-use crate::demo::{Demo, How, alone, executable, long, open_store, seed, steps};
+use crate::demo::{Demo, How, alone, executable, long, open_store, say, seed, steps};
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -73,9 +73,9 @@ fn all_killed_at(point: &str) {
     release_all(&work);
     assert_eq!(heads(&work), after, "{point}");
     let ended = Demo::start_in(&how, folder).end(DEMO_MAX);
-    println!("{point}, everything killed: {open:?} released to {after:?}, taken up, {}", ended.status);
+    say(&format!("{point}, everything killed: {open:?} released to {after:?}, taken up, {}", ended.status));
     if let Some(fault) = ended.fault() {
-        panic!("{point}, seed {}: taken up again: {fault}\n{}", seed(), ended.said);
+        panic!("{point}, seed {}: taken up again: {fault}\n{}", seed(), ended.keep());
     }
 }
 
@@ -84,7 +84,7 @@ fn with_everything_dead_release_all_leaves_no_shop_in_a_hold_and_the_demo_goes_o
     let points = ["move.prove.after", "back.flip.after", "move.flip.after", "move.fence.during", "back.mark.before"];
     let turn = usize::try_from(seed()).unwrap() % 2;
     let some = if long() { &points[..] } else { &points[turn..=turn] };
-    println!("{} of {} points at which everything is killed, seed {}", some.len(), points.len(), seed());
+    say(&format!("{} of {} points at which everything is killed, seed {}", some.len(), points.len(), seed()));
     some.iter().for_each(|point| all_killed_at(point));
 }
 
@@ -92,7 +92,7 @@ fn with_everything_dead_release_all_leaves_no_shop_in_a_hold_and_the_demo_goes_o
 #[test]
 fn with_everything_dead_a_demo_on_postgresql_goes_on() {
     if !long() {
-        return println!("only where the full counts are asked for");
+        return say("only where the full counts are asked for");
     }
     let _alone = alone();
     let how = How::on("postgres");

@@ -329,10 +329,11 @@ async fn from_postgres(database: &testkit::postgres::Database, sql: &str) -> (Ve
     let client = database.connect().await;
     let (mut names, mut rows) = (Vec::new(), Vec::new());
     for message in client.simple_query(sql).await.unwrap() {
-        match message {
-            Message::RowDescription(columns) => names = columns.iter().map(|it| it.name().to_owned()).collect(),
-            Message::Row(row) => rows.push((0..row.len()).map(|at| row.get(at).unwrap_or("-").to_owned()).collect()),
-            _ => {}
+        if let Message::RowDescription(columns) = &message {
+            names = columns.iter().map(|it| it.name().to_owned()).collect();
+        }
+        if let Message::Row(row) = &message {
+            rows.push((0..row.len()).map(|at| row.get(at).unwrap_or("-").to_owned()).collect());
         }
     }
     (names, rows)

@@ -125,21 +125,23 @@ fn a_replaced_cart_keeps_the_lines_that_stay_and_ends_once() {
     let cart = Cart::create(one("cart", 4), Currency::IDR, &wanted(&[1, 1]), line_ids, &catalogue, Timestamp(9));
     let cart = cart.expect("a cart");
     let swapped: Vec<_> = wanted(&[5, 6]).into_iter().rev().collect();
-    let replaced = cart.replace(&swapped, Vec::new(), &catalogue).expect("open");
+    let replaced = cart.replace(&swapped, Vec::new(), &catalogue, Timestamp(10)).expect("open");
     let ids = |cart: &Cart| -> Vec<String> {
         cart.priced(&catalogue).expect("small").iter().map(|line| line.line.to_string()).collect()
     };
     assert_eq!((ids(&cart), ids(&replaced)), (vec!["1".into(), "2".into()], vec!["2".into(), "1".into()]));
     assert_eq!(replaced.subtotal(&catalogue).map(|money| money.minor()), Ok(17_000));
     assert_eq!(Cart::from_document(&replaced.document()), Ok(replaced.clone()));
-    let ended = replaced.end(State::Expired).expect("open");
-    assert_eq!(ended.end(State::Canceled).unwrap_err().code, "not_found");
-    assert_eq!(ended.replace(&swapped, Vec::new(), &catalogue).unwrap_err().code, "not_found");
+    let at = |cart: &Cart| cart.document().int("changed_at");
+    assert_eq!((at(&cart), at(&replaced)), (Some(9), Some(10)));
+    let ended = replaced.end(State::Expired, Timestamp(11)).expect("open");
+    assert_eq!(ended.end(State::Canceled, Timestamp(12)).unwrap_err().code, "not_found");
+    assert_eq!(ended.replace(&swapped, Vec::new(), &catalogue, Timestamp(12)).unwrap_err().code, "not_found");
     let unknown = crate::wanted(&[1, 1, 1]);
-    let refusal = cart.replace(&unknown, minted("cart_line", 9, 1), &catalogue).unwrap_err();
+    let refusal = cart.replace(&unknown, minted("cart_line", 9, 1), &catalogue, Timestamp(12)).unwrap_err();
     assert_eq!((refusal.code, refusal.path.as_deref()), ("item_unavailable", Some("$.line_items[2]")));
     assert_eq!(
-        cart.replace(&[wanted(&[1]), wanted(&[1])].concat(), Vec::new(), &catalogue).unwrap_err().code,
+        cart.replace(&[wanted(&[1]), wanted(&[1])].concat(), Vec::new(), &catalogue, Timestamp(12)).unwrap_err().code,
         "ids_exhausted"
     );
 }

@@ -180,6 +180,7 @@ fn on_product(command: u8, after: &mut Record, dice: &mut Dice) -> Option<bool> 
 }
 
 fn on_cart(command: u8, after: &mut Record, mint: &mut Mint, dice: &mut Dice) -> Option<bool> {
+    after.set("changed_at", instant(mint));
     match command {
         9 => {
             let line = mint.element(Kind::Cart, Some("lines"));
@@ -290,7 +291,8 @@ fn birth_of_checkout(mint: &mut Mint) -> Fact {
 fn birth_of_cart(mint: &mut Mint) -> Fact {
     let line = mint.element(Kind::Cart, Some("lines")).with("product", "1").with("quantity", 2);
     let cart = mint.element(Kind::Cart, None).with("state", "open").with("currency", "IDR");
-    let cart = cart.with("created_at", instant(mint)).with("lines", vec![Node::Record(line)]);
+    let at = instant(mint);
+    let cart = cart.with("created_at", at).with("changed_at", at).with("lines", vec![Node::Record(line)]);
     Fact { changes: vec![born(Kind::Cart, cart)], stock: Vec::new() }
 }
 

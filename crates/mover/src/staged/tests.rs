@@ -19,7 +19,7 @@ state = { is = "words", read = { A = "open", B = "converted", C = "canceled", D 
 [table.basket]
 key = "id"
 shop = "shop_id"
-columns = '''id int, shop_id int, state char(1), made text(19), note text(20) keep born '-', seen int unmoved born 0'''
+columns = '''id int, shop_id int, state char(1), made text(19), changed text(19), note text(20) keep born '-', seen int unmoved born 0'''
 [table.inside]
 key = "id"
 shop = "basket_id -> basket.shop_id"
@@ -27,7 +27,7 @@ columns = 'id int, basket_id int, product int, n int'
 [entity.cart]
 from = "basket"
 remove = "debt"
-fields = { id = "id", state = "state as state", created_at = "made as wib once" }
+fields = { id = "id", state = "state as state", created_at = "made as wib once", changed_at = "changed as wib" }
 [entity.cart.list.lines]
 from = "inside"
 on = "basket_id = id"
@@ -68,7 +68,8 @@ fn key(id: i64) -> RowKey {
 /// Basket `id` of shop 7; a note of none is a cell that the stream did not tell.
 fn basket(id: i64, state: &str, note: Option<&str>, seen: i64) -> Change {
     let text = |text: &str| Cell::Text(text.to_owned());
-    let cells = [Cell::Int(id), Cell::Int(7), text(state), text("2020-01-02 03:04:05")];
+    let made = text("2020-01-02 03:04:05");
+    let cells = [Cell::Int(id), Cell::Int(7), text(state), made.clone(), made];
     let mut cells: Vec<Option<Cell>> = cells.into_iter().map(Some).collect();
     cells.extend([note.map(text), Some(Cell::Int(seen))]);
     Change { table: BASKET, key: key(id), row: Some(cells) }
@@ -162,7 +163,7 @@ impl World {
 fn words(rows: &Rows) -> String {
     let mut words = Vec::new();
     for (_, Row(cells)) in rows.of(BASKET) {
-        words.extend([format!("{:?}", cells[2]), format!("{:?}", cells[4])]);
+        words.extend([format!("{:?}", cells[2]), format!("{:?}", cells[5])]);
     }
     words.extend(rows.of(INSIDE).map(|(_, Row(cells))| format!("{:?}", cells[3])));
     if words.is_empty() { "nothing".to_owned() } else { words.join(" ").replace("Text(\"", "").replace("\")", "") }

@@ -25,7 +25,7 @@ state = { is = "words", read = { A = "open", B = "converted", C = "canceled", D 
 [table.basket]
 key = "id"
 shop = "shop_id"
-columns = 'id int, shop_id int, state char(1), made text(19), changed text(19) touch as wib'
+columns = 'id int, shop_id int, state char(1), made text(19), changed text(19)'
 [table.inside]
 key = "id"
 shop = "basket_id -> basket.shop_id"
@@ -33,7 +33,7 @@ columns = 'id int, basket_id int, product int, n int'
 [entity.cart]
 from = "basket"
 remove = "debt"
-fields = { id = "id", state = "state as state", created_at = "made as wib once" }
+fields = { id = "id", state = "state as state", created_at = "made as wib once", changed_at = "changed as wib" }
 [entity.cart.list.lines]
 from = "inside"
 on = "basket_id = id"
@@ -176,10 +176,10 @@ async fn hold_as_told(mut asked: mpsc::Receiver<Ask>) {
     let holding = Holding { elapsed_ms: 0, acknowledged: true, in_flight_zero: true, overflow: false };
     while let Some(ask) = asked.recv().await {
         match ask {
-            Ask::Hold { told, .. } => drop(told.send(())),
-            Ask::Look { seen, .. } => drop(seen.send(Some(holding))),
-            Ask::Release { done, .. } => drop(done.send(0)),
-            Ask::SettlePayments { open, .. } => drop(open.send(0)),
+            Ask::Hold { told, .. } => _ = told.send(()),
+            Ask::Look { seen, .. } => _ = seen.send(Some(holding)),
+            Ask::Release { done, .. } => _ = done.send(0),
+            Ask::SettlePayments { open, .. } => _ = open.send(0),
         }
     }
 }

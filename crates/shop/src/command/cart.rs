@@ -38,7 +38,7 @@ impl Service {
             view.current = Some(Resource::Cart(before.clone(), catalogue.clone()));
         }
         let line_ids = self.ids.mint(CART_LINE, before.fresh_lines(lines)).await?;
-        let after = before.replace(lines, line_ids, &catalogue)?;
+        let after = before.replace(lines, line_ids, &catalogue, self.now())?;
         let decision = Decision::default().changed(&before, &after);
         Ok(Decided::new(decision, &after, Resource::Cart(after.clone(), catalogue)))
     }
@@ -46,7 +46,7 @@ impl Service {
     /// Shows the cart as it was.
     pub(super) async fn cancel_cart(&self, shop: &ShopId, view: &View, id: &PublicId) -> Result<Decided, Stop> {
         let before = view.cart(id)?;
-        let after = before.end(State::Canceled)?;
+        let after = before.end(State::Canceled, self.now())?;
         let catalogue = self.catalogue(shop, before.wanted().iter().map(|line| &line.product)).await?;
         let decision = Decision::default().changed(&before, &after);
         Ok(Decided::new(decision, &after, Resource::Cart(before, catalogue)))

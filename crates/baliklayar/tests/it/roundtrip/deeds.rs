@@ -401,7 +401,7 @@ async fn cart_update(world: &World, stage: &mut Stage) -> Meant {
     let body = json!({"line_items": line_items(&pairs(&replaced(&lines, &fresh)))});
     world.put(&stage.shop, &path, body).await;
     stage.show(&path);
-    of_replaced(Meant::of("cart.update"), "keranjang_isi", &lines)
+    of_replaced(Meant::of("cart.update"), "keranjang_isi", &lines).row("keranjang", &cart)
 }
 
 async fn cart_of_twice(world: &World, stage: &mut Stage) -> Meant {
