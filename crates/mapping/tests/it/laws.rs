@@ -275,13 +275,14 @@ fn cells(legacy: &Legacy, rule: RuleNo, anchor: &Anchor) -> BTreeMap<(TableNo, R
 }
 
 /// By hand: which fields a column stands for; nothing else may change it.
-const FOOTPRINT: [(&str, &[&str]); 44] = [
+const FOOTPRINT: [(&str, &[&str]); 45] = [
     ("produk.nama", &["title"]),
     ("produk.aktif", &["state"]),
     ("produk.hapus", &["gone"]),
     ("produk.harga", &["variants"]),
     ("produk.kode", &["variants"]),
     ("keranjang.status", &["state"]),
+    ("keranjang.diubah", &["changed_at"]),
     ("keranjang_isi.produk_id", &["lines"]),
     ("keranjang_isi.jml", &["lines"]),
     ("transaksi.status", &["state"]),
