@@ -33,7 +33,7 @@ async fn who_does_not_own_the_shop_reads_and_does_not_write() {
     let id = bench.checkout(&[("1", 1)]).await;
     bench.flip(Side::Backend, 2, 3, true).await;
     assert!(matches!(bench.fails(create()).await, Failure::Fenced));
-    bench.flip(Side::Legacy, 3, 3, false).await;
+    bench.flip(Side::Legacy, 3, 4, false).await;
     let failure = bench.fails(create()).await;
     assert!(matches!(failure, Failure::NotOwner { owner: Side::Legacy }), "{failure}");
     let failure = bench.service.complete(&bench.frame, &bench.fresh(), &id, "approve").await.unwrap_err();
