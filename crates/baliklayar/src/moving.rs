@@ -260,11 +260,17 @@ async fn wish(args: &Args, store: &Store, verb: Verb, shops: &[ShopId]) -> Resul
     }
     let deadline = Instant::now() + WISH_MAX;
     for id in ids {
-        while store.wish_outcome(id).await?.is_none() {
+        let outcome = loop {
+            if let Some(outcome) = store.wish_outcome(id).await? {
+                break outcome;
+            }
             if Instant::now() > deadline {
                 return refuse("not_yet", "the wish is written, and has not come true yet; `move status` says why");
             }
             tokio::time::sleep(LOOK).await;
+        };
+        if outcome.bool("fulfilled") == Some(false) {
+            return refuse("superseded", "a newer wish took this one back; `move status` says where the shops stand");
         }
     }
     say(args, &json!({"fulfilled": verb.name()}), "done");

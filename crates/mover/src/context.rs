@@ -173,6 +173,10 @@ impl Owned {
         lock(&self.0).remove(shop.as_str());
     }
 
+    pub(crate) fn all(&self) -> BTreeMap<String, u64> {
+        lock(&self.0).clone()
+    }
+
     pub(crate) fn mark(&self, shop: &str) -> Option<u64> {
         lock(&self.0).get(shop).copied()
     }

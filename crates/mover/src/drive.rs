@@ -147,7 +147,7 @@ impl Driver {
             if progress.at_rest() && (wishes.flip && progress.verified() || wishes.rollback) {
                 self.prepare(&progress).await?;
             }
-            let observed = observe::look(&self.cx, &self.shop, &progress, &mut self.memory).await?;
+            let observed = self.look(&progress).await?;
             let step = next(&progress, &wishes, &observed);
             self.show(&progress, &wishes, &observed, &step);
             let Step::Wait(what) = &step else {
@@ -157,7 +157,12 @@ impl Driver {
             if *what == For::Nothing || (*what == For::Wish && wishes.release_all) {
                 return Ok(());
             }
-            let worked = self.background(&progress).await?;
+            let left = perform::hold_left(&self.memory);
+            let working = self.background(&progress);
+            let worked = match progress.at_rest() {
+                true => working.await?,
+                false => tokio::time::timeout(left, working).await.unwrap_or(Ok(true))?,
+            };
             if worked && (!progress.at_rest() || self.behind) {
                 continue;
             }
@@ -170,6 +175,17 @@ impl Driver {
                 _ = stream.changed(), if !progress.at_rest() => {}
             }
         }
+    }
+
+    /// Looks at everything that the next decision needs. A world that does not answer ends a hold by its deadline.
+    async fn look(&mut self, progress: &Progress) -> Result<Observed> {
+        let left = perform::hold_left(&self.memory);
+        let looking = observe::look(&self.cx, &self.shop, progress, &mut self.memory);
+        if progress.at_rest() {
+            return looking.await;
+        }
+        let looked = tokio::time::timeout(left, looking).await;
+        looked.unwrap_or_else(|_| Ok(observe::nothing(&self.memory)))
     }
 
     async fn progress(&mut self) -> Result<Progress> {
@@ -188,8 +204,10 @@ impl Driver {
 
     /// Tells the stream whose writes are a rogue's.
     fn own(&self, progress: &Progress) {
-        if progress.head.owner == Side::Backend && self.cx.owned.mark(self.shop.as_str()).is_none() {
-            self.cx.owned.set(&self.shop, progress.mark().unwrap_or(u64::MAX));
+        match progress.head.owner {
+            Side::Legacy => self.cx.owned.clear(&self.shop),
+            Side::Backend if self.cx.owned.mark(self.shop.as_str()).is_some() => {}
+            Side::Backend => self.cx.owned.set(&self.shop, progress.mark().unwrap_or(u64::MAX)),
         }
     }
 

@@ -13,9 +13,15 @@ use cutover::state::State;
 use std::time::{Duration, Instant};
 use vocab::id::{Direction, Epoch, Kind, ShopId};
 
-pub(crate) async fn look(cx: &Context, shop: &ShopId, progress: &Progress, memory: &mut Memory) -> Result<Observed> {
+/// What is known without asking anybody.
+pub(crate) fn nothing(memory: &Memory) -> Observed {
     let rested = memory.failed_at.is_none_or(|at| at.elapsed() >= Duration::from_millis(u64::from(REST_MS)));
-    let mut seen = Observed { rested, ..Observed::default() };
+    let hold = memory.hold.map(|(_, since)| Holding { elapsed_ms: elapsed_ms(since), ..Holding::default() });
+    Observed { rested, hold, ..Observed::default() }
+}
+
+pub(crate) async fn look(cx: &Context, shop: &ShopId, progress: &Progress, memory: &mut Memory) -> Result<Observed> {
+    let mut seen = Observed { hold: None, ..nothing(memory) };
     if let Some((direction, epoch)) = progress.cutover() {
         seen.hold = holding(cx, shop, epoch, memory).await;
         seen.fence_closed = direction == Direction::ToBackend && fence_closed(cx, shop, epoch, memory).await?;
@@ -46,8 +52,11 @@ async fn holding(cx: &Context, shop: &ShopId, epoch: Epoch, memory: &Memory) -> 
         return None;
     }
     let seen = cx.links.look(shop, epoch).await?;
-    let elapsed_ms = u32::try_from(since.elapsed().as_millis()).unwrap_or(u32::MAX);
-    Some(Holding { elapsed_ms, ..seen })
+    Some(Holding { elapsed_ms: elapsed_ms(since), ..seen })
+}
+
+fn elapsed_ms(since: Instant) -> u32 {
+    u32::try_from(since.elapsed().as_millis()).unwrap_or(u32::MAX)
 }
 
 /// How far the target durably is. There: everything staged up to a position is derived, if nothing is dirty behind it.

@@ -51,6 +51,8 @@ pub(crate) async fn perform(driver: &mut Driver, progress: &Progress, step: &Ste
     let effect = match performed.unwrap_or(Ok(Effect::Failed(Reason::Deadline))) {
         Ok(effect) => effect,
         Err(Error::LeaseLost) => return Err(Error::LeaseLost),
+        // Whether the head moved is not known: only what is durable tells.
+        Err(error @ Error::Store(_)) if moves_head(step, intent.direction) => return Err(error),
         Err(error) => {
             tracing::warn!(shop = %driver.shop, %step, %error, "a step failed");
             Effect::Failed(Reason::Failed(code(&error).into()))
@@ -94,15 +96,25 @@ const fn is_followed(step: &Step) -> bool {
     )
 }
 
+fn moves_head(step: &Step, direction: Direction) -> bool {
+    matches!((step, direction), (Step::Flip { .. } | Step::Abort { .. }, _) | (Step::Fence { .. }, Direction::ToLegacy))
+}
+
 /// What a step may take. Inside a hold, before the flip: what is left until the hold is given up, so that a slow look
 /// does not carry it over its deadline; a late effect at the source is refused there by its epoch.
 fn time_left(memory: &Memory, step: &Step) -> Duration {
     match (step, memory.hold) {
-        (Step::Drain | Step::Fence { .. } | Step::Mark | Step::CatchUp { .. } | Step::Prove, Some((_, since))) => {
-            Duration::from_millis(u64::from(HOLD_GIVE_UP_MS)).saturating_sub(since.elapsed())
+        (Step::Drain | Step::Fence { .. } | Step::Mark | Step::CatchUp { .. } | Step::Prove, Some(_)) => {
+            hold_left(memory)
         }
         _ => LONG,
     }
+}
+
+/// How long the hold that this process asked for may go on before its flip.
+pub(crate) fn hold_left(memory: &Memory) -> Duration {
+    let since = memory.hold.map(|(_, since)| since.elapsed()).unwrap_or_default();
+    Duration::from_millis(u64::from(HOLD_GIVE_UP_MS)).saturating_sub(since)
 }
 
 fn reach(act: Option<Act>, point: Point) {
@@ -275,7 +287,7 @@ async fn flip(driver: &mut Driver, progress: &Progress, intent: &Record, owner: 
     }
     let change = change(&shop, progress, owner, epoch, false);
     let effect = head(driver, change, intent.done()).await?;
-    if owner == Side::Legacy {
+    if owner == Side::Legacy || matches!(effect, Effect::Failed(_)) {
         cx.owned.clear(&shop);
     }
     Ok(effect)

@@ -34,8 +34,6 @@ const WISHES_EVERY: Duration = Duration::from_millis(20);
 const AGAIN: Duration = Duration::from_millis(300);
 /// How often the blocks of ids are looked at, and what others may see is written down.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
-/// How long `release-all` waits for the lease of a mover that does not let go.
-const TAKEOVER_MAX: Duration = Duration::from_secs(5);
 
 /// What a mover needs to begin.
 #[derive(Clone)]
@@ -327,20 +325,22 @@ async fn drive(cx: Context, shop: ShopId, wishes: watch::Receiver<Wishes>, board
     }
 }
 
-/// Brings every shop that stands between hold and release to rest, without a living mover: before its flip back,
-/// after it on. Takes the mover's lease. Returns the shops that were not at rest.
+/// Brings every shop that stands between hold and release to rest, with the mover dead or alive: before its flip back,
+/// after it on. Takes the mover's lease meanwhile; what was wished is given up, so that nothing begins anew. Returns the
+/// shops that were not at rest.
 ///
 /// # Errors
-/// The lease is not let go, or the world failed.
+/// The world failed.
 pub async fn release_all(setup: Setup) -> Result<Vec<ShopId>> {
     let Some(plan) = setup.store.plan().await? else { return Ok(Vec::new()) };
-    let taken = tokio::time::timeout(TAKEOVER_MAX, async {
-        while !lease(&setup).await? {
-            tokio::time::sleep(WISHES_EVERY).await;
+    let until = Timestamp((setup.clock)().0 + i64::from(LEASE_MS) * 1_000);
+    setup.store.seize_lease(LEASE, &setup.holder, until).await?;
+    for open in setup.store.open_wishes().await? {
+        if matches!(Verb::from_name(&open.wish.verb), Some(Verb::Flip | Verb::Rollback | Verb::Seal)) {
+            let given_up = Record::default().with("fulfilled", false).with("why", "release_all");
+            setup.store.close_wish(open.id, given_up).await?;
         }
-        Ok::<_, Error>(())
-    });
-    taken.await.map_err(|_| Error::LeaseLost)??;
+    }
     let mut released = Vec::new();
     let mut cx = None;
     for planned in &plan.shops {

@@ -23,7 +23,7 @@ use vocab::id::ShopId;
 use vocab::row::{Cell, ColumnNo, Row, RowKey, ShopPath, TableNo};
 
 pub(crate) use dirty::{Dirty, Ledger};
-pub(crate) use write::{Chunk, Foreign};
+pub(crate) use write::{Chunk, Rogue};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS staged(
@@ -44,6 +44,9 @@ CREATE TABLE IF NOT EXISTS unproven(
 CREATE TABLE IF NOT EXISTS copied(
   shop TEXT NOT NULL, tbl INTEGER NOT NULL, after BLOB, done INTEGER NOT NULL, rows INTEGER NOT NULL,
   PRIMARY KEY(shop, tbl)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rogue(
+  shop TEXT NOT NULL, tx_order INTEGER NOT NULL, changes INTEGER NOT NULL, first TEXT NOT NULL,
+  PRIMARY KEY(shop, tx_order)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS position(one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS gen(one INTEGER PRIMARY KEY CHECK (one = 1), next INTEGER NOT NULL) STRICT;
 INSERT OR IGNORE INTO gen VALUES (1, 1);
@@ -98,7 +101,7 @@ impl Staged {
             "DELETE FROM link WHERE (tbl, key) IN (SELECT tbl, key FROM staged WHERE shop = ?1)",
             [shop.as_str()],
         )?;
-        for table in ["staged", "dirty", "unproven", "copied"] {
+        for table in ["staged", "dirty", "unproven", "copied", "rogue"] {
             tx.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop.as_str()])?;
         }
         Ok(tx.commit()?)

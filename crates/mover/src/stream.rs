@@ -5,9 +5,8 @@
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::staged::Foreign;
+use crate::staged::{Rogue, Staged};
 use crate::verify;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use store::Finding;
 use vocab::document::Record;
@@ -27,6 +26,8 @@ pub(crate) async fn stage(cx: &Context) -> Result<()> {
         Err(error @ capture::Error::PositionLost { .. }) => return lost(cx, error).await,
         opened => opened?,
     };
+    // What a mover before this one staged, and did not live to tell.
+    tell_rogues(cx).await?;
     loop {
         let batch = stream.next(BATCH).await?;
         let Some(position) = batch.last().map(|transaction| transaction.position) else { continue };
@@ -39,8 +40,10 @@ pub(crate) async fn stage(cx: &Context) -> Result<()> {
                 schema_finding(cx, change).await?;
             }
         }
-        let foreign = cx.staged.run(move |staged| staged.stage_stream(&batch)).await?;
-        rogues(cx, &foreign).await?;
+        let owned = cx.owned.all();
+        if cx.staged.run(move |staged| staged.stage_stream(&batch, &owned)).await? {
+            tell_rogues(cx).await?;
+        }
         cx.stream.passed(position.0, markers);
         stream.acknowledge(position);
     }
@@ -54,25 +57,28 @@ async fn lost(cx: &Context, error: capture::Error) -> Result<()> {
     Err(error.into())
 }
 
-async fn rogues(cx: &Context, foreign: &BTreeMap<String, Foreign>) -> Result<()> {
-    for (shop, writes) in foreign {
-        let Some(mark) = cx.owned.mark(shop) else { continue };
-        if writes.order <= mark || cx.without.has("rogue_watch") {
-            continue;
+async fn tell_rogues(cx: &Context) -> Result<()> {
+    for rogue in cx.staged.run(Staged::rogues).await? {
+        if !cx.without.has("rogue_watch") {
+            tell(cx, &rogue).await?;
         }
-        let Ok(shop) = ShopId::parse(shop) else { continue };
-        let what = format!("{} rows of the legacy changed behind the fence, first {}", writes.changes, writes.first);
-        let finding = Finding {
-            shop: shop.clone(),
-            class: "rogue_watch".into(),
-            kind: Kind::Shop,
-            origin: Origin::new(format!("tx:{}", writes.order)),
-            detail: Record::default().with("what", what),
-        };
-        cx.findings.note(&shop);
-        cx.store.open_finding(finding).await?;
+        cx.staged.run(move |staged| staged.rogue_is_told(&rogue)).await?;
     }
     Ok(())
+}
+
+async fn tell(cx: &Context, rogue: &Rogue) -> Result<()> {
+    let Ok(shop) = ShopId::parse(&rogue.shop) else { return Ok(()) };
+    let what = format!("{} rows of the legacy changed behind the fence, first {}", rogue.changes, rogue.first);
+    cx.findings.note(&shop);
+    let finding = Finding {
+        shop,
+        class: "rogue_watch".into(),
+        kind: Kind::Shop,
+        origin: Origin::new(format!("tx:{}", rogue.order)),
+        detail: Record::default().with("what", what),
+    };
+    Ok(cx.store.open_finding(finding).await?)
 }
 
 /// An unknown schema change stops every shop that has rows in the table.

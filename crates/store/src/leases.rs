@@ -44,6 +44,17 @@ impl Store {
         .await
     }
 
+    /// Takes the lease from whoever has it: what that one still records is refused from now on.
+    pub async fn seize_lease(&self, name: &str, holder: &str, until: Timestamp) -> Result<()> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        self.write(Door::Control, move |connection| {
+            let sql = "insert into lease (name, holder, until_at) values (?1, ?2, ?3)
+                       on conflict (name) do update set holder = excluded.holder, until_at = excluded.until_at";
+            sql::execute(connection, WRITE, sql, params![name, holder, until.0]).map(drop)
+        })
+        .await
+    }
+
     /// Renews the lease if `holder` has it still; false where another took it since, even if it let go again: what
     /// the first holder knows may be old.
     pub async fn renew_lease(&self, name: &str, holder: &str, until: Timestamp) -> Result<bool> {

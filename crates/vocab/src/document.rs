@@ -50,6 +50,13 @@ impl Record {
         }
     }
 
+    pub fn bool(&self, name: &str) -> Option<bool> {
+        match self.get(name) {
+            Some(Node::Bool(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
     /// The elements of a list; empty where it is absent or no list.
     pub fn list(&self, name: &str) -> &[Node] {
         match self.get(name) {

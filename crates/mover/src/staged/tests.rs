@@ -3,6 +3,7 @@
 use super::{Chunk, Dirty, Ledger, Staged};
 use capture::{Cut, Position, Transaction, Tx};
 use mapping::{Anchor, Rows};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use vocab::id::{Seq, ShopId};
@@ -97,6 +98,11 @@ fn transaction(order: u64, changes: Vec<Change>) -> Transaction {
     }
 }
 
+/// The backend owns shop 7 since this mark.
+fn owned(mark: u64) -> BTreeMap<String, u64> {
+    BTreeMap::from([("7".to_owned(), mark)])
+}
+
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -106,15 +112,15 @@ impl World {
 
     /// What the source did, in one transaction.
     fn told(&self, order: u64, changes: Vec<Change>) -> &Self {
-        self.staged.stage_stream(&[transaction(order, changes)]).unwrap();
+        self.staged.stage_stream(&[transaction(order, changes)], &BTreeMap::new()).unwrap();
         self
     }
 
     /// What our write-back did, as the stream tells it back.
     fn ours(&self, order: u64, changes: Vec<Change>) -> &Self {
         let applied = Some(Applied { shop: shop("7"), seq: Seq(order) });
-        let foreign = self.staged.stage_stream(&[Transaction { applied, ..transaction(order, changes) }]).unwrap();
-        assert!(foreign.is_empty(), "{foreign:?}");
+        let ours = Transaction { applied, ..transaction(order, changes) };
+        assert!(!self.staged.stage_stream(&[ours], &owned(0)).unwrap());
         self
     }
 
@@ -229,11 +235,27 @@ fn a_truncated_table_is_empty_and_its_aggregates_are_derived_again() {
     let world = World::new();
     world.told(5, vec![basket(1, "A", Some("x"), 0), inside(10, 1, 2), inside(11, 1, 3)]).clean();
     let emptied = vec![INSIDE];
-    let foreign =
-        world.staged.stage_stream(&[Transaction { emptied, ..transaction(6, vec![inside(12, 1, 9)]) }]).unwrap();
-    assert_eq!(foreign["7"].changes, 3);
+    let transaction = Transaction { emptied, ..transaction(6, vec![inside(12, 1, 9)]) };
+    assert!(world.staged.stage_stream(&[transaction], &owned(5)).unwrap());
+    assert_eq!(world.staged.rogues().unwrap()[0].changes, 3);
     world.check("now A x Int(9)");
     assert_eq!(world.dirty().len(), 1);
+}
+
+#[test]
+fn a_rogue_is_remembered_until_somebody_has_told_of_it() {
+    let world = World::new();
+    world.told(5, vec![basket(1, "A", Some("x"), 0)]);
+    let stage = |order, state| {
+        let transaction = transaction(order, vec![basket(1, state, Some("x"), 0)]);
+        world.staged.stage_stream(&[transaction], &owned(6)).unwrap()
+    };
+    assert!(!stage(6, "B"), "at the mark it is no rogue's");
+    assert!(stage(7, "C") && stage(8, "A"));
+    let rogues = open(&world.folder).rogues().unwrap();
+    assert_eq!(rogues.iter().map(|rogue| (rogue.order, rogue.changes)).collect::<Vec<_>>(), [(7, 1), (8, 1)]);
+    world.staged.rogue_is_told(&rogues[0]).unwrap();
+    assert_eq!(world.staged.rogues().unwrap(), rogues[1..]);
 }
 
 #[test]

@@ -23,13 +23,14 @@ pub(crate) struct Chunk {
     pub(crate) last: bool,
 }
 
-/// Rows whose moved cells somebody else than our write-back changed.
-#[derive(Debug, Clone)]
-pub(crate) struct Foreign {
-    pub(crate) changes: u64,
-    pub(crate) first: String,
-    /// The last such transaction, in the source's order.
+/// One transaction of somebody else than our write-back that changed moved cells of a shop that the backend owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rogue {
+    pub(crate) shop: String,
     pub(crate) order: u64,
+    pub(crate) changes: u64,
+    /// Table and key of its first row.
+    pub(crate) first: String,
 }
 
 /// What one batch needs at hand while it is written.
@@ -37,18 +38,22 @@ struct Batch<'a> {
     db: &'a Connection,
     inner: &'a Inner,
     generation: i64,
-    foreign: BTreeMap<String, Foreign>,
+    /// The shops that the backend owns, each with the mark of its flip.
+    owned: &'a BTreeMap<String, u64>,
+    rogues: BTreeMap<(String, u64), Rogue>,
 }
 
 impl Staged {
-    /// Stages transactions in commit order and the position they reach. Returns, by shop, what was not ours.
-    pub(crate) fn stage_stream(&self, transactions: &[Transaction]) -> Result<BTreeMap<String, Foreign>> {
-        let Some(last) = transactions.last() else { return Ok(BTreeMap::new()) };
+    /// Stages transactions in commit order and the position they reach. What a rogue wrote behind the mark of an owned
+    /// shop is noted in the same transaction, until somebody has said so ([`Staged::rogue_is_told`]). Whether there was
+    /// any is the answer.
+    pub(crate) fn stage_stream(&self, transactions: &[Transaction], owned: &BTreeMap<String, u64>) -> Result<bool> {
+        let Some(last) = transactions.last() else { return Ok(false) };
         crash::reach(Act::ApplyBatch, Phase::Before);
         let mut writer = self.writer();
         let tx = writer.transaction()?;
         let generation = next_generation(&tx)?;
-        let mut batch = Batch { db: &tx, inner: &self.0, generation, foreign: BTreeMap::new() };
+        let mut batch = Batch { db: &tx, inner: &self.0, generation, owned, rogues: BTreeMap::new() };
         for transaction in transactions {
             for table in &transaction.emptied {
                 batch.empty(*table, &transaction.tx)?;
@@ -57,12 +62,32 @@ impl Staged {
                 batch.stage(change, &transaction.tx, transaction.applied.is_some())?;
             }
         }
-        let foreign = batch.foreign;
+        let rogues = batch.rogues;
+        for rogue in rogues.values() {
+            note_rogue(&tx, rogue)?;
+        }
         set_position(&tx, last.position)?;
         crash::reach(Act::ApplyBatch, Phase::During);
         tx.commit()?;
         crash::reach(Act::ApplyBatch, Phase::After);
-        Ok(foreign)
+        Ok(!rogues.is_empty())
+    }
+
+    /// The rogues that nobody has told of yet.
+    pub(crate) fn rogues(&self) -> Result<Vec<Rogue>> {
+        let reader = self.reader();
+        let mut select = reader.prepare_cached("SELECT shop, tx_order, changes, first FROM rogue")?;
+        let rogue = |row: &rusqlite::Row<'_>| {
+            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            Ok(Rogue { shop: row.get(0)?, order: number(1)?, changes: number(2)?, first: row.get(3)? })
+        };
+        Ok(select.query_map([], rogue)?.collect::<rusqlite::Result<_>>()?)
+    }
+
+    pub(crate) fn rogue_is_told(&self, rogue: &Rogue) -> Result<()> {
+        let key = params![rogue.shop, signed(rogue.order)];
+        self.writer().execute("DELETE FROM rogue WHERE shop = ?1 AND tx_order = ?2", key)?;
+        Ok(())
     }
 
     /// Stages a chunk whose marker the stream has passed, and how far the copy of that table has come.
@@ -115,7 +140,7 @@ impl Batch<'_> {
         if ours || !self.moved(change.table, old.as_ref().and_then(|row| row.cells.as_deref()), new.as_deref()) {
             return Ok(());
         }
-        self.note_foreign(change, shop.as_deref(), tx);
+        self.note_rogue(change, shop.as_deref(), tx);
         for cells in [old.and_then(|row| row.cells), new].into_iter().flatten() {
             if let Some(row) = whole(cells) {
                 self.dirty(change.table, &row, shop.as_deref())?;
@@ -146,16 +171,16 @@ impl Batch<'_> {
             .any(|(column, (old, new))| matches!(column.usage, Use::Moved | Use::Touch) && old != new)
     }
 
-    fn note_foreign(&mut self, change: &Change, shop: Option<&str>, tx: &Tx) {
-        let Some(shop) = shop else { return };
+    fn note_rogue(&mut self, change: &Change, shop: Option<&str>, tx: &Tx) {
+        let Some(shop) = shop.filter(|shop| self.owned.get(*shop).is_some_and(|mark| tx.order > *mark)) else { return };
         let table = &self.inner.mapping.tables()[change.table].name;
-        let entry = self.foreign.entry(shop.to_owned()).or_insert_with(|| Foreign {
+        let rogue = self.rogues.entry((shop.to_owned(), tx.order)).or_insert_with(|| Rogue {
+            shop: shop.to_owned(),
+            order: tx.order,
             changes: 0,
             first: format!("{table} {:?}", change.key.0),
-            order: tx.order,
         });
-        entry.changes += 1;
-        entry.order = tx.order;
+        rogue.changes += 1;
     }
 
     fn dirty(&self, table: TableNo, row: &Row, shop: Option<&str>) -> Result<()> {
@@ -208,6 +233,16 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+fn note_rogue(db: &Connection, rogue: &Rogue) -> Result<()> {
+    let cells = params![rogue.shop, signed(rogue.order), signed(rogue.changes), rogue.first];
+    db.prepare_cached(
+        "INSERT INTO rogue(shop, tx_order, changes, first) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT(shop, tx_order) DO UPDATE SET changes = excluded.changes",
+    )?
+    .execute(cells)?;
+    Ok(())
 }
 
 /// Cells that the stream did not tell are the ones that were there.

@@ -220,6 +220,10 @@ async fn a_lease_is_its_holders_until_it_ends_or_is_dropped() {
     assert!(!take("a", 16).await);
     bench.store.drop_lease("mover", "b").await.unwrap();
     assert!(take("a", 16).await);
+    bench.store.seize_lease("mover", "b", Timestamp(30)).await.unwrap();
+    assert!(!take("a", 29).await);
+    let late = bench.store.under_lease("mover", "a").record_step(bench.step("flip", 2)).await;
+    assert!(matches!(late, Err(store::Error::LeaseLost(_))));
 }
 
 #[tokio::test]
