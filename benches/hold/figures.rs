@@ -1,8 +1,9 @@
 //! From step records and answered writes to a table.
 //!
-//! A hold lasts from the moment every seam was told (the record `hold` done) to the end of its release. A step lasts
-//! from its intent to its outcome. Before the first of them lies the wait for what the seams forwarded and for open work
-//! at the source (`quiet`); what is left of the hold lies between the steps (`between`): looks, and further waits.
+//! A hold lasts from the record that says it is wanted (the intent of `hold`) to the end of its release, as in a demo's
+//! report. A step lasts from its intent to its outcome. Between the first of them, which tells the seams, and the next
+//! lies the wait for what they forwarded and for open work at the source (`quiet`); what is left of the hold lies between
+//! the other steps (`between`): looks, and further waits.
 
 use crate::load::Writes;
 use cutover::record::{Phase, StepName};
@@ -12,7 +13,8 @@ use store::RecordedStep;
 use vocab::id::Direction;
 
 /// The steps of a hold, in their order; `unfence` is part of the way back.
-const STEPS: [StepName; 8] = [
+const STEPS: [StepName; 9] = [
+    StepName::Hold,
     StepName::Drain,
     StepName::Fence,
     StepName::Mark,
@@ -38,38 +40,47 @@ pub struct Hold {
 /// Every hold that ended, in their order.
 pub fn holds(records: &[RecordedStep]) -> Vec<Hold> {
     let mut holds = Vec::new();
-    let (mut open, mut intended): (Option<Hold>, i64) = (None, 0);
+    // The hold under way, when its newest step was wanted, and when its newest step had ended.
+    let mut open: Option<(Hold, i64, i64)> = None;
     for recorded in records {
         let Some(record) = mover::from_stored(recorded) else { continue };
         let at = recorded.step.at.0;
+        if record.step == StepName::Hold && record.phase == Phase::Intent {
+            open = Some((Hold::begin(record.direction, at), at, at));
+            continue;
+        }
+        let Some((hold, intended, ended)) = &mut open else { continue };
         if record.phase == Phase::Intent {
-            intended = at;
-            if let Some(hold) = open.as_mut().filter(|hold| hold.steps.is_empty()) {
-                hold.quiet_us = at - hold.began_us;
+            if hold.has_only(StepName::Hold) {
+                hold.quiet_us = at - *ended;
             }
+            *intended = at;
             continue;
         }
-        if record.step == StepName::Hold {
-            let (direction, steps) = (record.direction, BTreeMap::new());
-            let given_up = None;
-            open = Some(Hold { direction, began_us: at, ended_us: at, quiet_us: 0, steps, held: 0, given_up });
-            continue;
-        }
-        let Some(hold) = &mut open else { continue };
-        *hold.steps.entry(record.step).or_insert(0) += at - intended;
+        *hold.steps.entry(record.step).or_insert(0) += at - *intended;
+        *ended = at;
         if record.step == StepName::Abort {
             hold.given_up = Some(record.reason.map_or_else(|| "unknown".to_owned(), |reason| reason.code()));
         }
         if record.step == StepName::Release && record.phase == Phase::Done {
             hold.ended_us = at;
             hold.held = recorded.step.detail.int("held").unwrap_or(0);
-            holds.extend(open.take());
+            holds.extend(open.take().map(|(hold, ..)| hold));
         }
     }
     holds
 }
 
 impl Hold {
+    const fn begin(direction: Direction, at: i64) -> Self {
+        let steps = BTreeMap::new();
+        Self { direction, began_us: at, ended_us: at, quiet_us: 0, steps, held: 0, given_up: None }
+    }
+
+    fn has_only(&self, step: StepName) -> bool {
+        self.steps.keys().eq([&step])
+    }
+
     const fn total_us(&self) -> i64 {
         self.ended_us - self.began_us
     }
@@ -97,7 +108,11 @@ pub struct Case {
     failed: u64,
     left_out: u64,
     lines: Vec<String>,
+    /// Ways on which no hold ended with a flip.
+    stuck: Vec<&'static str>,
 }
+
+const WAYS: [(Direction, &str); 2] = [(Direction::ToBackend, "there"), (Direction::ToLegacy, "back")];
 
 pub fn heading() -> String {
     let mut columns = vec!["rows", "legacy", "writes/s", "way", "holds", "given up", "held", "p50", "p99", "max"];
@@ -113,10 +128,22 @@ impl Case {
     pub fn new(rows: u32, asked: u32, lean: bool, elapsed: Duration, holds: Vec<Hold>, writes: &Writes) -> Self {
         let answered = u64::try_from(writes.answered.len()).unwrap_or(u64::MAX);
         let served = answered * 1_000 / u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
-        let ways = [(Direction::ToBackend, "there"), (Direction::ToLegacy, "back")];
-        let lines = ways.map(|(direction, way)| line(way, direction, &holds, writes));
+        let lines = WAYS.map(|(direction, way)| line(way, direction, &holds, writes)).into();
+        let flipped = |way: Direction| holds.iter().any(|hold| hold.direction == way && hold.given_up.is_none());
+        let stuck = WAYS.into_iter().filter(|(way, _)| !flipped(*way)).map(|(_, name)| name).collect();
         let legacy = if lean { "lean" } else { "kios" };
-        Self { rows, legacy, asked, served, failed: writes.failed, left_out: writes.left_out, lines: lines.into() }
+        Self { rows, legacy, asked, served, failed: writes.failed, left_out: writes.left_out, lines, stuck }
+    }
+
+    /// Why this case measured nothing that could stand in a table: a way without a flip, a writer without its answer.
+    pub fn wrong(&self) -> Vec<String> {
+        let case = format!("{} rows, {} writes/s", self.rows, self.asked);
+        let mut wrong: Vec<String> =
+            self.stuck.iter().map(|way| format!("{case}, {way}: no hold ended with a flip")).collect();
+        if self.failed > 0 {
+            wrong.push(format!("{case}: {} writes failed", self.failed));
+        }
+        wrong
     }
 
     pub fn to_text(&self) -> String {

@@ -1,5 +1,5 @@
-//! Chores of this workspace: `cargo xtask checks [ISSUE[.LINE]]`, and what some of those checks say of a demo's report:
-//! `cargo xtask flips REPORT…`, `cargo xtask entities REPORT…`.
+//! Chores of this workspace: `cargo xtask checks [ISSUE[.LINE]]`, and what some of those checks say of a demo's report or
+//! work folder: `cargo xtask flips REPORT…`, `cargo xtask entities REPORT…`, `cargo xtask products WORK…`.
 //!
 //! Exit status: 0 every check passed, 1 one did not, 2 usage or a file that cannot be read.
 //! Absent on purpose: what a check measures. Each is a command in docs/checks.md that anyone can run by hand.
@@ -8,6 +8,7 @@ mod checks;
 mod decimal;
 mod entities;
 mod flips;
+mod products;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -15,7 +16,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// What is wrong, and the figures in one line.
-type Judge = fn(&Value) -> Result<(Vec<String>, String)>;
+type Verdict = Result<(Vec<String>, String)>;
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
@@ -24,10 +25,11 @@ fn main() -> ExitCode {
     let ran = match words.as_slice() {
         ["checks"] => checks::run(root, ""),
         ["checks", which] => checks::run(root, which),
-        ["flips", reports @ ..] if !reports.is_empty() => judge(reports, flips::check),
-        ["entities", reports @ ..] if !reports.is_empty() => judge(reports, entities::check),
+        ["flips", reports @ ..] if !reports.is_empty() => judge(reports, |path| flips::check(&report(path)?)),
+        ["entities", reports @ ..] if !reports.is_empty() => judge(reports, |path| entities::check(&report(path)?)),
+        ["products", folders @ ..] if !folders.is_empty() => judge(folders, products::check),
         _ => {
-            eprintln!("usage: cargo xtask checks [ISSUE[.LINE]] | flips REPORT… | entities REPORT…");
+            eprintln!("usage: cargo xtask checks [ISSUE[.LINE]] | flips REPORT… | entities REPORT… | products WORK…");
             return ExitCode::from(2);
         }
     };
@@ -41,14 +43,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what is wrong with the reports, then their figures in one line; answers whether nothing is.
+/// Prints what is wrong with each, then their figures in one line; answers whether nothing is.
 #[expect(clippy::print_stdout, reason = "these lines are what was asked for")]
-fn judge(paths: &[&str], check: Judge) -> Result<bool> {
+fn judge(paths: &[&str], check: impl Fn(&Path) -> Verdict) -> Result<bool> {
     let (mut right, mut all) = (true, Vec::new());
     for path in paths {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
-        let report = serde_json::from_str(&text).with_context(|| format!("{path} is no JSON"))?;
-        let (wrong, figures) = check(&report).with_context(|| format!("reading {path}"))?;
+        let (wrong, figures) = check(Path::new(path)).with_context(|| format!("reading {path}"))?;
         for what in &wrong {
             println!("{path}: {what}");
         }
@@ -57,4 +57,8 @@ fn judge(paths: &[&str], check: Judge) -> Result<bool> {
     }
     println!("{}", all.join("; "));
     Ok(right)
+}
+
+fn report(path: &Path) -> Result<Value> {
+    serde_json::from_str(&std::fs::read_to_string(path)?).context("this is no JSON")
 }

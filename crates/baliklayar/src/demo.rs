@@ -63,8 +63,8 @@ pub struct Args {
     #[arg(long)]
     json: Option<String>,
     /// Seed a fault; the run is then not clean and names who noticed
-    #[arg(long)]
-    fault: Option<String>,
+    #[arg(long, value_parser = Fault::parse)]
+    fault: Option<Fault>,
     /// Take a detector away
     #[arg(long)]
     without: Vec<String>,
@@ -110,7 +110,10 @@ pub async fn run(args: Args) -> Result<Exit> {
     if args.list_faults {
         return list(Fault::ALL.iter().map(|fault| format!("{:22} {}", fault.name(), fault.detectors())));
     }
-    let fault = args.fault.as_deref().map(Fault::parse).transpose()?;
+    let fault = args.fault;
+    if let Some(path) = args.json.as_deref().filter(|path| *path != "-") {
+        must_be_writable(path)?;
+    }
     eprintln!(
         "baliklayar demo: {} shops, {} shoppers, seed {}, legacy on {}",
         args.shops,
@@ -129,12 +132,15 @@ pub async fn run(args: Args) -> Result<Exit> {
     stage.play(&args, fault).await
 }
 
-#[expect(clippy::print_stdout, reason = "what was asked for")]
 fn list(lines: impl Iterator<Item = String>) -> Result<Exit> {
-    for line in lines {
-        println!("{line}");
-    }
+    crate::print(&lines.collect::<Vec<_>>().join("\n"));
     Ok(Exit::Clean)
+}
+
+/// A report that cannot be written is better known before the minute than after it.
+fn must_be_writable(path: &str) -> Result<()> {
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    opened.map(drop).map_err(|error| Missing::of(format!("the report cannot be written to {path}: {error}")))
 }
 
 /// A plan whose mapping does not compile is an outcome of the demo (a column was dropped), not a failure of the world.

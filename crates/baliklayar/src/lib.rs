@@ -69,12 +69,18 @@ pub fn run() -> ExitCode {
 
 async fn perform(command: Command) -> anyhow::Result<Exit> {
     match command {
-        Command::Demo(args) => demo::run(*args).await,
+        Command::Demo(args) => Box::pin(demo::run(*args)).await,
         Command::Move(args) => moving::run(args).await,
         Command::Serving(args) => serving::run(args).await.map(|()| Exit::Clean),
         Command::Legacy { args } => in_thread(move || demo_legacy::run(args)).await,
         Command::Shoppers { args } => in_thread(move || demo_shoppers::run(args)).await,
     }
+}
+
+/// Prints what was asked for. Whoever has stopped reading has seen enough.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 /// The legacy and the shoppers are programs of their own, with runtimes of their own.

@@ -1,9 +1,11 @@
 //! `move`: plans, wishes and looks. It acts on nothing itself: what it writes are wishes, and the mover makes them true.
 
 use crate::exit::Exit;
+use crate::print;
 use anyhow::{Context, Result, bail};
 use capture::Source;
 use clap::Subcommand;
+use cutover::state::State;
 use mapping::{Gather, Mapping};
 use mover::{Links, Setup, Verb, Without};
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Plan, PlanFile, PlannedShop, Store, Wish};
 use vocab::document::Record;
-use vocab::id::{Kind, Part, ShopId, Side};
+use vocab::id::{Direction, Kind, Part, ShopId, Side};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -277,17 +279,22 @@ async fn wish(args: &Args, store: &Store, verb: Verb, shops: &[ShopId]) -> Resul
     Ok(Exit::Clean)
 }
 
-async fn release_all(args: &Args, store: Store) -> Result<Exit> {
+/// Ends every hold of the shops of a work folder; whoever moves them meanwhile loses the mover's lease.
+pub async fn release(store: Store, work: &Path) -> Result<Vec<ShopId>> {
     let setup = Setup {
         store,
-        work: args.work.clone(),
+        work: work.to_owned(),
         links: Links::default(),
         clock: crate::serving::clock(),
         without: Without::default(),
         fault: None,
         holder: format!("release-all-{}", std::process::id()),
     };
-    let released = mover::release_all(setup).await?;
+    Ok(mover::release_all(setup).await?)
+}
+
+async fn release_all(args: &Args, store: Store) -> Result<Exit> {
+    let released = release(store, &args.work).await?;
     let names: Vec<&str> = released.iter().map(ShopId::as_str).collect();
     say(
         args,
@@ -303,9 +310,8 @@ async fn status(args: &Args, store: &Store, only: &[ShopId]) -> Result<Exit> {
     let board = mover::status(store).await?;
     let mut rows = Vec::new();
     for planned in &plan.shops {
-        let Some(head) = store.head(&planned.shop).await? else { continue };
         if only.is_empty() || only.contains(&planned.shop) {
-            rows.push(row(store, &board, &planned.shop, &head).await?);
+            rows.push(row(store, &board, &planned.shop).await?);
         }
     }
     let progress = crate::count::count(store, &plan).await?;
@@ -323,8 +329,9 @@ async fn status(args: &Args, store: &Store, only: &[ShopId]) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
-async fn row(store: &Store, board: &Record, shop: &ShopId, head: &store::Head) -> Result<Value> {
-    let seen = board.record(shop.as_str()).cloned().unwrap_or_default();
+async fn row(store: &Store, board: &Record, shop: &ShopId) -> Result<Value> {
+    let (head, stands) = mover::stands(store, shop).await?;
+    let seen = board.record(shop.as_str()).filter(|seen| is_of_now(seen, &head, stands)).cloned().unwrap_or_default();
     let counts = store.finding_counts(shop).await?;
     let (open, accepted) =
         counts.iter().fold((0, 0), |(open, accepted), count| (open + count.open, accepted + count.accepted));
@@ -333,16 +340,32 @@ async fn row(store: &Store, board: &Record, shop: &ShopId, head: &store::Head) -
         "shop": shop.as_str(),
         "owner": head.owner.name(),
         "epoch": head.epoch.0,
-        "state": seen.text("state").unwrap_or("planned"),
+        "state": seen.text("state").unwrap_or(stands.name()),
         "stopped": seen.text("stopped"),
         "waits_for": seen.text("waits_for"),
         "reads": {},
         "lag_us": seen.int("lag_us"),
         "dirty": seen.int("dirty").unwrap_or(0),
         "findings": {"open": open, "accepted": accepted},
-        "rollback": {"ready": head.owner == Side::Backend && seen.text("state") == Some("soaking") && debt == 0,
+        "rollback": {"ready": may_go_back(&seen, stands),
                      "would_lose": debt, "debt": debt},
     }))
+}
+
+/// Whether nothing keeps a shop from going back, as far as the mover has looked.
+fn may_go_back(seen: &Record, stands: State) -> bool {
+    let looked = seen.get("state").is_some() && seen.text("stopped").is_none();
+    stands == State::Soaking && looked && seen.text("back_waits_for").is_none()
+}
+
+/// What the mover wrote down a moment ago counts only where the records have not gone on since. That a shop is ready
+/// is measured and in no record.
+fn is_of_now(seen: &Record, head: &store::Head, state: State) -> bool {
+    let said = seen.text("state");
+    let ready = (state == State::Tracking && said == Some(State::Ready(Direction::ToBackend).name()))
+        || (state == State::Soaking && said == Some(State::Ready(Direction::ToLegacy).name()));
+    let same = ready || said == Some(state.name());
+    same && seen.int("epoch").and_then(|epoch| u64::try_from(epoch).ok()) == Some(head.epoch.0)
 }
 
 fn table(rows: &[Value]) -> String {
@@ -389,9 +412,4 @@ fn refuse(code: &str, why: &str) -> Result<Exit> {
 
 fn say(args: &Args, machine: &Value, people: &str) {
     print(&if args.json { machine.to_string() } else { people.to_owned() });
-}
-
-#[expect(clippy::print_stdout, reason = "what was asked for")]
-fn print(text: &str) {
-    println!("{text}");
 }

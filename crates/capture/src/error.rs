@@ -7,7 +7,8 @@ use vocab::row::{Cell, RowKey, TableNo};
 /// The world failed, or the source is not what was declared. `act` names what was tried.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("`{0}` is no source: postgres://… or sqlite:PATH")]
+    /// Why only: an address may have a password in it.
+    #[error("the source's address is none (postgres://USER:PASSWORD@HOST/DATABASE or sqlite:PATH): {0}")]
     Url(String),
     #[error("`{0}` cannot name a capture: 1 to 40 of a-z 0-9 _")]
     CaptureName(String),

@@ -36,9 +36,14 @@ pub(crate) struct Postgres {
     sessions: Arc<Sessions>,
 }
 
+/// Why an address cannot be read, without the address.
+fn reason(error: &tokio_postgres::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
 impl Postgres {
     pub async fn connect(url: &str, declared: Declared, name: &str) -> Result<Self> {
-        let config: Config = url.parse().map_err(|_| Error::Url(url.to_owned()))?;
+        let config: Config = url.parse().map_err(|error: tokio_postgres::Error| Error::Url(reason(&error)))?;
         let sessions = Arc::new(Sessions::new(config));
         let number = "select oid from pg_database where datname = current_database()";
         let rows = sessions.rows("connect to", number).await?;

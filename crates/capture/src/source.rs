@@ -62,7 +62,7 @@ impl Source {
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Engine::Postgres(Box::new(Postgres::connect(url, declared, name).await?))
         } else {
-            return Err(Error::Url(url.to_owned()));
+            return Err(Error::Url("it begins with neither".to_owned()));
         };
         Ok(Self { engine: Arc::new(engine) })
     }
@@ -213,10 +213,12 @@ impl Source {
         }
     }
 
-    /// Opens a shop's fence. A later `fence` of the same epoch, a lost one's late arrival, is refused.
-    pub async fn unfence(&self, shop: &ShopId, epoch: Epoch) -> Result<()> {
+    /// Opens a shop's fence. A later `fence` of the same epoch, a lost one's late arrival, is refused. Where a writer
+    /// holds a fence that is open, it is not waited for longer than `wait`: longer than any fence of this epoch that
+    /// may still be under way.
+    pub async fn unfence(&self, shop: &ShopId, epoch: Epoch, wait: Duration) -> Result<()> {
         match &*self.engine {
-            Engine::Postgres(postgres) => postgres.unfence(shop, epoch).await,
+            Engine::Postgres(postgres) => postgres.unfence(shop, epoch, wait).await,
             Engine::Sqlite(sqlite) => sqlite.unfence(shop, epoch).await,
         }
     }
@@ -239,7 +241,8 @@ impl Source {
     }
 
     /// Writes facts of one shop back, in the order given, in one transaction of the source; facts that are there
-    /// already are left out. Answers with the last one that is there now.
+    /// already are left out. Answers with the last one that is there now: not the last of these where some of what one
+    /// was made from is there already.
     pub async fn write_back(&self, shop: &ShopId, facts: &[WriteBack]) -> Result<Seq, WriteBackError> {
         match &*self.engine {
             Engine::Postgres(postgres) => postgres.write_back(shop, facts).await,
@@ -324,13 +327,12 @@ impl Reader {
         }
     }
 
-    /// Runs hand-written SQL; every cell comes as text, none for NULL. In the SQL `:shop` stands for the shop as a
-    /// text literal, and `:keys(EXPRESSION)` for the condition that the expression is among `keys`, or, without
-    /// keys, for one that always holds.
-    pub async fn total(&mut self, sql: &str, shop: &str, keys: Option<&[String]>) -> Result<Vec<Vec<Option<String>>>> {
+    /// Runs hand-written SQL; every cell comes as text, none for NULL. In the SQL each name of `texts` stands for its
+    /// text as a literal; one is put in after the other.
+    pub async fn total(&mut self, sql: &str, texts: &[(&str, &str)]) -> Result<Vec<Vec<Option<String>>>> {
         match &mut self.engine {
-            ReaderEngine::Postgres(reader) => reader.total(sql, shop, keys).await,
-            ReaderEngine::Sqlite(reader) => reader.total(sql, shop, keys).await,
+            ReaderEngine::Postgres(reader) => reader.total(sql, texts).await,
+            ReaderEngine::Sqlite(reader) => reader.total(sql, texts).await,
         }
     }
 }

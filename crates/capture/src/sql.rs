@@ -220,44 +220,9 @@ pub(crate) fn rows_where(
     )
 }
 
-/// Puts the shop and the keys into hand-written SQL: `:shop`, `:keys(EXPRESSION)`.
-pub(crate) fn total(dialect: Dialect, sql: &str, shop: &str, keys: Option<&[String]>) -> String {
-    let sql = sql.replace(":shop", &text(dialect, shop));
-    let mut out = String::with_capacity(sql.len());
-    let mut rest = sql.as_str();
-    while let Some(at) = rest.find(":keys(") {
-        let inside = &rest[at + ":keys(".len()..];
-        let Some(end) = closing(inside) else { break };
-        out.push_str(&rest[..at]);
-        out.push_str(&among(dialect, &inside[..end], keys));
-        rest = &inside[end + 1..];
-    }
-    out.push_str(rest);
-    out
-}
-
-fn among(dialect: Dialect, expression: &str, keys: Option<&[String]>) -> String {
-    match keys {
-        None => "(1 = 1)".to_owned(),
-        Some([]) => "(1 = 0)".to_owned(),
-        Some(keys) => {
-            let keys: Vec<_> = keys.iter().map(|key| text(dialect, key)).collect();
-            format!("({expression} in ({}))", keys.join(", "))
-        }
-    }
-}
-
-/// Where the parenthesis that is open at the start closes.
-fn closing(text: &str) -> Option<usize> {
-    let mut depth = 1u32;
-    text.char_indices().find_map(|(at, letter)| {
-        match letter {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            _ => {}
-        }
-        (depth == 0).then_some(at)
-    })
+/// Puts texts into hand-written SQL, each as a literal in the place of its name, one name after the other.
+pub(crate) fn with_texts(dialect: Dialect, sql: &str, texts: &[(&str, &str)]) -> String {
+    texts.iter().fold(sql.to_owned(), |sql, (name, value)| sql.replace(name, &text(dialect, value)))
 }
 
 /// A name of at most 63 bytes for an object of ours that serves one table; the number makes it unique.

@@ -15,6 +15,8 @@ pub struct Transaction {
     pub changes: Vec<Change>,
     pub markers: Vec<Marker>,
     /// Our own write-back: staged and compared, never derived.
+    pub ours: bool,
+    /// How far write-back is with it. On SQLite told by the first transaction of a write-back that is told in several.
     pub applied: Option<Applied>,
     /// By the source's clock; SQLite: to the millisecond.
     pub committed_at: Option<Timestamp>,

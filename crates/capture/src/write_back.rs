@@ -8,11 +8,22 @@ use vocab::row::{Cell, ColumnNo, Edit, Row, RowKey, TableNo};
 /// One fact's edits. All facts of one call are one transaction of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteBack {
+    /// What it was made from follows this fact: if a later one is there already, none of the call is written.
+    pub after: Seq,
     pub seq: Seq,
     /// In this order.
     pub edits: Vec<Edit>,
     /// Read again after the edits, in the same transaction; a difference rolls everything back.
     pub expect: Vec<Expect>,
+}
+
+/// The last of facts that are not in the source, whose last one there is `before`; none where there is nothing to
+/// write, or where one of them was made from facts of which some are there: it would count them twice.
+pub(crate) fn last_to_write(new: &[&WriteBack], before: Seq) -> Option<Seq> {
+    if new.iter().any(|fact| fact.after < before) {
+        return None;
+    }
+    new.iter().map(|fact| fact.seq).max()
 }
 
 /// Cells as they must stand after a fact's edits.

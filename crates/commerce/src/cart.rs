@@ -126,9 +126,7 @@ impl Cart {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         self.must_be_open()?;
-        for (index, line) in wanted.iter().enumerate() {
-            catalogue.on_sale(index, line)?;
-        }
+        catalogue.all_on_sale(wanted)?;
         let existing: Vec<_> = self.lines.iter().map(|line| (&line.wanted.product, &line.identity)).collect();
         let identities = lines::identities(&existing, wanted, line_ids)?;
         let lines = identities.into_iter().zip(wanted);
@@ -152,7 +150,9 @@ impl Cart {
         Ok(Self { state, changed_at: now, ..self.clone() })
     }
 
-    fn must_be_open(&self) -> Result<(), Refusal> {
+    /// # Errors
+    /// `not_found` if it is no longer open.
+    pub fn must_be_open(&self) -> Result<(), Refusal> {
         if self.is_open() {
             return Ok(());
         }

@@ -37,6 +37,12 @@ impl Catalogue {
         })
     }
 
+    /// # Errors
+    /// As for `on_sale`, of the first line that is not.
+    pub fn all_on_sale(&self, wanted: &[Wanted]) -> Result<(), Refusal> {
+        wanted.iter().enumerate().try_for_each(|(index, line)| self.on_sale(index, line).map(drop))
+    }
+
     /// How the stock moves when so many units of these products come back (or go, if negative), by variant.
     ///
     /// # Errors

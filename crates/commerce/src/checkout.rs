@@ -254,7 +254,9 @@ impl Checkout {
         self.lines.iter().map(move |line| (&line.product, sign * i64::from(line.quantity)))
     }
 
-    fn must_be_open(&self) -> Result<(), Refusal> {
+    /// # Errors
+    /// `checkout_closed`, `checkout_in_progress`.
+    pub fn must_be_open(&self) -> Result<(), Refusal> {
         match self.state {
             State::Open => Ok(()),
             State::Paying(_) => Err(Refusal::new("checkout_in_progress", Retry::Later, "the payment is under way")),

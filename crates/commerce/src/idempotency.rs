@@ -91,9 +91,11 @@ impl Recorded {
         })
     }
 
-    /// Was it the same request? Compared without regard to case: a legacy may keep hex in capitals.
-    pub fn is_of(&self, body: &str) -> bool {
-        self.body.eq_ignore_ascii_case(body)
+    /// Was it the same request: these bytes, about the resource that it names? A resource of another kind than the
+    /// result's is named by the bytes. They are compared without regard to case: a legacy may keep hex in capitals.
+    pub fn is_of(&self, body: &str, named: Option<&(Kind, PublicId)>) -> bool {
+        let same = named.is_none_or(|named| named.0 != self.result.0 || *named == self.result);
+        same && self.body.eq_ignore_ascii_case(body)
     }
 
     pub const fn status(&self) -> u16 {
@@ -139,7 +141,17 @@ mod tests {
         let document = recorded.document().with("origin", "idem:1:checkout.create:k-1");
         assert_eq!(Recorded::from_document(&document).map(|back| back.document()), Ok(document));
         assert_eq!(recorded.id().as_str(), "checkout.create:k-1");
-        assert!(recorded.is_of("00FF") && !recorded.is_of("00fe"));
+        assert!(recorded.is_of("00FF", None) && !recorded.is_of("00fe", None));
+    }
+
+    #[test]
+    fn the_same_bytes_about_another_resource_are_another_request() {
+        let named = |kind, id: &str| (kind, PublicId::new(id));
+        let recorded = Recorded::new(Operation::CheckoutCancel, "k-1", "00ff", 200, named(Kind::Checkout, "12"));
+        assert!(recorded.is_of("00ff", Some(&named(Kind::Checkout, "12"))));
+        assert!(!recorded.is_of("00ff", Some(&named(Kind::Checkout, "13"))));
+        let converted = Recorded::new(Operation::CheckoutCreate, "k-1", "00ff", 201, named(Kind::Checkout, "12"));
+        assert!(converted.is_of("00ff", Some(&named(Kind::Cart, "3"))));
     }
 
     #[test]

@@ -69,7 +69,9 @@ fn postings(order: &Order) -> Result<Vec<Entry>, money::Error> {
     book.post(total, tax)?;
     let zero = Money::zero(order.currency());
     let (mut adjusted, mut untaxed) = (zero, zero);
-    for adjustment in in_order_of_time(order.adjustments()) {
+    let mut adjustments: Vec<&Adjustment> = order.adjustments().iter().collect();
+    adjustments.sort_by_key(|adjustment| adjustment.place());
+    for adjustment in adjustments {
         let amount = adjustment.amount();
         adjusted = adjusted.plus(amount)?;
         // The one that brings the order to zero takes the tax that rounding left.
@@ -81,17 +83,6 @@ fn postings(order: &Order) -> Result<Vec<Entry>, money::Error> {
         book.post(zero.minus(amount)?, zero.minus(part)?)?;
     }
     Ok(book.entries)
-}
-
-/// Adjustments as they happened. A legacy lists them by key and keeps its instants to the second, so that neither
-/// alone decides.
-fn in_order_of_time(adjustments: &[Adjustment]) -> Vec<&Adjustment> {
-    let mut sorted: Vec<&Adjustment> = adjustments.iter().collect();
-    sorted.sort_by_key(|adjustment| {
-        let id = adjustment.id().as_str();
-        (adjustment.at().0.div_euclid(1_000_000), id.parse::<u64>().ok(), id.to_owned())
-    });
-    sorted
 }
 
 struct Book<'a> {

@@ -17,6 +17,8 @@ use crate::refusal::Refusal;
 use crate::terms::Totals;
 use vocab::id::{Minted, Origin, PublicId, Timestamp};
 
+const SECOND_US: i64 = 1_000_000;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Open,
@@ -159,6 +161,11 @@ impl Adjustment {
         self.at
     }
 
+    /// Where it stands among the adjustments of its order as they happened.
+    pub(crate) fn place(&self) -> (i64, Option<u64>, String) {
+        place(self.at, &self.identity.id)
+    }
+
     pub const fn line(&self) -> Option<&PublicId> {
         self.line.as_ref()
     }
@@ -170,6 +177,11 @@ impl Adjustment {
     pub const fn amount(&self) -> Money {
         self.amount
     }
+}
+
+/// A legacy lists adjustments by key and keeps its instants to the second, so that neither alone decides.
+fn place(at: Timestamp, id: &PublicId) -> (i64, Option<u64>, String) {
+    (at.0.div_euclid(SECOND_US), id.as_str().parse().ok(), id.to_string())
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

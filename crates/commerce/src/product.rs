@@ -66,6 +66,9 @@ pub struct Product {
     variant: Variant,
 }
 
+/// The most units that one edit adds or takes away.
+pub const STOCK_DELTA_MAX: i64 = 1_000_000_000;
+
 /// What a seller wants to change, as asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edit {
@@ -113,14 +116,15 @@ impl Product {
     /// meets; whoever commits checks it once more.
     ///
     /// # Errors
-    /// `price_invalid`, `stock_below_zero`.
+    /// `price_invalid`, `stock_below_zero`, `amount_too_large`.
     pub fn edit(&self, edit: Edit, on_hand: i64) -> Result<(Self, Vec<StockChange>), Refusal> {
         let mut product = self.clone();
         if let Some(minor) = edit.price_minor {
             product.variant.price = self.price_of(minor)?;
         }
         let delta = edit.stock_delta.unwrap_or(0);
-        if delta < 0 && on_hand.saturating_add(delta) < 0 {
+        let after = on_hand.checked_add(delta).ok_or_else(|| stock_too_large().at("$.stock_delta"))?;
+        if delta < 0 && after < 0 {
             return Err(stock_below_zero(on_hand));
         }
         let moved = (delta != 0).then(|| StockChange { variant: self.variant.id.clone(), delta });
@@ -141,6 +145,11 @@ impl Product {
 /// More was to be taken off the shelf than lies there.
 pub fn stock_below_zero(on_hand: i64) -> Refusal {
     Refusal::new("stock_below_zero", Retry::Changed, format!("only {on_hand} left")).at("$.stock_delta")
+}
+
+/// More would lie on the shelf than can be counted.
+pub fn stock_too_large() -> Refusal {
+    Refusal::new("amount_too_large", Retry::Changed, "more units than can be counted")
 }
 
 impl Aggregate for Product {
@@ -206,6 +215,8 @@ mod tests {
         let product = Product::from_document(&document("active", 770_000)).expect("live");
         let edit = |price_minor, stock_delta| product.edit(Edit { price_minor, stock_delta }, 3);
         assert_eq!(edit(None, Some(-4)).unwrap_err().code, "stock_below_zero");
+        assert_eq!(edit(None, Some(i64::MAX)).unwrap_err().code, "amount_too_large");
+        assert!(edit(None, Some(i64::MAX - 3)).is_ok());
         assert_eq!(edit(Some(50), None).unwrap_err().code, "price_invalid");
         assert_eq!(edit(Some(0), None).unwrap_err().code, "price_invalid");
         let (after, moved) = edit(Some(880_000), Some(-3)).expect("allowed");

@@ -21,10 +21,6 @@ pub enum Condition {
     FenceTested,
     /// No payment attempt in a state that the new owner could not ask for.
     Payments,
-    /// Room for the log that the source retains, and for our own files.
-    Headroom,
-    /// Plan, verdict and approval are committed.
-    Approved,
     /// Fewer than [`READY_FACTS_LEFT`] facts are not yet in the legacy.
     FactsLeft,
     /// No fact that the legacy cannot express, save those that a policy accepted.
@@ -41,8 +37,6 @@ impl Condition {
             Self::Rehearsed => "rehearsed",
             Self::FenceTested => "fence_tested",
             Self::Payments => "payments",
-            Self::Headroom => "headroom",
-            Self::Approved => "approved",
             Self::FactsLeft => "facts_left",
             Self::Debt => "debt",
         }
@@ -62,8 +56,6 @@ pub struct There {
     pub rehearsed: bool,
     pub fence_tested: bool,
     pub payments_unknown: u64,
-    pub headroom: bool,
-    pub approved: bool,
 }
 
 impl There {
@@ -75,8 +67,6 @@ impl There {
             (self.rehearsed, Condition::Rehearsed),
             (self.fence_tested, Condition::FenceTested),
             (self.payments_unknown == 0, Condition::Payments),
-            (self.headroom, Condition::Headroom),
-            (self.approved, Condition::Approved),
             (self.dirty < READY_DIRTY, Condition::Dirty),
             (lag_fits, Condition::Lag),
         ])

@@ -15,6 +15,7 @@ mod effects;
 mod eval;
 mod expr;
 mod file;
+mod fits;
 mod get;
 mod history;
 mod instant;
@@ -35,6 +36,7 @@ pub use api::{
     RuleNo, Touch,
 };
 pub use diagnostics::Diagnostic;
+pub use fits::Misfit;
 use pattern::IdPattern;
 use program::{Births, From, Program, Trigger};
 use vocab::document::Record;

@@ -8,12 +8,12 @@ use crate::policy::Policy;
 use crate::staged::Staged;
 use crate::totals::Totals;
 use capture::{Marker, Source};
-use mapping::{Loser, Mapping};
+use mapping::Mapping;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Plan, Store};
 use tokio::sync::watch;
-use vocab::id::{Kind, PublicId, ShopId, Timestamp};
+use vocab::id::{ShopId, Timestamp};
 
 /// The clock of this process, handed in.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -45,7 +45,6 @@ pub(crate) struct Context {
     pub(crate) stream: Arc<StreamState>,
     pub(crate) classes: Classes,
     pub(crate) findings: Arc<FindingMemory>,
-    pub(crate) losers: Arc<Losers>,
     pub(crate) owned: Arc<Owned>,
     pub(crate) fault: Arc<Armed>,
 }
@@ -129,34 +128,6 @@ impl FindingMemory {
 
     pub(crate) fn may_have(&self, shop: &ShopId) -> bool {
         lock(&self.0).contains(shop)
-    }
-}
-
-/// Values of derived documents that a rule did not take, for the table of losers.
-#[derive(Default)]
-pub(crate) struct Losers(Mutex<BTreeMap<(ShopId, Kind, PublicId), Vec<Loser>>>);
-
-impl Losers {
-    pub(crate) fn keep(&self, shop: &ShopId, kind: Kind, id: &PublicId, losers: &[Loser]) {
-        let key = (shop.clone(), kind, id.clone());
-        if losers.is_empty() {
-            lock(&self.0).remove(&key);
-        } else {
-            lock(&self.0).insert(key, losers.to_vec());
-        }
-    }
-
-    /// One line per value not taken, as CSV.
-    pub(crate) fn csv(&self) -> String {
-        let mut out = String::from("shop,kind,id,field,value,votes\n");
-        for ((shop, kind, id), losers) in lock(&self.0).iter() {
-            for loser in losers {
-                let value = loser.value.replace('"', "\"\"");
-                let id = id.as_str().replace('"', "\"\"");
-                out.push_str(&format!("{shop},{},\"{id}\",{},\"{value}\",{}\n", kind.name(), loser.field, loser.votes));
-            }
-        }
-        out
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::aggregate::{self, Canonical};
 use crate::context::Context;
 use crate::error::Result;
-use crate::staged::{Dirty, Ledger, Staged};
+use crate::staged::{Dirty, Ledger, Lost, Staged};
 use mapping::{Anchor, Gather, Got, Loser, Mapping, Rows, RuleNo};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -81,8 +81,9 @@ pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<
         if !import(cx, shop, epoch, position, &batch).await? {
             return Ok(derived);
         }
-        let (name, done) = (shop.clone(), batch.into_iter().map(|(dirty, _)| dirty).collect::<Vec<_>>());
-        cx.staged.run(move |staged| staged.settle(Ledger::Derive, &name, &done)).await?;
+        let done: Vec<_> = batch.into_iter().map(|(dirty, derived)| (dirty, lost(derived))).collect();
+        let name = shop.clone();
+        cx.staged.run(move |staged| staged.settle_derived(&name, &done)).await?;
     }
 }
 
@@ -203,7 +204,6 @@ async fn import(cx: &Context, shop: &ShopId, epoch: Epoch, position: u64, batch:
                 if cx.findings.may_have(shop) {
                     cx.store.close_findings(shop, derived.kind, &derived.origin).await?;
                 }
-                keep_losers(cx, shop, derived);
             }
             Outcome::Conflict { held_by } => {
                 let held_by = held_by.map_or_else(|| "an aggregate born here".to_owned(), |origin| origin.to_string());
@@ -242,8 +242,11 @@ async fn open_finding(cx: &Context, shop: &ShopId, derived: &Derived, class: Nam
     Ok(cx.store.open_finding(finding).await?)
 }
 
-fn keep_losers(cx: &Context, shop: &ShopId, derived: &Derived) {
-    if let Meaning::Live { canonical, losers } = &derived.what {
-        cx.losers.keep(shop, derived.kind, &canonical.id, losers);
+fn lost(derived: Derived) -> Option<Lost> {
+    match derived.what {
+        Meaning::Live { canonical, losers } if !losers.is_empty() => {
+            Some(Lost { kind: derived.kind, id: canonical.id, losers })
+        }
+        Meaning::Live { .. } | Meaning::History { .. } | Meaning::Gone | Meaning::Refused { .. } => None,
     }
 }

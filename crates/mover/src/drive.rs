@@ -10,6 +10,7 @@ use crate::staged::Ledger;
 use crate::{derive, observe, perform, reverse, verify};
 use cutover::next::{Observed, Wishes, next, state_now};
 use cutover::progress::{Progress, progress};
+use cutover::ready::Condition;
 use cutover::record::{Head, Phase, Record, StepName};
 use cutover::state::State;
 use cutover::step::{For, Step};
@@ -38,6 +39,8 @@ pub(crate) struct Memory {
     pub(crate) quiet_since: Option<Timestamp>,
     /// The epoch at which this process closed the fence.
     pub(crate) fence: Option<Epoch>,
+    /// The epoch of the last fence that this process could not close: somebody held it for the whole wait.
+    pub(crate) fence_waited: Option<Epoch>,
     /// Another process may have closed it.
     pub(crate) fence_unknown: bool,
     pub(crate) fence_tested: bool,
@@ -102,6 +105,8 @@ pub struct Seen {
     pub findings_open: u64,
     pub facts_left: Option<u64>,
     pub debt: u64,
+    /// What keeps a shop that soaks from going back; none where nothing does.
+    pub back_waits_for: Option<&'static str>,
 }
 
 /// The newest look of every driver, by shop.
@@ -133,7 +138,8 @@ impl Driver {
         let mut memory = Memory { fence_unknown: true, ..Memory::default() };
         // A verification that is on record included the rehearsal.
         memory.rehearsed = records.iter().any(|record| record.step == StepName::Verify && record.phase == Phase::Done);
-        memory.applied = Some(perform::applied_from(&cx, &shop, &records).await?);
+        // A source that does not answer keeps nobody from ending a hold.
+        memory.applied = perform::applied_from(&cx, &shop, &records).await.ok();
         Ok(Self { cx, shop, records, memory, unstored: None, head: None, behind: false, wishes, board })
     }
 
@@ -157,12 +163,7 @@ impl Driver {
             if *what == For::Nothing || (*what == For::Wish && wishes.release_all) {
                 return Ok(());
             }
-            let left = perform::hold_left(&self.memory);
-            let working = self.background(&progress);
-            let worked = match progress.at_rest() {
-                true => working.await?,
-                false => tokio::time::timeout(left, working).await.unwrap_or(Ok(true))?,
-            };
+            let worked = self.work(&progress).await?;
             if worked && (!progress.at_rest() || self.behind) {
                 continue;
             }
@@ -177,15 +178,39 @@ impl Driver {
         }
     }
 
-    /// Looks at everything that the next decision needs. A world that does not answer ends a hold by its deadline.
+    /// Looks at everything that the next decision needs. Inside a hold, a world that fails or does not answer ends it.
     async fn look(&mut self, progress: &Progress) -> Result<Observed> {
         let left = perform::hold_left(&self.memory);
         let looking = observe::look(&self.cx, &self.shop, progress, &mut self.memory);
         if progress.at_rest() {
             return looking.await;
         }
-        let looked = tokio::time::timeout(left, looking).await;
-        looked.unwrap_or_else(|_| Ok(observe::nothing(&self.memory)))
+        match tokio::time::timeout(left, looking).await {
+            Ok(Err(error)) if !matches!(error, Error::LeaseLost) => {
+                tracing::warn!(shop = %self.shop, %error, "a look inside a hold failed");
+                Ok(Observed { hold: None, ..observe::nothing(&self.memory) })
+            }
+            Ok(looked) => looked,
+            Err(_) => Ok(observe::nothing(&self.memory)),
+        }
+    }
+
+    /// What goes on between steps. Inside a hold it ends with it, and fails with the next look.
+    async fn work(&mut self, progress: &Progress) -> Result<bool> {
+        if progress.at_rest() {
+            return self.background(progress).await;
+        }
+        let left = perform::hold_left(&self.memory);
+        match tokio::time::timeout(left, self.background(progress)).await {
+            Ok(Err(error)) if !matches!(error, Error::LeaseLost) => {
+                tracing::warn!(shop = %self.shop, %error, "work inside a hold failed");
+            }
+            Ok(worked) => return worked,
+            Err(_) => {}
+        }
+        // What nobody waits for any more may still have come to pass.
+        self.memory.applied = None;
+        Ok(false)
     }
 
     async fn progress(&mut self) -> Result<Progress> {
@@ -334,6 +359,7 @@ impl Driver {
             findings_open,
             facts_left: observed.back.facts_left,
             debt: observed.back.debt,
+            back_waits_for: observed.back.unmet().map(Condition::name),
         };
         self.board.lock().unwrap_or_else(PoisonError::into_inner).insert(self.shop.clone(), seen);
     }

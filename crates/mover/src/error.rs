@@ -11,8 +11,10 @@ pub enum Error {
     Store(store::Error),
     #[error("the staged rows: {0}")]
     StagedFile(#[from] rusqlite::Error),
-    #[error("the staged rows are damaged: {0}; \
-             move again in a new work folder, from where the shops are now")]
+    #[error(
+        "the staged rows are damaged: {0}; \
+             move again in a new work folder, from where the shops are now"
+    )]
     Staged(&'static str),
     #[error("a task of the mover ended: {0}")]
     Task(&'static str),

@@ -39,6 +39,6 @@ pub use links::{Ask, Links};
 pub use policy::Policy;
 pub use records::from_stored;
 pub use report::{Entity, Sums, entities};
-pub use run::{Setup, compile, release_all, run, status};
+pub use run::{Setup, compile, release_all, run, stands, status};
 pub use totals::Totals;
 pub use wishes::Verb;

@@ -11,7 +11,7 @@ use cutover::progress::Progress;
 use cutover::ready::{Back, There};
 use cutover::state::State;
 use std::time::{Duration, Instant};
-use vocab::id::{Direction, Epoch, Kind, ShopId};
+use vocab::id::{Direction, Epoch, Kind, ShopId, Timestamp};
 
 /// What is known without asking anybody.
 pub(crate) fn nothing(memory: &Memory) -> Observed {
@@ -130,15 +130,30 @@ async fn stopped(cx: &Context, shop: &ShopId) -> Result<Option<vocab::id::Name>>
     Ok(counts.into_iter().find(|count| count.open > 0 && STOPPING.contains(&&*count.class)).map(|count| count.class))
 }
 
-/// Open findings that no policy accepts by class and exact count.
+/// Open findings. What the policy accepts by class and exact count is accepted now, and no longer open.
 pub(crate) async fn findings_open(cx: &Context, shop: &ShopId) -> Result<u64> {
     if !cx.findings.may_have(shop) {
         return Ok(0);
     }
     let accepted = cx.policy.accepted(shop);
-    let counts = cx.store.finding_counts(shop).await?;
-    Ok(counts.iter().filter(|count| accepted.get(&*count.class) != Some(&count.open)).map(|count| count.open).sum())
+    let mut left = 0;
+    for count in cx.store.finding_counts(shop).await? {
+        let is_accepted = accepted.get(&*count.class) == Some(&(count.open + count.accepted));
+        if count.open > 0 && is_accepted {
+            match cx.store.accept_findings(shop, &count.class, count.open, BY_POLICY).await {
+                Ok(()) => continue,
+                // Another was opened meanwhile; the next look counts again.
+                Err(store::AcceptError::CountDiffers { .. }) => {}
+                Err(store::AcceptError::Store(error)) => return Err(error.into()),
+            }
+        }
+        left += count.open;
+    }
+    Ok(left)
 }
+
+/// Who accepts what the policy file says.
+const BY_POLICY: &str = "policy";
 
 /// How often the source is asked whether our triggers still stand.
 const GUARDS_EVERY: Duration = Duration::from_secs(2);
@@ -150,8 +165,12 @@ pub(crate) async fn guarded(cx: &Context, shop: &ShopId) -> Result<bool> {
     if missing.is_empty() {
         return Ok(true);
     }
-    verify::finding(cx, shop, "guards.missing", format!("not as installed: {}", missing.join(", "))).await?;
+    tell_missing(cx, shop, &missing).await?;
     Ok(false)
+}
+
+pub(crate) async fn tell_missing(cx: &Context, shop: &ShopId, missing: &[String]) -> Result<()> {
+    verify::finding(cx, shop, "guards.missing", format!("not as installed: {}", missing.join(", "))).await
 }
 
 async fn there(cx: &Context, shop: &ShopId, memory: &mut Memory) -> Result<There> {
@@ -172,19 +191,25 @@ async fn there(cx: &Context, shop: &ShopId, memory: &mut Memory) -> Result<There
         rehearsed: memory.rehearsed,
         fence_tested: memory.fence_tested,
         payments_unknown: u64::try_from(paying).unwrap_or(u64::MAX),
-        headroom: true,
-        approved: true,
     })
 }
+
+/// How long an attempt may be open before it keeps a shop from going back.
+const PAYMENT_STUCK_US: i64 = 2_000_000;
+/// So many are counted at most.
+const PAYMENTS_SHOWN: usize = 100;
 
 async fn back(cx: &Context, shop: &ShopId, memory: &Memory) -> Result<Back> {
     let head = cx.store.head(shop).await?;
     let applied = cx.source.applied(shop).await?;
+    // A payment of a moment ago is settled by the drain; one that stays open would let every hold end in vain.
+    let stuck = Timestamp((cx.clock)().0 - PAYMENT_STUCK_US);
+    let paying = cx.store.idle_in_state(shop, Kind::Checkout, "paying", stuck, PAYMENTS_SHOWN).await?.len();
     Ok(Back {
         facts_left: head.map(|head| head.seq.0.saturating_sub(applied.0)),
         debt: cx.store.count_debts(shop).await?,
         findings_open: findings_open(cx, shop).await?,
-        payments_unknown: 0,
+        payments_unknown: u64::try_from(paying).unwrap_or(u64::MAX),
         verified: memory.verified_since_flip,
     })
 }

@@ -10,7 +10,7 @@ use crate::staged::{Ledger, Staged};
 use crate::{blocks, copy, derive, observe, reverse, verify};
 use capture::FenceOutcome;
 use crash::{Act, Phase as Point};
-use cutover::bounds::HOLD_GIVE_UP_MS;
+use cutover::bounds::{FENCE_LOCK_MS_MAX, HOLD_GIVE_UP_MS};
 use cutover::progress::Progress;
 use cutover::record::{Head, Reason, Record};
 use cutover::step::Step;
@@ -165,7 +165,7 @@ async fn effect(driver: &mut Driver, progress: &Progress, step: &Step, intent: &
             head(driver, change, done).await
         }
         Step::Unfence { epoch, .. } => {
-            cx.source.unfence(&shop, *epoch).await?;
+            cx.source.unfence(&shop, *epoch, unfence_wait(&driver.memory, *epoch)).await?;
             driver.memory.fence = None;
             Ok(DONE)
         }
@@ -223,8 +223,18 @@ async fn fence(
             let guarded = observe::guarded(&cx, &shop).await?;
             Ok(if guarded { DONE } else { Effect::Failed(Reason::Failed("guards_missing".into())) })
         }
-        FenceOutcome::Waited => Ok(Effect::Failed(Reason::Failed("source.lock_timeout".into()))),
+        FenceOutcome::Waited => {
+            driver.memory.fence_waited = Some(epoch);
+            Ok(Effect::Failed(Reason::Failed("source.lock_timeout".into())))
+        }
     }
+}
+
+/// A fence of this process that is known to have ended need not be waited for; of a process that died, one may still
+/// be under way, for as long as a fence may wait.
+fn unfence_wait(memory: &Memory, epoch: Epoch) -> Duration {
+    let ended = memory.fence_waited == Some(epoch) || memory.fence == Some(epoch);
+    Duration::from_millis(if ended { 1 } else { u64::from(FENCE_LOCK_MS_MAX) + 50 })
 }
 
 async fn mark(cx: &Context, shop: &ShopId, direction: Direction) -> Result<Effect> {

@@ -16,7 +16,10 @@ pub struct Entity {
     pub kind: Kind,
     /// `live`, `history:<why>` or `any`.
     pub class: String,
+    /// Everything of the class at the source.
     pub source: Sums,
+    /// What of it was refused, and accepted so.
+    pub refused: Sums,
     pub ours: Sums,
 }
 
@@ -47,7 +50,8 @@ fn render(figure: &Figure) -> Record {
         .with("kind", figure.kind.name())
         .with("class", figure.class.as_str())
         .with("measure", figure.measure.as_str())
-        .with("source", text(figure.source))
+        .with("source", text(figure.refused.map_or(figure.source, |no| Some(figure.source.unwrap_or(0) + no))))
+        .with("refused", text(figure.refused))
         .with("ours", text(figure.ours))
 }
 
@@ -81,9 +85,11 @@ pub async fn entities(store: &Store, shop: &ShopId) -> Result<Vec<Entity>> {
             kind,
             class: at.2,
             source: Sums::default(),
+            refused: Sums::default(),
             ours: Sums::default(),
         });
         entity.source.take(&text("measure"), text("source"));
+        entity.refused.take(&text("measure"), text("refused"));
         entity.ours.take(&text("measure"), text("ours"));
     }
     Ok(entities.into_values().collect())

@@ -2,7 +2,7 @@
 //!
 //! Whoever holds the lease acts; a mover that loses it stops where it stands, and the next one reads the records.
 
-use crate::context::{Clock, Context, FindingMemory, Losers, Owned, StreamState, Without};
+use crate::context::{Clock, Context, FindingMemory, Owned, StreamState, Without};
 use crate::drive::{Board, Driver, Seen};
 use crate::error::{Error, Result};
 use crate::faults::{Armed, Fault};
@@ -11,10 +11,11 @@ use crate::policy::Policy;
 use crate::staged::Staged;
 use crate::totals::Totals;
 use crate::wishes::{self, Verb};
-use crate::{blocks, records, stream};
+use crate::{blocks, observe, records, stream};
 use capture::Source;
 use cutover::bounds::LEASE_MS;
 use cutover::next::Wishes;
+use cutover::state::State;
 use mapping::Mapping;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -88,7 +89,7 @@ pub async fn run(setup: Setup) -> Result<()> {
 
 /// Whether somebody has wished anything, or a move is under way.
 async fn wanted(store: &Store, plan: &Plan) -> Result<bool> {
-    if !store.open_wishes().await?.is_empty() {
+    if !store.standing_wishes().await?.is_empty() {
         return Ok(true);
     }
     for planned in &plan.shops {
@@ -127,7 +128,6 @@ async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
         stream: Arc::new(StreamState::new(position)),
         classes: crate::derive::Classes::default(),
         findings: Arc::new(FindingMemory::default()),
-        losers: Arc::new(Losers::default()),
         owned: Arc::new(Owned::default()),
         fault: Arc::new(Armed::new(setup.fault)),
     })
@@ -136,11 +136,16 @@ async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
 async fn move_all(setup: &Setup, plan: Plan) -> Result<()> {
     let cx = context(setup, plan).await?;
     let planned: Vec<ShopId> = cx.plan.shops.iter().map(|planned| planned.shop.clone()).collect();
-    cx.source.install(&planned).await?;
+    let begun = begun(&cx, &planned).await?;
     let mut fleet =
         Fleet { cx: cx.clone(), planned, board: Board::default(), drivers: BTreeMap::new(), tasks: JoinSet::new() };
     own(&cx, &fleet.planned).await?;
-    fleet.resume().await?;
+    let whole = guards_stand(&cx, &begun).await?;
+    // Holds end first: an install waits for whoever writes there.
+    begun.keys().for_each(|shop| fleet.start(shop));
+    if begun.len() < fleet.planned.len() || !whole {
+        cx.source.install(&fleet.planned).await?;
+    }
     let mut workers: JoinSet<Result<()>> = JoinSet::new();
     workers.spawn(renew(setup.clone()));
     workers.spawn(again("the change stream", cx.clone(), |cx| async move { stream::stage(&cx).await }));
@@ -154,6 +159,34 @@ async fn move_all(setup: &Setup, plan: Plan) -> Result<()> {
         },
         wished = fleet.follow_wishes() => wished,
     }
+}
+
+/// The shops of which a mover before this one has recorded a step, and where they stand.
+async fn begun(cx: &Context, planned: &[ShopId]) -> Result<BTreeMap<ShopId, State>> {
+    let mut begun = BTreeMap::new();
+    for shop in planned {
+        if !records::load(&cx.store, shop).await?.is_empty() {
+            begun.insert(shop.clone(), stands(&cx.store, shop).await?.1);
+        }
+    }
+    Ok(begun)
+}
+
+/// Whether capture and fence still stand as the mover before this one left them. What was written to a table that has
+/// lost them meanwhile is not in the stream, so the shops that were begun stop; an install alone would hide it.
+async fn guards_stand(cx: &Context, begun: &BTreeMap<ShopId, State>) -> Result<bool> {
+    let moving: Vec<&ShopId> =
+        begun.iter().filter(|(_, state)| **state != State::Sealed).map(|(shop, _)| shop).collect();
+    if moving.is_empty() {
+        return Ok(true);
+    }
+    let missing = cx.source.missing_guards().await?;
+    if !missing.is_empty() {
+        for shop in moving {
+            observe::tell_missing(cx, shop, &missing).await?;
+        }
+    }
+    Ok(missing.is_empty())
 }
 
 /// Says, before the first row is staged, whose writes are a rogue's.
@@ -211,7 +244,7 @@ async fn keep_blocks(cx: &Context) -> Result<()> {
 /// Writes down what others may see: the note `board`, and the table of losers.
 async fn write_board(setup: Setup, cx: Context, board: Board) -> Result<()> {
     let mut written = Record::default();
-    let mut losers = String::new();
+    let mut losers = None;
     loop {
         tokio::time::sleep(HOUSEKEEPING / 2).await;
         let now = render(&board.lock().unwrap_or_else(PoisonError::into_inner));
@@ -219,9 +252,14 @@ async fn write_board(setup: Setup, cx: Context, board: Board) -> Result<()> {
             setup.store.note("board", now.clone()).await?;
             written = now;
         }
-        let table = cx.losers.csv();
-        if table != losers && tokio::fs::write(setup.work.join("losers.csv"), &table).await.is_ok() {
-            losers = table;
+        // Whoever looks at the table sees all of it: written beside and renamed.
+        let changes = cx.staged.losers_changed();
+        if losers != Some(changes) {
+            let table = cx.staged.run(Staged::losers_csv).await?;
+            let (draft, path) = (setup.work.join("losers.csv.draft"), setup.work.join("losers.csv"));
+            if tokio::fs::write(&draft, table).await.is_ok() && tokio::fs::rename(&draft, &path).await.is_ok() {
+                losers = Some(changes);
+            }
         }
     }
 }
@@ -232,13 +270,15 @@ fn render(board: &BTreeMap<ShopId, Seen>) -> Record {
     for (shop, seen) in board {
         let row = Record::default()
             .with("state", seen.state.name())
+            .with("epoch", int(seen.epoch.0))
             .with("stopped", seen.stopped.as_deref())
             .with("waits_for", seen.waits_for.as_deref())
             .with("dirty", int(seen.dirty))
             .with("lag_us", seen.lag_ms.map(|lag_ms| i64::from(lag_ms) * 1_000))
             .with("facts_left", seen.facts_left.map(int))
             .with("findings_open", int(seen.findings_open))
-            .with("debt", int(seen.debt));
+            .with("debt", int(seen.debt))
+            .with("back_waits_for", seen.back_waits_for);
         record.set(shop.as_str(), row);
     }
     record
@@ -252,6 +292,18 @@ pub async fn status(store: &Store) -> Result<Record> {
     Ok(store.noted("board").await?.unwrap_or_default())
 }
 
+/// Whose a shop is, and where its records say that it stands. What the mover last wrote down may be older.
+///
+/// # Errors
+/// The shop is not known, or the store cannot be read.
+pub async fn stands(store: &Store, shop: &ShopId) -> Result<(store::Head, State)> {
+    let records = records::load(store, shop).await?;
+    let stored = store.head(shop).await?.ok_or_else(|| Error::UnknownShop(shop.clone()))?;
+    let head = cutover::record::Head { owner: stored.owner, epoch: stored.epoch, fenced: stored.fenced };
+    let state = cutover::progress::progress(&records, head).state();
+    Ok((stored, state))
+}
+
 /// The drivers.
 struct Fleet {
     cx: Context,
@@ -262,16 +314,6 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// Begins where a mover before this one stopped.
-    async fn resume(&mut self) -> Result<()> {
-        for shop in self.planned.clone() {
-            if !records::load(&self.cx.store, &shop).await?.is_empty() {
-                self.start(&shop);
-            }
-        }
-        Ok(())
-    }
-
     fn start(&mut self, shop: &ShopId) {
         if self.drivers.contains_key(shop) {
             return;
@@ -284,16 +326,17 @@ impl Fleet {
 
     async fn follow_wishes(&mut self) -> Result<()> {
         loop {
-            let open = self.cx.store.open_wishes().await?;
+            let standing = self.cx.store.standing_wishes().await?;
             for shop in self.planned.clone() {
-                let started = open
+                let started = standing
                     .iter()
-                    .any(|open| Verb::from_name(&open.wish.verb) == Some(Verb::Start) && wishes::concerns(open, &shop));
+                    .filter(|wish| wishes::is_open(wish))
+                    .any(|wish| Verb::from_name(&wish.wish.verb) == Some(Verb::Start) && wishes::concerns(wish, &shop));
                 if started {
                     self.start(&shop);
                 }
                 if let Some(driver) = self.drivers.get(&shop) {
-                    let wanted = wishes::of_shop(&open, &shop);
+                    let wanted = wishes::of_shop(&standing, &shop);
                     driver.send_if_modified(|now| {
                         let changed = *now != wanted;
                         *now = wanted;
@@ -302,7 +345,7 @@ impl Fleet {
                 }
             }
             let board = self.board.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            for (id, came_true) in wishes::fulfilled(&open, &self.planned, &board) {
+            for (id, came_true) in wishes::fulfilled(&standing, &self.planned, &board) {
                 self.cx.store.close_wish(id, Record::default().with("fulfilled", came_true)).await?;
             }
             tokio::time::sleep(WISHES_EVERY).await;
@@ -335,10 +378,10 @@ pub async fn release_all(setup: Setup) -> Result<Vec<ShopId>> {
     let Some(plan) = setup.store.plan().await? else { return Ok(Vec::new()) };
     let until = Timestamp((setup.clock)().0 + i64::from(LEASE_MS) * 1_000);
     setup.store.seize_lease(LEASE, &setup.holder, until).await?;
-    for open in setup.store.open_wishes().await? {
-        if matches!(Verb::from_name(&open.wish.verb), Some(Verb::Flip | Verb::Rollback | Verb::Seal)) {
+    for wish in setup.store.standing_wishes().await?.iter().filter(|wish| wishes::is_open(wish)) {
+        if matches!(Verb::from_name(&wish.wish.verb), Some(Verb::Flip | Verb::Rollback | Verb::Seal)) {
             let given_up = Record::default().with("fulfilled", false).with("why", "release_all");
-            setup.store.close_wish(open.id, given_up).await?;
+            setup.store.close_wish(wish.id, given_up).await?;
         }
     }
     let mut released = Vec::new();

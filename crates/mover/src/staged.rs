@@ -7,6 +7,7 @@
 
 mod dirty;
 mod gather;
+mod losers;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -18,11 +19,13 @@ use mapping::{Gather, Mapping};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vocab::id::ShopId;
 use vocab::row::{Cell, ColumnNo, Row, RowKey, ShopPath, TableNo};
 
 pub(crate) use dirty::{Dirty, Ledger};
+pub(crate) use losers::Lost;
 pub(crate) use write::{Chunk, Rogue};
 
 const SCHEMA: &str = "
@@ -47,6 +50,10 @@ CREATE TABLE IF NOT EXISTS copied(
 CREATE TABLE IF NOT EXISTS rogue(
   shop TEXT NOT NULL, tx_order INTEGER NOT NULL, changes INTEGER NOT NULL, first TEXT NOT NULL,
   PRIMARY KEY(shop, tx_order)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS loser(
+  shop TEXT NOT NULL, rule INTEGER NOT NULL, anchor BLOB NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+  field TEXT NOT NULL, value TEXT NOT NULL, votes INTEGER NOT NULL,
+  PRIMARY KEY(shop, rule, anchor, field, value)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS position(one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS gen(one INTEGER PRIMARY KEY CHECK (one = 1), next INTEGER NOT NULL) STRICT;
 INSERT OR IGNORE INTO gen VALUES (1, 1);
@@ -67,6 +74,8 @@ struct Inner {
     linked: Vec<BTreeSet<ColumnNo>>,
     writer: Mutex<Connection>,
     reader: Mutex<Connection>,
+    /// How often this process has changed the table of losers.
+    losers_changed: AtomicU64,
 }
 
 impl Staged {
@@ -75,7 +84,8 @@ impl Staged {
         writer.execute_batch(SCHEMA)?;
         let reader = connect(path)?;
         let linked = linked(&mapping);
-        Ok(Self(Arc::new(Inner { mapping, linked, writer: Mutex::new(writer), reader: Mutex::new(reader) })))
+        let (writer, reader) = (Mutex::new(writer), Mutex::new(reader));
+        Ok(Self(Arc::new(Inner { mapping, linked, writer, reader, losers_changed: AtomicU64::new(0) })))
     }
 
     /// Up to where the stream is staged; none before the first batch.

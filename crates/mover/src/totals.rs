@@ -4,8 +4,9 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use capture::Reader;
 use mapping::Gather;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{Class, Stored};
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, PublicId, ShopId};
@@ -16,7 +17,29 @@ const PAGE: usize = 500;
 
 /// The control totals of a plan.
 #[derive(Debug, Clone, Default)]
-pub struct Totals(Vec<Total>);
+pub struct Totals {
+    totals: Vec<Total>,
+    /// By the `source` of the mapping file and kind: a condition that only some aggregates meet.
+    keys: BTreeMap<(String, Kind), Sql>,
+}
+
+/// The same in the words of both engines.
+#[derive(Debug, Clone)]
+struct Sql {
+    sqlite: String,
+    postgres: String,
+}
+
+impl Sql {
+    fn parse(entry: &toml::Value) -> Option<Self> {
+        let text = |name: &str| entry.get(name).and_then(toml::Value::as_str).map(str::to_owned);
+        Some(Self { sqlite: text("sqlite")?, postgres: text("postgres")? })
+    }
+
+    fn of(&self, postgres: bool) -> &str {
+        if postgres { &self.postgres } else { &self.sqlite }
+    }
+}
 
 #[derive(Debug, Clone)]
 struct Total {
@@ -31,8 +54,7 @@ struct Total {
     scale: u32,
     /// Figures nearer to each other than this are equal, as the mapping declares its instants to be.
     same: i128,
-    sqlite: String,
-    postgres: String,
+    sql: Sql,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +75,10 @@ pub(crate) struct Figure {
     pub(crate) measure: String,
     pub(crate) scale: u32,
     same: i128,
+    /// Without what was refused and accepted so.
     pub(crate) source: Option<i128>,
+    /// What was refused and accepted so.
+    pub(crate) refused: Option<i128>,
     pub(crate) ours: Option<i128>,
 }
 
@@ -71,23 +96,28 @@ impl Totals {
     /// # Errors
     /// What is wrong, in which entry of which file.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self> {
-        let mut totals = Vec::new();
+        let mut all = Self::default();
         for (name, text) in files {
             let table: toml::Table =
                 text.parse().map_err(|error| Error::Plan(format!("{name} is not TOML: {error}")))?;
+            let mapped = name.split('.').next().unwrap_or(name);
+            for (kind, entry) in table.get("keys").and_then(toml::Value::as_table).into_iter().flatten() {
+                let keys = Kind::from_name(kind).zip(Sql::parse(entry));
+                let (kind, sql) = keys.ok_or_else(|| Error::Plan(format!("{name}: [keys.{kind}] is incomplete")))?;
+                all.keys.insert((mapped.to_owned(), kind), sql);
+            }
             let entries = table.get("total").and_then(toml::Value::as_array).cloned().unwrap_or_default();
             for (index, entry) in entries.iter().enumerate() {
-                let mapped = name.split('.').next().unwrap_or(name);
                 let total = Total::parse(mapped, entry)
                     .ok_or_else(|| Error::Plan(format!("{name}: total no. {} is incomplete or unknown", index + 1)))?;
-                totals.push(total);
+                all.totals.push(total);
             }
         }
-        Ok(Self(totals))
+        Ok(all)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.totals.is_empty()
     }
 }
 
@@ -104,8 +134,7 @@ impl Total {
             named: measure,
             scale: u32::try_from(scale).ok()?,
             same: i128::from(entry.get("same").and_then(toml::Value::as_integer).unwrap_or(0)),
-            sqlite: text("sqlite")?,
-            postgres: text("postgres")?,
+            sql: Sql::parse(entry)?,
         })
     }
 
@@ -118,11 +147,6 @@ impl Total {
             (class, Class::History) => class.strip_prefix("history:") == stored.why.as_deref(),
             (_, Class::Live) => false,
         }
-    }
-
-    fn sql(&self, postgres: bool) -> String {
-        let sql = if postgres { &self.postgres } else { &self.sqlite };
-        sql.replace("{keys}", "").replace("$1", ":shop")
     }
 }
 
@@ -202,19 +226,12 @@ pub(crate) fn decimal(text: &str, scale: u32) -> Option<i128> {
 /// Every control total of a shop, on both sides. The caller sees to it that both are quiet.
 pub(crate) async fn compare(cx: &Context, shop: &ShopId) -> Result<Vec<Figure>> {
     let ours = our_figures(cx, shop).await?;
-    let mut reader = cx.source.snapshot().await?;
-    let postgres = cx.plan.source.starts_with("postgres");
+    let refused = accepted_refusals(cx, shop).await?;
+    let reader = cx.source.snapshot().await?;
+    let mut asking = Asking { cx, shop, reader, refused };
     let mut figures = Vec::with_capacity(ours.len());
-    for (total, ours) in cx.totals.0.iter().zip(ours).filter(|(total, _)| concerns(cx, &total.mapped, shop)) {
-        let rows = reader.total(&total.sql(postgres), shop.as_str(), None).await?;
-        let cell = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
-        let source: Option<i128> = match cell {
-            None => None,
-            Some(text) => Some(
-                text.parse()
-                    .map_err(|_| Error::Plan(format!("control total `{}` is no integer: {text}", total.named)))?,
-            ),
-        };
+    for (total, ours) in cx.totals.totals.iter().zip(ours).filter(|(total, _)| concerns(cx, &total.mapped, shop)) {
+        let (source, refused) = asking.ask(total).await?;
         figures.push(Figure {
             mapped: total.mapped.clone(),
             kind: total.kind,
@@ -223,14 +240,65 @@ pub(crate) async fn compare(cx: &Context, shop: &ShopId) -> Result<Vec<Figure>> 
             scale: total.scale,
             same: total.same,
             source,
+            refused,
             ours,
         });
     }
     Ok(figures)
 }
 
+/// The keys of aggregates that are refused, and accepted so: a JSON array of texts, by source and kind.
+async fn accepted_refusals(cx: &Context, shop: &ShopId) -> Result<BTreeMap<(String, Kind), String>> {
+    let mut keys: BTreeMap<(String, Kind), BTreeSet<String>> = BTreeMap::new();
+    if !cx.findings.may_have(shop) {
+        return Ok(BTreeMap::new());
+    }
+    for found in cx.store.findings(shop).await? {
+        let finding = found.finding;
+        let Some((table, key)) = finding.origin.as_str().split_once(':') else { continue };
+        if found.accepted_by.is_some() && finding.kind != Kind::Shop {
+            let mapped = source_of(cx, finding.kind, Some(table)).to_owned();
+            keys.entry((mapped, finding.kind)).or_default().insert(key.to_owned());
+        }
+    }
+    Ok(keys.into_iter().map(|(of, keys)| (of, serde_json::json!(keys).to_string())).collect())
+}
+
+/// One snapshot of the source that is asked for every total.
+struct Asking<'a> {
+    cx: &'a Context,
+    shop: &'a ShopId,
+    reader: Reader,
+    refused: BTreeMap<(String, Kind), String>,
+}
+
+impl Asking<'_> {
+    /// The total of what was moved, and of what is refused.
+    async fn ask(&mut self, total: &Total) -> Result<(Option<i128>, Option<i128>)> {
+        let postgres = self.cx.plan.source.starts_with("postgres");
+        let of = (total.mapped.clone(), total.kind);
+        let only = self.cx.totals.keys.get(&of).map(|sql| sql.of(postgres));
+        let (Some(keys), Some(only)) = (self.refused.get(&of).cloned(), only) else {
+            return Ok((self.number(total, "", "").await?, None));
+        };
+        let moved = self.number(total, &format!("and not (1 = 1 {only})"), &keys).await?;
+        let refused = self.number(total, only, &keys).await?;
+        Ok((moved, refused))
+    }
+
+    async fn number(&mut self, total: &Total, condition: &str, keys: &str) -> Result<Option<i128>> {
+        let sql = total.sql.of(self.cx.plan.source.starts_with("postgres")).replace("{keys}", condition);
+        let rows = self.reader.total(&sql, &[("$1", self.shop.as_str()), ("$2", keys)]).await?;
+        let Some(text) = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten() else {
+            return Ok(None);
+        };
+        let number = text.parse();
+        number.map(Some).map_err(|_| Error::Plan(format!("control total `{}` is no integer: {text}", total.named)))
+    }
+}
+
 async fn our_figures(cx: &Context, shop: &ShopId) -> Result<Vec<Option<i128>>> {
-    let mut figures = vec![None; cx.totals.0.len()];
+    let mut figures = vec![None; cx.totals.totals.len()];
     let stock: BTreeMap<PublicId, i64> = cx.store.stock_all(shop).await?.into_iter().collect();
     for kind in Kind::ALL {
         let mut after: Option<PublicId> = None;
@@ -241,7 +309,7 @@ async fn our_figures(cx: &Context, shop: &ShopId) -> Result<Vec<Option<i128>>> {
             for (_, mut stored) in page {
                 with_stock(&mut stored.document, &stock);
                 let mapped = mapped(cx, kind, &stored);
-                for (total, figure) in cx.totals.0.iter().zip(&mut figures) {
+                for (total, figure) in cx.totals.totals.iter().zip(&mut figures) {
                     if total.kind == kind && total.takes(mapped, &stored) {
                         total.measure.take(figure, &stored.document, total.scale);
                     }
@@ -263,6 +331,11 @@ fn concerns(cx: &Context, mapped: &str, shop: &ShopId) -> bool {
 /// The source by whose rules a document came, or would go back.
 fn mapped<'a>(cx: &'a Context, kind: Kind, stored: &Stored) -> &'a str {
     let table = stored.origin.as_ref().and_then(|origin| origin.as_str().split_once(':')).map(|(table, _)| table);
+    source_of(cx, kind, table)
+}
+
+/// The source that has a kind's rows in a table; without a table of it, the one that is written.
+fn source_of<'a>(cx: &'a Context, kind: Kind, table: Option<&str>) -> &'a str {
     let of_kind = || cx.mapping.rules().iter().filter(|rule| rule.kind == kind);
     let by_table = of_kind().find(|rule| {
         let (Gather::Anchored { table: anchor, .. } | Gather::Grouped { table: anchor, .. }) = &rule.gather;

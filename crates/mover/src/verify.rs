@@ -52,9 +52,25 @@ pub(crate) async fn full(cx: &Context, shop: &ShopId) -> Result<Verdict> {
             full_rule(cx, shop, rule, &mut verdict).await?;
         }
     }
-    let extra = documents_without_rows(cx, shop).await?;
-    verdict.differing.extend(extra.into_iter().map(Different::new));
+    let Extra { without_row, without_home } = documents_without_rows(cx, shop).await?;
+    verdict.differing.extend(without_row.into_iter().map(Different::new));
+    match without_home.first() {
+        // Nothing can be proven of them by key, so they are told of here.
+        Some(first) => {
+            let what = format!("{} documents for which no row can stand, first: {first}", without_home.len());
+            finding(cx, shop, "verify.unmapped", what).await?;
+        }
+        None => close_finding(cx, shop, "verify.unmapped").await?,
+    }
     Ok(verdict)
+}
+
+/// Documents of ours that the source knows nothing of.
+#[derive(Default)]
+struct Extra {
+    without_row: Vec<String>,
+    /// No rule of the mapping has a place for them.
+    without_home: Vec<String>,
 }
 
 async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, verdict: &mut Verdict) -> Result<()> {
@@ -202,29 +218,34 @@ fn difference(
 }
 
 /// Documents that no row of the source stands for, by enumerating ours.
-async fn documents_without_rows(cx: &Context, shop: &ShopId) -> Result<Vec<String>> {
-    let mut extra = Vec::new();
+async fn documents_without_rows(cx: &Context, shop: &ShopId) -> Result<Extra> {
+    let mut extra = Extra::default();
     for kind in Kind::ALL {
         let mut after: Option<PublicId> = None;
         loop {
             let page = cx.store.documents(shop, kind, after.as_ref(), KEYS).await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            extra.extend(without_rows(cx, shop, kind, &page).await?);
+            without_rows(cx, shop, kind, &page, &mut extra).await?;
         }
     }
     Ok(extra)
 }
 
-async fn without_rows(cx: &Context, shop: &ShopId, kind: Kind, page: &[(PublicId, Stored)]) -> Result<Vec<String>> {
+async fn without_rows(
+    cx: &Context,
+    shop: &ShopId,
+    kind: Kind,
+    page: &[(PublicId, Stored)],
+    extra: &mut Extra,
+) -> Result<()> {
     let mut by_rule: BTreeMap<RuleNo, Vec<(Anchor, PublicId)>> = BTreeMap::new();
-    let mut extra = Vec::new();
     for (id, stored) in page {
         let rules = cx.mapping.rules().iter().enumerate().filter(|(_, rule)| rule.kind == kind);
         let mut homes = rules.filter_map(|(rule, _)| Some((rule, anchor_of(cx, shop, rule, stored)?)));
         match homes.next() {
             Some((rule, anchor)) => by_rule.entry(rule).or_default().push((anchor, id.clone())),
-            None => extra.push(format!("{} {id}: no row of the source can stand for it", kind.name())),
+            None => extra.without_home.push(format!("{} {id}", kind.name())),
         }
     }
     let mut reader = cx.source.snapshot().await?;
@@ -232,12 +253,13 @@ async fn without_rows(cx: &Context, shop: &ShopId, kind: Kind, page: &[(PublicId
         let anchors: Vec<Anchor> = homes.iter().map(|(anchor, _)| anchor.clone()).collect();
         let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], &anchors).await?;
         let missing: Vec<_> = homes.into_iter().filter(|(anchor, _)| !found.contains_key(anchor)).collect();
-        extra.extend(missing.iter().map(|(_, id)| format!("{} {id}: the source has no row for it", kind.name())));
+        let told = missing.iter().map(|(_, id)| format!("{} {id}: the source has no row for it", kind.name()));
+        extra.without_row.extend(told);
         let listed: Vec<_> = missing.into_iter().map(|(anchor, _)| (rule, anchor)).collect();
         let name = shop.clone();
         cx.staged.run(move |staged| staged.list(Ledger::Prove, &name, &listed)).await?;
     }
-    Ok(extra)
+    Ok(())
 }
 
 fn anchor_of(cx: &Context, shop: &ShopId, rule: RuleNo, stored: &Stored) -> Option<Anchor> {

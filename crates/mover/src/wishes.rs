@@ -4,7 +4,7 @@ use crate::drive::Seen;
 use cutover::next::Wishes;
 use cutover::state::State;
 use std::collections::BTreeMap;
-use store::OpenWish;
+use store::StoredWish;
 use vocab::id::{Direction, ShopId, Side};
 
 /// What can be wished of a move.
@@ -40,16 +40,27 @@ impl Verb {
     }
 }
 
-/// What all open wishes together want of one shop. Where they contradict each other, the newest counts.
-pub(crate) fn of_shop(open: &[OpenWish], shop: &ShopId) -> Wishes {
+/// What a wish came to; none while it is open.
+fn came_true(wish: &StoredWish) -> Option<bool> {
+    wish.outcome.as_ref().map(|outcome| outcome.bool("fulfilled") == Some(true))
+}
+
+pub(crate) fn is_open(wish: &StoredWish) -> bool {
+    wish.outcome.is_none()
+}
+
+/// What all standing wishes together want of one shop. Where they contradict each other, the newest counts, and one that
+/// has come true still takes back what was wished before it.
+pub(crate) fn of_shop(standing: &[StoredWish], shop: &ShopId) -> Wishes {
     let mut wishes = Wishes::default();
-    for wish in open.iter().filter(|open| concerns(open, shop)) {
+    for wish in standing.iter().filter(|wish| concerns(wish, shop) && came_true(wish) != Some(false)) {
+        let open = is_open(wish);
         match Verb::from_name(&wish.wish.verb) {
-            Some(Verb::Flip) => wishes = Wishes { flip: true, rollback: false, ..wishes },
-            Some(Verb::Rollback) => wishes = Wishes { flip: false, rollback: true, seal: false, ..wishes },
-            Some(Verb::Seal) => wishes = Wishes { rollback: false, seal: true, ..wishes },
-            Some(Verb::Abort) => wishes.abort = true,
-            Some(Verb::Pause) => wishes.pause = true,
+            Some(Verb::Flip) => wishes = Wishes { flip: wishes.flip || open, rollback: false, ..wishes },
+            Some(Verb::Rollback) => wishes = Wishes { flip: false, rollback: open, seal: false, ..wishes },
+            Some(Verb::Seal) => wishes = Wishes { rollback: false, seal: wishes.seal || open, ..wishes },
+            Some(Verb::Abort) => wishes.abort |= open,
+            Some(Verb::Pause) => wishes.pause = open,
             Some(Verb::Resume) => wishes.pause = false,
             Some(Verb::Start) | None => {}
         }
@@ -57,19 +68,21 @@ pub(crate) fn of_shop(open: &[OpenWish], shop: &ShopId) -> Wishes {
     wishes
 }
 
-/// Whether a newer wish for the shop takes this one back.
-fn superseded(open: &[OpenWish], verb: Verb, id: i64, shop: &ShopId) -> bool {
-    let newer = open.iter().filter(|other| other.id > id && concerns(other, shop));
+/// Whether a newer wish for the shop, open or come true, takes this one back.
+fn superseded(standing: &[StoredWish], verb: Verb, id: i64, shop: &ShopId) -> bool {
+    let newer = standing.iter().filter(|other| other.id > id && concerns(other, shop));
+    let newer = newer.filter(|other| came_true(other) != Some(false));
     newer.filter_map(|other| Verb::from_name(&other.wish.verb)).any(|other| match verb {
         Verb::Flip => other == Verb::Rollback,
         Verb::Rollback => matches!(other, Verb::Flip | Verb::Seal),
         Verb::Seal => other == Verb::Rollback,
-        Verb::Start | Verb::Abort | Verb::Pause | Verb::Resume => false,
+        Verb::Pause => other == Verb::Resume,
+        Verb::Start | Verb::Abort | Verb::Resume => false,
     })
 }
 
-pub(crate) fn concerns(open: &OpenWish, shop: &ShopId) -> bool {
-    open.wish.shop.as_ref().is_none_or(|wished| wished == shop)
+pub(crate) fn concerns(wish: &StoredWish, shop: &ShopId) -> bool {
+    wish.wish.shop.as_ref().is_none_or(|wished| wished == shop)
 }
 
 /// Whether a shop is as the wish wants it.
@@ -100,19 +113,20 @@ fn at_rest(state: State) -> bool {
 }
 
 /// The wishes that have come true, or that nothing can come of.
-pub(crate) fn fulfilled(open: &[OpenWish], planned: &[ShopId], board: &BTreeMap<ShopId, Seen>) -> Vec<(i64, bool)> {
-    let resumed = open.iter().filter(|open| Verb::from_name(&open.wish.verb) == Some(Verb::Resume)).map(|open| open.id);
-    let resumed = resumed.max();
-    let judged = open.iter().filter_map(|one| {
+pub(crate) fn fulfilled(
+    standing: &[StoredWish],
+    planned: &[ShopId],
+    board: &BTreeMap<ShopId, Seen>,
+) -> Vec<(i64, bool)> {
+    let judged = standing.iter().filter(|wish| is_open(wish)).filter_map(|one| {
         let Some(verb) = Verb::from_name(&one.wish.verb) else { return Some((one.id, false)) };
-        if matches!(verb, Verb::Pause | Verb::Resume) {
-            return resumed.filter(|resume| one.id <= *resume).map(|_| (one.id, true));
-        }
         let concerned: Vec<&ShopId> = planned.iter().filter(|shop| concerns(one, shop)).collect();
         let is_there = |shop: &ShopId| board.get(shop).is_some_and(|seen| is_true(verb, seen));
         let came_true = !concerned.is_empty() && concerned.iter().all(|shop| is_there(shop));
-        let is_over = concerned.iter().all(|shop| is_there(shop) || superseded(open, verb, one.id, shop));
-        is_over.then_some((one.id, came_true))
+        let is_over = concerned.iter().all(|shop| is_there(shop) || superseded(standing, verb, one.id, shop));
+        // A pause has done what was asked when it is resumed, and a resume at once: later wishes know of both.
+        let came_true = came_true || verb == Verb::Resume || (verb == Verb::Pause && !concerned.is_empty());
+        (is_over || verb == Verb::Resume).then_some((one.id, came_true))
     });
     judged.collect()
 }
@@ -128,13 +142,15 @@ mod tests {
         ShopId::parse(name).unwrap()
     }
 
-    /// Wishes as `verb` or `verb shop`, numbered from 1.
-    fn open(wishes: &[&str]) -> Vec<OpenWish> {
+    /// Wishes as `verb` or `verb shop`, numbered from 1; one with a `!` has come true, one with a `?` nothing came of.
+    fn open(wishes: &[&str]) -> Vec<StoredWish> {
         let open = wishes.iter().zip(1..).map(|(text, id)| {
-            let (verb, wished) = text.split_once(' ').map_or((*text, None), |(verb, name)| (verb, Some(shop(name))));
+            let name = text.trim_end_matches(['!', '?']);
+            let closed = (name.len() < text.len()).then(|| Record::default().with("fulfilled", text.ends_with('!')));
+            let (verb, wished) = name.split_once(' ').map_or((name, None), |(verb, name)| (verb, Some(shop(name))));
             let (who, why) = (String::new(), String::new());
             let wish = Wish { shop: wished, verb: verb.into(), args: Record::default(), who, why, at: Timestamp(0) };
-            OpenWish { id, wish }
+            StoredWish { id, wish, outcome: closed }
         });
         open.collect()
     }
@@ -151,6 +167,7 @@ mod tests {
             findings_open: 0,
             facts_left: None,
             debt: 0,
+            back_waits_for: None,
         }
     }
 
@@ -170,6 +187,12 @@ mod tests {
         assert_eq!(of(&["resume", "pause 1"]), Wishes { pause: true, ..Wishes::default() });
         assert_eq!(of(&["flip 1", "rollback 1"]), Wishes { rollback: true, ..Wishes::default() });
         assert_eq!(of(&["seal", "dance"]), Wishes { seal: true, ..Wishes::default() });
+        // A rollback that has come true is not undone by what was wished for all before it.
+        assert_eq!(of(&["flip", "rollback 1!"]), Wishes::default());
+        assert_eq!(of(&["flip", "rollback 1?"]), Wishes { flip: true, ..Wishes::default() });
+        assert_eq!(of(&["flip", "rollback 1!", "flip 1"]), Wishes { flip: true, ..Wishes::default() });
+        assert_eq!(of(&["pause", "resume 1!"]), Wishes::default());
+        assert_eq!(of(&["pause", "resume 2!"]), Wishes { pause: true, ..Wishes::default() });
     }
 
     #[test]
@@ -198,5 +221,8 @@ mod tests {
     fn a_pause_lasts_until_it_is_resumed() {
         check(&["pause"], Side::Legacy, State::Tracking, &[]);
         check(&["pause", "resume", "pause"], Side::Legacy, State::Tracking, &[(1, true), (2, true)]);
+        check(&["pause 1", "resume 2"], Side::Legacy, State::Tracking, &[(2, true)]);
+        check(&["pause", "resume 1!"], Side::Legacy, State::Tracking, &[]);
+        check(&["pause", "resume 1!", "resume 2"], Side::Legacy, State::Tracking, &[(1, true), (3, true)]);
     }
 }

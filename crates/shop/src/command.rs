@@ -4,19 +4,18 @@ mod cart;
 mod checkout;
 mod order;
 
-pub(crate) use checkout::Conversions;
-
 use crate::failure::{Failure, Stop, Unwritten};
+use crate::purse::Purse;
 use crate::view::View;
-use crate::{Answer, Frame, Keyed, Note, Resource, Service, TRIES_MAX};
+use crate::{Answer, Frame, Keyed, Listed, Note, Resource, Service, TRIES_MAX};
 use commerce::checkout::Details;
 use commerce::decision::{Aggregate, Decision};
 use commerce::idempotency::{Operation, Recorded};
 use commerce::ledger::Entry;
 use commerce::lines::Wanted;
 use commerce::order::{Back, Command as Returning};
-use commerce::product::{Edit, stock_below_zero};
-use store::{Commit, CommitError};
+use commerce::product::{Edit, stock_below_zero, stock_too_large};
+use store::{Commit, Committed};
 use vocab::id::{Kind, Name, PublicId, ShopId};
 
 /// What a new checkout is made of.
@@ -108,57 +107,76 @@ impl Service {
         for _ in 0..TRIES_MAX {
             let mut view = self.writing(frame, Some((operation, keyed)), command.main()).await?;
             if let Some(recorded) = view.recorded.take() {
-                return self.replay(&frame.shop, &recorded, keyed).await;
+                return self.replay(&frame.shop, &recorded, keyed, command.main().as_ref()).await;
             }
-            let decided = match self.decide(&frame.shop, &mut view, command).await {
-                Ok(decided) => decided,
+            match self.act(&frame.shop, &mut view, keyed, command).await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {}
                 Err(Stop::Refused(refusal)) => return Ok(Answer::refused(refusal, view.current)),
                 Err(Stop::Failed(failure)) => return Err(failure),
-            };
-            let status = command.status();
-            let recorded = Recorded::new(operation, &keyed.key, &keyed.body, status, decided.result);
-            match self.commit(&frame.shop, &view, decided.decision.born(&recorded)).await {
-                Ok(()) => {
-                    if let Resource::Checkout { checkout, .. } = &decided.show {
-                        self.conversions.ended(&frame.shop, checkout);
-                    }
-                    return Ok(Answer { notes: decided.notes, ..Answer::shown(status, decided.show) });
-                }
-                Err(Unwritten::Conflict) => {}
-                // Of these commands only a seller's edit takes stock away.
-                Err(Unwritten::OutOfStock { left, .. }) => {
-                    return Ok(Answer::refused(stock_below_zero(left), view.current));
-                }
-                Err(Unwritten::Failed(failure)) => return Err(failure),
             }
         }
         Err(Failure::Busy)
     }
 
-    async fn decide(&self, shop: &ShopId, view: &mut View, command: &Command) -> Result<Decided, Stop> {
+    /// Decides and commits; none where another commit came first.
+    async fn act(
+        &self,
+        shop: &ShopId,
+        view: &mut View,
+        keyed: &Keyed,
+        command: &Command,
+    ) -> Result<Option<Answer>, Stop> {
+        let mut purse = self.purse();
+        let Decided { decision, result, show, notes } = self.decide(shop, view, &mut purse, command).await?;
+        let status = command.status();
+        let recorded = Recorded::new(command.operation(), &keyed.key, &keyed.body, status, result);
+        match self.commit_from(&mut purse, shop, view, decision.born(&recorded)).await {
+            Ok(committed) => Ok(Some(Answer { notes, ..Answer::shown(status, as_left(show, &committed)) })),
+            Err(Unwritten::Conflict { .. }) => Ok(None),
+            // Of these commands only a seller's edit takes stock away.
+            Err(Unwritten::OutOfStock { left, .. }) => Err(stock_below_zero(left).into()),
+            Err(Unwritten::TooMuchStock) => Err(stock_too_large().into()),
+            Err(Unwritten::Failed(failure)) => Err(failure.into()),
+        }
+    }
+
+    async fn decide(
+        &self,
+        shop: &ShopId,
+        view: &mut View,
+        purse: &mut Purse<'_>,
+        command: &Command,
+    ) -> Result<Decided, Stop> {
         match command {
-            Command::CreateCart { lines } => self.create_cart(shop, view, lines).await,
-            Command::UpdateCart { id, lines } => self.update_cart(shop, view, id, lines).await,
+            Command::CreateCart { lines } => self.create_cart(shop, view, purse, lines).await,
+            Command::UpdateCart { id, lines } => self.update_cart(shop, view, purse, id, lines).await,
             Command::CancelCart { id } => self.cancel_cart(shop, view, id).await,
             Command::CreateCheckout { basket: Basket::Lines(lines), details } => {
-                self.create_checkout(shop, view, None, lines, details).await
+                self.create_checkout(shop, view, purse, None, lines, details).await
             }
             Command::CreateCheckout { basket: Basket::Cart(cart), details } => {
-                self.convert_cart(shop, view, cart, details).await
+                self.convert_cart(shop, view, purse, cart, details).await
             }
             Command::UpdateCheckout { id, lines, details } => {
-                self.update_checkout(shop, view, id, lines, details).await
+                self.update_checkout(shop, view, purse, id, lines, details).await
             }
             Command::CancelCheckout { id } => Self::cancel_checkout(view, id),
-            Command::CancelOrder { id, back } => self.give_back(shop, view, id, Returning::Cancel, back).await,
-            Command::RefundOrder { id, back } => self.give_back(shop, view, id, Returning::Refund, back).await,
+            Command::CancelOrder { id, back } => self.give_back(shop, view, purse, id, Returning::Cancel, back).await,
+            Command::RefundOrder { id, back } => self.give_back(shop, view, purse, id, Returning::Refund, back).await,
             Command::EditProduct { id, edit } => self.edit_product(shop, view, id, *edit).await,
         }
     }
 
-    /// The first answer again: its status, and the resource as it stands now.
-    pub(crate) async fn replay(&self, shop: &ShopId, recorded: &Recorded, keyed: &Keyed) -> Result<Answer, Failure> {
-        if !recorded.is_of(&keyed.body) {
+    /// The first answer again: its status, and the resource as it stands now. `named` is what the request is about.
+    pub(crate) async fn replay(
+        &self,
+        shop: &ShopId,
+        recorded: &Recorded,
+        keyed: &Keyed,
+        named: Option<&(Kind, PublicId)>,
+    ) -> Result<Answer, Failure> {
+        if !recorded.is_of(&keyed.body, named) {
             return Err(Failure::KeyReused);
         }
         let (kind, id) = recorded.result();
@@ -166,7 +184,7 @@ impl Service {
         Ok(Answer { status: recorded.status(), ..shown })
     }
 
-    pub(crate) async fn commit(&self, shop: &ShopId, view: &View, decision: Decision) -> Result<(), Unwritten> {
+    pub(crate) async fn commit(&self, shop: &ShopId, view: &View, decision: Decision) -> Result<Committed, Unwritten> {
         let mut writes = view.writes(&decision);
         for write in writes.iter_mut().filter(|write| write.origin.is_none()) {
             write.origin = self.ids.origin(shop, write.kind, &write.document);
@@ -179,8 +197,15 @@ impl Service {
             stock: decision.stock.into_iter().map(stock_change).collect(),
             entries: decision.entries.into_iter().map(entry).collect(),
         };
-        let committed: Result<_, CommitError> = self.store.commit(commit).await;
-        committed.map(|_| ()).map_err(Unwritten::from)
+        self.store.commit(commit).await.map_err(Unwritten::from)
+    }
+}
+
+/// A shelf with the stock that the commit left on it: sales may have come between the look and the commit.
+fn as_left(show: Resource, committed: &Committed) -> Resource {
+    match (show, committed.stock.as_slice()) {
+        (Resource::Shelf(listed), [on_hand]) => Resource::Shelf(Listed { on_hand: *on_hand, ..listed }),
+        (show, _) => show,
     }
 }
 

@@ -73,20 +73,25 @@ impl From<commerce::money::Error> for Stop {
 /// What became of a commit that did not happen.
 #[derive(Debug)]
 pub(crate) enum Unwritten {
-    /// Load and decide again.
-    Conflict,
+    /// Load and decide again: this document is not as it was seen.
+    Conflict {
+        kind: Kind,
+        id: PublicId,
+    },
     OutOfStock {
         variant: PublicId,
         left: i64,
     },
+    TooMuchStock,
     Failed(Failure),
 }
 
 impl From<CommitError> for Unwritten {
     fn from(error: CommitError) -> Self {
         match error {
-            CommitError::Conflict { .. } => Self::Conflict,
+            CommitError::Conflict { kind, id } => Self::Conflict { kind, id },
             CommitError::OutOfStock { variant, left } => Self::OutOfStock { variant, left },
+            CommitError::TooMuchStock { .. } => Self::TooMuchStock,
             CommitError::UnknownShop => Self::Failed(Failure::UnknownShop),
             CommitError::NotOwner { owner } => Self::Failed(Failure::NotOwner { owner }),
             CommitError::WrongEpoch { head } => Self::Failed(Failure::StaleEpoch { head }),

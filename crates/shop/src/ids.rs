@@ -6,7 +6,7 @@
 use crate::Clock;
 use crate::failure::Stop;
 use commerce::lines::ids_exhausted;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use store::Store;
 use uuid::{NoContext, Uuid};
@@ -56,51 +56,57 @@ pub(crate) struct Ids {
     store: Store,
     plan: IdPlan,
     clock: Clock,
-    leased: Mutex<BTreeMap<Name, VecDeque<u64>>>,
-    /// Minted for commits that were refused, and so never seen by anyone.
-    spare: Mutex<BTreeMap<Element, Vec<Minted>>>,
+    /// Leased and in no commit, by table.
+    free: Mutex<BTreeMap<Name, BTreeSet<u64>>>,
 }
 
 impl Ids {
     pub(crate) fn new(store: Store, plan: IdPlan, clock: Clock) -> Self {
-        Self { store, plan, clock, leased: Mutex::default(), spare: Mutex::default() }
+        Self { store, plan, clock, free: Mutex::default() }
     }
 
-    /// So many fresh ids.
+    /// The block of an element; none where it gets UUIDs.
+    pub(crate) fn table(&self, element: Element) -> Option<Name> {
+        (self.plan.table)(element)
+    }
+
+    /// What a number of its block is for an element.
+    pub(crate) fn minted(&self, element: Element, number: u64) -> Minted {
+        (self.plan.mint)(element, number)
+    }
+
+    /// So many free numbers, the lowest first, which are nobody else's from now on.
     ///
     /// # Errors
-    /// Refuses with `ids_exhausted` where the element's block is dry.
-    pub(crate) async fn mint(&self, element: Element, count: usize) -> Result<Vec<Minted>, Stop> {
-        let Some(table) = (self.plan.table)(element) else {
-            return Ok((0..count).map(|_| Minted { id: PublicId::new(self.uuid()), origin: None }).collect());
-        };
-        let mut minted = self.take_spare(element, count);
+    /// Refuses with `ids_exhausted` where the block is dry.
+    pub(crate) async fn take(&self, table: &Name, count: usize) -> Result<Vec<u64>, Stop> {
         for _ in 0..LEASES_MAX {
-            self.take(&table, count, &mut minted, element);
-            if minted.len() == count {
-                return Ok(minted);
+            match self.take_free(table, count) {
+                Ok(numbers) => return Ok(numbers),
+                Err(missing) => self.lease(table, missing).await?,
             }
-            let missing = u64::try_from(count - minted.len()).unwrap_or(u64::MAX);
-            self.lease(&table, missing).await?;
         }
         Err(ids_exhausted().into())
     }
 
-    pub(crate) async fn mint_one(&self, element: Element) -> Result<Minted, Stop> {
-        self.mint(element, 1).await?.pop().ok_or_else(|| ids_exhausted().into())
+    /// Takes back a number that no commit holds. Not for a commit whose fate is unknown.
+    pub(crate) fn give_back(&self, table: &Name, number: u64) {
+        self.free().entry(table.clone()).or_default().insert(number);
     }
 
-    /// Takes back what no commit holds: a declined payment or a shelf that was empty spends no numbers. Not for ids of
-    /// a commit whose fate is unknown.
-    pub(crate) fn give_back(&self, element: Element, unused: Vec<Minted>) {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        spare.entry(element).or_default().extend(unused);
+    /// All or none of them; where there are not enough, how many are missing.
+    fn take_free(&self, table: &Name, count: usize) -> Result<Vec<u64>, usize> {
+        let mut free = self.free();
+        let numbers = free.entry(table.clone()).or_default();
+        match count.saturating_sub(numbers.len()) {
+            0 => Ok((0..count).filter_map(|_| numbers.pop_first()).collect()),
+            missing => Err(missing),
+        }
     }
 
-    fn take_spare(&self, element: Element, count: usize) -> Vec<Minted> {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(ids) = spare.get_mut(&element) else { return Vec::new() };
-        ids.split_off(ids.len().saturating_sub(count))
+    /// An id that needs no block.
+    pub(crate) fn unnumbered(&self) -> Minted {
+        Minted { id: PublicId::new(self.uuid()), origin: None }
     }
 
     /// A UUID v7 of the handed-in clock.
@@ -115,26 +121,18 @@ impl Ids {
         (self.plan.origin)(shop, kind, document)
     }
 
-    fn leased(&self) -> MutexGuard<'_, BTreeMap<Name, VecDeque<u64>>> {
-        // A queue of numbers is whole after every step.
-        self.leased.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take(&self, table: &Name, count: usize, minted: &mut Vec<Minted>, element: Element) {
-        let mut leased = self.leased();
-        let Some(run) = leased.get_mut(table) else { return };
-        while minted.len() < count {
-            let Some(number) = run.pop_front() else { return };
-            minted.push((self.plan.mint)(element, number));
-        }
+    fn free(&self) -> MutexGuard<'_, BTreeMap<Name, BTreeSet<u64>>> {
+        // A set of numbers is whole after every step.
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Leases a run; where a block has less than that left, only what is missing, and at last a single one.
-    async fn lease(&self, table: &Name, missing: u64) -> Result<(), Stop> {
+    async fn lease(&self, table: &Name, missing: usize) -> Result<(), Stop> {
+        let missing = u64::try_from(missing).unwrap_or(u64::MAX);
         for count in [RUN.max(missing), missing, 1] {
             if let Some((from, to)) = self.store.take_ids(table, count).await? {
                 let numbers = (from..=to).filter_map(|number| u64::try_from(number).ok());
-                self.leased().entry(table.clone()).or_default().extend(numbers);
+                self.free().entry(table.clone()).or_default().extend(numbers);
                 return Ok(());
             }
         }

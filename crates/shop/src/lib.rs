@@ -13,6 +13,7 @@ mod failure;
 mod frame;
 pub mod ids;
 mod pay;
+mod purse;
 mod read;
 mod sweep;
 mod view;
@@ -39,13 +40,12 @@ pub struct Service {
     store: Store,
     ids: Arc<Ids>,
     clock: Clock,
-    conversions: Arc<command::Conversions>,
 }
 
 impl Service {
     pub fn new(store: Store, plan: IdPlan, clock: Clock) -> Self {
         let ids = Arc::new(Ids::new(store.clone(), plan, Arc::clone(&clock)));
-        Self { store, ids, clock, conversions: Arc::default() }
+        Self { store, ids, clock }
     }
 
     fn now(&self) -> Timestamp {

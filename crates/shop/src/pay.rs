@@ -6,6 +6,7 @@
 
 use crate::failure::{Failure, Stop, Unwritten};
 use crate::ids::{ORDER, ORDER_BUYER, ORDER_LINE, ORDER_PAYMENT};
+use crate::purse::Purse;
 use crate::view::{View, parse};
 use crate::{Answer, Frame, Keyed, Service, TRIES_MAX};
 use commerce::cart::{self, Cart};
@@ -16,7 +17,14 @@ use commerce::lines::ids_exhausted;
 use commerce::payment::{self, Attempt, Outcome};
 use commerce::{Refusal, ledger};
 use crash::{Act, Phase, reach};
+use store::Committed;
 use vocab::id::{Kind, PublicId, ShopId};
+
+/// The ids of an order to come, in their purse until they are committed.
+struct Numbers<'a> {
+    ids: OrderIds,
+    purse: Purse<'a>,
+}
 
 /// What became of one attempt.
 enum Finished {
@@ -43,9 +51,9 @@ impl Service {
         let shop = &frame.shop;
         for _ in 0..TRIES_MAX {
             let main = Some((Kind::Checkout, id.clone()));
-            let mut view = self.writing(frame, Some((Operation::CheckoutComplete, keyed)), main).await?;
+            let mut view = self.writing(frame, Some((Operation::CheckoutComplete, keyed)), main.clone()).await?;
             if let Some(recorded) = view.recorded.take() {
-                return self.replay(shop, &recorded, keyed).await;
+                return self.replay(shop, &recorded, keyed, main.as_ref()).await;
             }
             let step = self.step(shop, &mut view, keyed, id, instrument).await;
             match step {
@@ -101,80 +109,79 @@ impl Service {
         view: &View,
         checkout: &Checkout,
         attempt: Attempt,
-    ) -> Result<Option<(OrderIds, Attempt)>, Stop> {
+    ) -> Result<Option<(Numbers<'_>, Attempt)>, Stop> {
         let catalogue = self.catalogue(shop, checkout.lines().iter().map(checkout::Line::product)).await?;
         let stock = self.on_hand(shop, catalogue.products()).await?;
         let left = |variant: &PublicId| stock.get(variant).copied().unwrap_or(0);
         let (paying, taken) = checkout.pay(attempt.clone(), &catalogue, left)?;
         // Nobody is charged for an order that could not be numbered.
-        let ids = self.order_ids(checkout).await?;
+        let numbers = self.numbers(checkout).await?;
         let decision = Decision::default().changed(checkout, &paying).moving(taken);
         reach(Act::RailCall, Phase::Before);
         match self.commit(shop, view, decision).await {
-            Ok(()) => Ok(Some((ids, attempt))),
-            Err(Unwritten::Conflict) => {
-                self.unused(ids);
-                Ok(None)
-            }
+            Ok(_) => Ok(Some((numbers, attempt))),
+            // Units only go here.
+            Err(Unwritten::Conflict { .. } | Unwritten::TooMuchStock) => Ok(None),
             Err(Unwritten::OutOfStock { variant, left }) => {
-                self.unused(ids);
                 Err(checkout.out_of_stock(&variant, &catalogue, left).into())
             }
             Err(Unwritten::Failed(failure)) => Err(failure.into()),
         }
     }
 
-    /// Asks the rail and makes the second commit, with the record of the key if there is one. Without ids they are
-    /// minted here; where there are none left the checkout is opened again.
+    /// Asks the rail and makes the second commit, with the record of the key if there is one. Without numbers they
+    /// are minted here; where there are none left the checkout is opened again.
     async fn finish(
         &self,
         shop: &ShopId,
         id: &PublicId,
         attempt: Attempt,
-        mut ids: Option<OrderIds>,
+        mut numbers: Option<Numbers<'_>>,
         keyed: Option<&Keyed>,
     ) -> Result<Finished, Stop> {
         reach(Act::RailCall, Phase::During);
         let outcome = payment::ask(&attempt);
         reach(Act::RailCall, Phase::After);
         for _ in 0..TRIES_MAX {
-            let mut view = self.view(shop, None, Some((Kind::Checkout, id.clone()))).await?;
+            let key = keyed.map(|keyed| (Operation::CheckoutComplete, keyed));
+            let mut view = self.view(shop, key, Some((Kind::Checkout, id.clone()))).await?;
             let checkout = view.checkout(id)?;
             if *checkout.state() != State::Paying(attempt.clone()) {
-                ids.into_iter().for_each(|ids| self.unused(ids));
                 return Ok(Finished::Elsewhere);
             }
-            let (decision, finished) = match self.numbered(&checkout, outcome, &mut ids).await? {
+            // Who pays two checkouts at once under one key has paid both; the key stands for the first.
+            let keyed = keyed.filter(|_| view.recorded.is_none());
+            let (decision, finished) = match self.numbered(&checkout, outcome, &mut numbers).await? {
                 Ok(ids) => self.approved(shop, &mut view, &checkout, ids, keyed).await?,
                 Err(refusal) => (self.reopened(shop, &checkout).await?, Finished::Reopened(refusal)),
             };
-            if !self.try_commit(shop, &view, decision).await? {
-                continue;
+            let committed = match &mut numbers {
+                Some(numbers) => self.commit_from(&mut numbers.purse, shop, &view, decision).await,
+                None => self.commit(shop, &view, decision).await,
+            };
+            if came_first(committed)? {
+                return Ok(finished);
             }
-            match &finished {
-                Finished::Completed(completed) => self.conversions.ended(shop, completed),
-                Finished::Reopened(_) | Finished::Elsewhere => ids.into_iter().for_each(|ids| self.unused(ids)),
-            }
-            return Ok(finished);
         }
         Err(Failure::Busy.into())
     }
 
-    /// The ids of the order, where the rail approved and there are ids; else why there will be no order.
-    async fn numbered(
-        &self,
+    /// The ids of the order, where the rail approved and there are ids; else why there will be no order, and no numbers.
+    async fn numbered<'a>(
+        &'a self,
         checkout: &Checkout,
         outcome: Outcome,
-        ids: &mut Option<OrderIds>,
+        numbers: &mut Option<Numbers<'a>>,
     ) -> Result<Result<OrderIds, Refusal>, Failure> {
         if outcome == Outcome::Declined {
+            *numbers = None;
             return Ok(Err(checkout::payment_failed()));
         }
-        if let Some(ids) = ids {
-            return Ok(Ok(ids.clone()));
+        if let Some(numbers) = numbers {
+            return Ok(Ok(numbers.ids.clone()));
         }
-        match self.order_ids(checkout).await {
-            Ok(minted) => Ok(Ok(ids.insert(minted).clone())),
+        match self.numbers(checkout).await {
+            Ok(minted) => Ok(Ok(numbers.insert(minted).ids.clone())),
             Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
             Err(Stop::Failed(failure)) => Err(failure),
         }
@@ -223,30 +230,20 @@ impl Service {
         Ok(Decision::default().changed(checkout, &open).moving(back))
     }
 
-    async fn order_ids(&self, checkout: &Checkout) -> Result<OrderIds, Stop> {
-        Ok(OrderIds {
-            order: self.ids.mint_one(ORDER).await?,
-            buyer: self.ids.mint_one(ORDER_BUYER).await?,
-            payment: self.ids.mint_one(ORDER_PAYMENT).await?,
-            lines: self.ids.mint(ORDER_LINE, checkout.lines().len()).await?,
-        })
-    }
-
-    fn unused(&self, ids: OrderIds) {
-        self.ids.give_back(ORDER, vec![ids.order]);
-        self.ids.give_back(ORDER_BUYER, vec![ids.buyer]);
-        self.ids.give_back(ORDER_PAYMENT, vec![ids.payment]);
-        self.ids.give_back(ORDER_LINE, ids.lines);
+    async fn numbers(&self, checkout: &Checkout) -> Result<Numbers<'_>, Stop> {
+        let mut purse = self.purse();
+        let ids = OrderIds {
+            order: purse.mint_one(ORDER).await?,
+            buyer: purse.mint_one(ORDER_BUYER).await?,
+            payment: purse.mint_one(ORDER_PAYMENT).await?,
+            lines: purse.mint(ORDER_LINE, checkout.lines().len()).await?,
+        };
+        Ok(Numbers { ids, purse })
     }
 
     /// False: another commit came first.
     pub(crate) async fn try_commit(&self, shop: &ShopId, view: &View, decision: Decision) -> Result<bool, Failure> {
-        match self.commit(shop, view, decision).await {
-            Ok(()) => Ok(true),
-            // Units only come back here; the store knows a variant or it was damaged, so trying again is all there is.
-            Err(Unwritten::Conflict | Unwritten::OutOfStock { .. }) => Ok(false),
-            Err(Unwritten::Failed(failure)) => Err(failure),
-        }
+        came_first(self.commit(shop, view, decision).await)
     }
 
     /// Finishes every checkout that waits for the rail: after a crash, and before the shop is handed over. Answers how
@@ -272,6 +269,15 @@ impl Service {
             }
         }
         Ok(waiting.len())
+    }
+}
+
+fn came_first(committed: Result<Committed, Unwritten>) -> Result<bool, Failure> {
+    match committed {
+        Ok(_) => Ok(true),
+        // Units only come back here; the store knows a variant or it was damaged, so trying again is all there is.
+        Err(Unwritten::Conflict { .. } | Unwritten::OutOfStock { .. } | Unwritten::TooMuchStock) => Ok(false),
+        Err(Unwritten::Failed(failure)) => Err(failure),
     }
 }
 

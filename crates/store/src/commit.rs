@@ -48,6 +48,14 @@ pub struct Entry {
     pub amount: i64,
 }
 
+/// What a commit left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    pub seq: Seq,
+    /// On hand after each of its stock changes, in their order.
+    pub stock: Vec<i64>,
+}
+
 /// Why a commit did not happen. All but `Store` are refusals: nothing changed and no seq was spent.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommitError {
@@ -64,6 +72,8 @@ pub enum CommitError {
     Conflict { kind: Kind, id: PublicId },
     #[error("{left} of variant {variant} left")]
     OutOfStock { variant: PublicId, left: i64 },
+    #[error("more of variant {variant} than can be counted")]
+    TooMuchStock { variant: PublicId },
     #[error(transparent)]
     Store(#[from] Error),
 }
@@ -79,8 +89,8 @@ impl CommitError {
 const CHANGES_MAX: usize = 4096;
 
 impl Store {
-    /// Stores all of it as the shop's next fact, durably, and answers its number.
-    pub async fn commit(&self, commit: Commit) -> Result<Seq, CommitError> {
+    /// Stores all of it as the shop's next fact, durably, and answers its number and the stock it left.
+    pub async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         let prepared = Prepared::new(commit)?;
         self.write(Door::Commit, move |connection| prepared.apply(connection)).await
     }
@@ -105,19 +115,18 @@ impl Prepared {
         Ok(Self { commit, bodies, fact })
     }
 
-    fn apply(&self, connection: &Connection) -> Result<Seq, CommitError> {
+    fn apply(&self, connection: &Connection) -> Result<Committed, CommitError> {
         let commit = &self.commit;
         let seq = admit(connection, commit)?.seq.next();
         for (write, body) in commit.writes.iter().zip(&self.bodies) {
             put(connection, commit, write, body)?;
         }
-        for change in &commit.stock {
-            stock::change(connection, commit, change)?;
-        }
+        let changes = commit.stock.iter().map(|change| stock::change(connection, commit, change));
+        let stock = changes.collect::<Result<_, _>>()?;
         ledger::append(connection, commit, seq)?;
         facts::insert(connection, commit, seq, &self.fact)?;
         head::raise(connection, &commit.shop, seq)?;
-        Ok(seq)
+        Ok(Committed { seq, stock })
     }
 }
 

@@ -160,6 +160,20 @@ impl Store {
         .await
     }
 
+    /// The checkout of a cart that has not ended: the first of them by numeric, then lexical id.
+    pub async fn checkout_of_cart(&self, shop: &ShopId, cart: &PublicId) -> Result<Option<(PublicId, Stored)>> {
+        let (shop, cart) = (shop.clone(), cart.clone());
+        self.read(move |connection| {
+            let sql =
+                "select body, version, class, why, origin, source_tx, id from document indexed by document_by_cart
+                       where shop = ?1 and json_extract(body, '$.cart') = ?2
+                         and kind = 'checkout' and class = 'live' and state in ('open', 'paying')
+                       order by number, id limit 1";
+            sql::first(connection, READ, sql, [shop.as_str(), cart.as_str()], with_id)
+        })
+        .await
+    }
+
     /// How many documents of each kind, class and reason the shop has.
     pub async fn counts(&self, shop: &ShopId) -> Result<Vec<Count>> {
         let shop = shop.clone();

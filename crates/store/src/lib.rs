@@ -32,7 +32,7 @@ mod wishes;
 mod writer;
 
 pub use blocks::Block;
-pub use commit::{Commit, CommitError, Entry, StockChange, Write};
+pub use commit::{Commit, CommitError, Committed, Entry, StockChange, Write};
 pub use debts::Debt;
 pub use documents::{Class, Count, Loaded, Stored};
 pub use error::Error;
@@ -44,7 +44,7 @@ pub use json::{decode, encode};
 pub use ledger::LedgerSum;
 pub use plan::{Plan, PlanFile, PlannedShop};
 pub use steps::{RecordedStep, Step};
-pub use wishes::{OpenWish, Wish};
+pub use wishes::{StoredWish, Wish};
 
 use readers::{READERS, Readers};
 use rusqlite::config::DbConfig;

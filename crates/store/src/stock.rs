@@ -33,17 +33,20 @@ fn on_hand(connection: &Connection, shop: &ShopId, variant: &PublicId) -> Result
     sql::first(connection, READ, sql, [shop.as_str(), variant.as_str()], |row| sql::cell(row, 0))
 }
 
-/// Applies one difference of a commit; below zero it is refused.
-pub fn change(connection: &Connection, commit: &Commit, change: &StockChange) -> Result<(), CommitError> {
+/// Applies one difference of a commit and answers what is left; below zero it is refused.
+pub fn change(connection: &Connection, commit: &Commit, change: &StockChange) -> Result<i64, CommitError> {
     let (shop, variant) = (&commit.shop, &change.variant);
     let Some(left) = on_hand(connection, shop, variant)? else {
-        return Ok(begin(connection, commit, change)?);
+        begin(connection, commit, change)?;
+        return Ok(change.delta);
     };
-    let after = left.checked_add(change.delta).filter(|after| *after >= 0);
-    let after = after.ok_or_else(|| CommitError::OutOfStock { variant: variant.clone(), left })?;
+    let after = left.checked_add(change.delta).ok_or_else(|| CommitError::TooMuchStock { variant: variant.clone() })?;
+    if after < 0 {
+        return Err(CommitError::OutOfStock { variant: variant.clone(), left });
+    }
     let sql = "update stock set on_hand = ?3 where shop = ?1 and variant = ?2";
     sql::execute(connection, WRITE, sql, params![shop.as_str(), variant.as_str(), after])?;
-    Ok(())
+    Ok(after)
 }
 
 /// The first stock of a variant that came into being here: its product is among the commit's own writes.

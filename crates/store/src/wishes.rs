@@ -18,13 +18,15 @@ pub struct Wish {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenWish {
+pub struct StoredWish {
     pub id: i64,
     pub wish: Wish,
+    /// None while it is open.
+    pub outcome: Option<Record>,
 }
 
-/// Open wishes read at one time; there are more only if nobody acts on them.
-const OPEN_MAX: i64 = 1_000;
+/// Open wishes read at one time, and as many closed ones; there are more only if nobody acts on them.
+const STANDING_MAX: i64 = 1_000;
 
 impl Store {
     /// Stores a wish and answers its number; later wishes have higher ones.
@@ -33,11 +35,17 @@ impl Store {
         self.write(Door::Control, move |connection| insert(connection, &wish, &args)).await
     }
 
-    /// The wishes that nobody has closed, oldest first, at most 1,000.
-    pub async fn open_wishes(&self) -> Result<Vec<OpenWish>> {
+    /// The wishes that nobody has closed, and those closed ones that are newer than the oldest of them: they may say
+    /// otherwise. Oldest first, at most 1,000 of each.
+    pub async fn standing_wishes(&self) -> Result<Vec<StoredWish>> {
         self.read(|connection| {
-            let sql = "select id, shop, verb, args, who, why, at from wish where outcome is null order by id limit ?1";
-            sql::all(connection, "read of wishes", sql, [OPEN_MAX], open_wish)
+            let sql = "with first as (select min(id) as id from wish where outcome is null)
+                       select id, shop, verb, args, who, why, at, outcome from wish
+                       where id in (select id from wish where outcome is null order by id limit ?1)
+                          or id in (select id from wish where outcome is not null and id > (select id from first)
+                                    order by id desc limit ?1)
+                       order by id";
+            sql::all(connection, "read of wishes", sql, [STANDING_MAX], stored_wish)
         })
         .await
     }
@@ -71,7 +79,7 @@ fn insert(connection: &Connection, wish: &Wish, args: &str) -> Result<i64> {
     id.ok_or_else(|| Error::Corrupt { what: "wish", why: "its number did not come back".to_owned() })
 }
 
-fn open_wish(row: &Row<'_>) -> Result<OpenWish> {
+fn stored_wish(row: &Row<'_>) -> Result<StoredWish> {
     let wish = Wish {
         shop: sql::shop_or_null(row, 1)?,
         verb: sql::name(row, 2)?,
@@ -80,5 +88,6 @@ fn open_wish(row: &Row<'_>) -> Result<OpenWish> {
         why: sql::cell(row, 5)?,
         at: sql::timestamp(row, 6)?,
     };
-    Ok(OpenWish { id: sql::cell(row, 0)?, wish })
+    let outcome = sql::cell::<Option<String>>(row, 7)?.map(|_| sql::record(row, 7)).transpose()?;
+    Ok(StoredWish { id: sql::cell(row, 0)?, wish, outcome })
 }

@@ -95,6 +95,8 @@ pub struct Change {
     pub key: RowKey,
     /// None: the row is gone. A cell of None: not told, because it did not change (PostgreSQL TOAST).
     pub row: Option<Vec<Option<Cell>>>,
+    /// Whether a cell that takes part in the move changed; none where the cells themselves tell.
+    pub moved: Option<bool>,
 }
 
 /// What write-back does to one row. Cells that are not named do not change.

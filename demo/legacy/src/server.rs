@@ -66,7 +66,7 @@ async fn answer(app: &App, request: Request<Body>) -> Result<Response<Body>, Sto
     match call {
         Call::Read(read) => answer_read(&app.database, shop, read, body).await,
         Call::Write(write) => {
-            let key = key_of(&head.headers, write.operation(), &body)?;
+            let key = key_of(&head.headers, &write, &body)?;
             answer_write(&app.database, shop, write, key, body).await
         }
     }
@@ -165,6 +165,20 @@ impl Write {
         }
     }
 
+    fn about(&self) -> Option<&String> {
+        match self {
+            Self::CartCreate | Self::CheckoutCreate => None,
+            Self::CartUpdate(id)
+            | Self::CartCancel(id)
+            | Self::CheckoutUpdate(id)
+            | Self::CheckoutComplete(id)
+            | Self::CheckoutCancel(id)
+            | Self::OrderCancel(id)
+            | Self::OrderRefund(id)
+            | Self::ProductEdit(id) => Some(id),
+        }
+    }
+
     fn run(&self, tx: &mut Transaction<'_>, ctx: &Ctx, body: &[u8]) -> Result<Done, Stop> {
         match self {
             Self::CartCreate => cart::create(tx, ctx, &parse(body)?),
@@ -253,7 +267,7 @@ async fn refused(database: &Database, shop: i64, refusal: wire::Refusal) -> Resu
     Ok(wire::answer(StatusCode::OK, "error", Some(kind), fields))
 }
 
-fn key_of(headers: &HeaderMap, operation: &'static str, body: &[u8]) -> Result<Key, Stop> {
+fn key_of(headers: &HeaderMap, write: &Write, body: &[u8]) -> Result<Key, Stop> {
     let missing = || {
         let content = format!("a write needs an Idempotency-Key of 1 to {KEY_MAX} letters");
         Stop::bad(StatusCode::BAD_REQUEST, "idempotency_key_missing", content)
@@ -264,7 +278,7 @@ fn key_of(headers: &HeaderMap, operation: &'static str, body: &[u8]) -> Result<K
     }
     let digest = ring::digest::digest(&ring::digest::SHA256, body);
     let body = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Key { operation, key: key.to_owned(), body })
+    Ok(Key { operation: write.operation(), about: write.about().cloned(), key: key.to_owned(), body })
 }
 
 #[cfg(test)]

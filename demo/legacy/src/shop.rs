@@ -68,6 +68,8 @@ impl Done {
 #[derive(Debug, Clone)]
 pub struct Key {
     pub operation: &'static str,
+    /// The id in the path, where there is one: what the write is about, and what it answers with.
+    pub about: Option<String>,
     pub key: String,
     /// SHA-256 of the raw body, in lower-case hex.
     pub body: String,
@@ -76,7 +78,7 @@ pub struct Key {
 /// Does `work` once for its key, and gives the first outcome again afterwards.
 ///
 /// # Errors
-/// `idempotency_conflict` where the key came with another body, and whatever `work` says.
+/// `idempotency_conflict` where the key came with another body or for another resource, and whatever `work` says.
 pub fn once(
     tx: &mut Transaction<'_>,
     ctx: &Ctx,
@@ -100,15 +102,16 @@ pub fn once(
 fn earlier(tx: &mut Transaction<'_>, ctx: &Ctx, key: &Key) -> Result<Option<Done>, Stop> {
     let sql = "select badan, kode, jenis, hasil from idem where toko_id = ?1 and op = ?2 and kunci = ?3";
     let Some(row) = tx.row(sql, args![ctx.shop.id, key.operation, &key.key])? else { return Ok(None) };
-    if row.word(0)? != key.body {
-        let content = "this key was used with another body";
+    let id = row.text(3)?;
+    if row.word(0)? != key.body || key.about.as_ref().is_some_and(|about| *about != id) {
+        let content = "this key was used for another request";
         return Err(Stop::bad(StatusCode::CONFLICT, "idempotency_conflict", content));
     }
     let unreadable = || database::Error::new(format!("idem row of key {} cannot be read", key.key));
     let status = u16::try_from(row.int(1)?).ok().and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or_else(unreadable)?;
     let kind = Kind::of_table(&row.word(2)?).ok_or_else(unreadable)?;
-    Ok(Some(Done { status, kind, id: row.text(3)?, messages: Vec::new() }))
+    Ok(Some(Done { status, kind, id, messages: Vec::new() }))
 }
 
 /// A resource as it stands, whatever its state.

@@ -45,7 +45,7 @@ const TESTS_MAY_USE: [(&str, &str, &str); 2] = [
 
 /// Foreign crates that belong behind a wall, and who stands behind it.
 const BEHIND: [(&str, &[&str]); 8] = [
-    ("rusqlite", &["capture", "store", "mover", "baliklayar", "demo-legacy", "demo-shoppers", "testkit"]),
+    ("rusqlite", &["capture", "store", "mover", "baliklayar", "demo-legacy", "demo-shoppers", "testkit", "xtask"]),
     ("tokio-postgres", &["capture", "baliklayar", "demo-legacy", "demo-shoppers", "testkit"]),
     ("pgwire-replication", &["capture"]),
     ("hyper", &["seam", "baliklayar", "demo-shoppers"]),

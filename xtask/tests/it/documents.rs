@@ -1,8 +1,10 @@
-//! Codes that the program prints, against the pages that say what they mean: whoever adds one explains it.
+//! Codes that the program prints, against the pages that say what they mean: whoever adds one explains it. And pages
+//! without gaps: no marker for what somebody still had to fill in, no test left out that `./test` does not name.
 //!
 //! Absent on purpose: whether an explanation is any good.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::source::{File, files, rust_files};
 
@@ -54,6 +56,49 @@ fn every_code_that_is_printed_is_explained() {
     }
     let missing: Vec<String> = missing.into_iter().collect();
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Words such as `FIGURES_HERE`, under which somebody wanted to put something later.
+fn gaps(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.ends_with("_HERE") && word.chars().all(|c| !c.is_ascii_lowercase()))
+}
+
+#[test]
+fn no_document_has_a_gap_that_somebody_still_has_to_fill() {
+    let documents: Vec<File> = files().into_iter().filter(|file| file.path.ends_with(".md")).collect();
+    assert!(documents.iter().any(|file| file.path == "README.md"), "the documents were not found");
+    let of = |file: &File| -> Vec<String> {
+        gaps(&file.text).map(|gap| format!("{} of {} is still to be filled", gap, file.path)).collect()
+    };
+    let gaps: Vec<String> = documents.iter().flat_map(of).collect();
+    assert!(gaps.is_empty(), "{}", gaps.join("\n"));
+}
+
+#[test]
+fn a_gap_is_told_from_a_word() {
+    assert_eq!(gaps("A `FIGURES_HERE`, X1_HERE.").collect::<Vec<_>>(), ["FIGURES_HERE", "X1_HERE"]);
+    assert_eq!(gaps("HERE, is_here, NOT_HERE_YET, T-HERE").count(), 0);
+}
+
+/// A test that does nothing without a variable counts as passed: so `./test` says each of them by name.
+#[test]
+fn a_test_that_needs_the_real_history_is_named_by_the_script_that_leaves_it_out() {
+    // Put together here, so that this file is not taken for such a test.
+    let variable = concat!("\"BALIK", "_DATA\"");
+    let script = files().into_iter().find(|file| file.path == "test").expect("the script is there").text;
+    let of_tests = |file: &File| file.path.contains("/tests/") && file.text.contains(variable);
+    let tests: Vec<File> = rust_files().into_iter().filter(of_tests).collect();
+    assert!(!tests.is_empty(), "nobody reads the real history any more");
+    let function = |file: &File| {
+        let (_, after) = file.text.split_once("::test")?;
+        let (_, name) = after.split_once("fn ")?;
+        Some(format!("{}::{}", Path::new(&file.path).file_stem()?.to_str()?, name.split_once('(')?.0))
+    };
+    for file in tests {
+        let name = function(&file).unwrap_or_else(|| panic!("{} has no test", file.path));
+        assert!(script.contains(&name), "./test does not say that it leaves out {name}");
+    }
 }
 
 #[test]

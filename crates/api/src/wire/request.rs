@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use commerce::checkout::{Details, FLAT};
 use commerce::lines::{LINES_MAX, QUANTITY_MAX, Wanted};
 use commerce::order::Back;
-use commerce::product::Edit;
+use commerce::product::{Edit, STOCK_DELTA_MAX};
 use http::StatusCode;
 use serde_json::Value;
 use shop::Basket;
@@ -241,7 +241,12 @@ pub fn back(body: &Value) -> Result<Back, Problem> {
 /// `invalid_request`.
 pub fn edit(body: &Value) -> Result<Edit, Problem> {
     let root = At::root(body)?;
-    let edit = Edit { price_minor: root.member("price")?.int()?, stock_delta: root.member("stock_delta")?.int()? };
+    let delta = root.member("stock_delta")?;
+    let edit = Edit { price_minor: root.member("price")?.int()?, stock_delta: delta.int()? };
+    if edit.stock_delta.is_some_and(|units| units.unsigned_abs() > STOCK_DELTA_MAX.unsigned_abs()) {
+        let what = format!("is not between -{STOCK_DELTA_MAX} and {STOCK_DELTA_MAX}");
+        return Err(Problem::invalid(&delta.path, &what));
+    }
     if edit.price_minor.is_none() && edit.stock_delta.is_none() {
         return Err(Problem::invalid("$", "has neither price nor stock_delta"));
     }

@@ -68,6 +68,51 @@ async fn writes_need_a_key_and_a_key_means_one_request() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_used_for_one_order_does_nothing_to_another() {
+    let server = Server::start().await;
+    let order = async || {
+        let mut body: serde_json::Value = serde_json::from_str(CART).unwrap();
+        let option = json!([{"selected_option_id": "flat"}]);
+        let to = json!([{"street_address": "Jl. Braga 5", "address_locality": "Bandung", "postal_code": "40111",
+            "address_country": "ID"}]);
+        body["buyer"] = json!({"full_name": "Rina", "phone_number": "0812"});
+        body["fulfillment"] = json!({"methods": [{"destinations": to, "groups": option}]});
+        let checkout = server.post("/checkout-sessions", &body).await.body["id"].as_str().unwrap().to_owned();
+        let payment = json!({"payment": {"instruments": [{"id": "approve"}]}});
+        let done = server.post(&format!("/checkout-sessions/{checkout}/complete"), &payment).await;
+        done.body["order"]["id"].as_str().unwrap().to_owned()
+    };
+    let [a, b] = [order().await, order().await];
+    let refund = async |order: &str| {
+        server.raw(Method::POST, &format!("/shops/7/orders/{order}/refund"), &[KEY, HOST], "{}").await
+    };
+    let first = refund(&a).await;
+    assert_eq!((first.status, &first.body["id"]), (200, &json!(a)));
+    let content = "the idempotency key was used for another request";
+    assert_eq!(code(&refund(&b).await), (409, "idempotency_conflict", content));
+    assert_eq!(refund(&a).await.body, first.body);
+    assert_eq!(server.get(&format!("/orders/{b}")).await.body["adjustments"], json!([]));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_difference_of_stock_has_bounds() {
+    let server = Server::start().await;
+    let edit = async |key: &str, delta: i64| {
+        let headers = [&format!("idempotency-key: {key}"), "authorization: Bearer seller-key"];
+        server.raw(Method::PUT, "/shops/7/seller/products/1", &headers, json!({"stock_delta": delta}).to_string()).await
+    };
+    let content = "$.stock_delta is not between -1000000000 and 1000000000";
+    for delta in [i64::MAX, i64::MIN, 1_000_000_001, -1_000_000_001] {
+        assert_eq!(code(&edit("a", delta).await), (400, "invalid_request", content), "{delta}");
+    }
+    let most = edit("b", 1_000_000_000).await;
+    assert_eq!(most.body["product"]["variants"][0]["stock"], 1_000_000_010, "{}", most.body);
+    assert_eq!(edit("c", -1_000_000_000).await.body["product"]["variants"][0]["stock"], 10);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn orders_are_the_hosts_and_products_the_sellers() {
     let server = Server::start().await;
     let status = async |method: Method, path: &str, key: &str| {

@@ -26,6 +26,8 @@ impl Process {
         let executable = std::env::current_exe().context("finding this executable")?;
         let mut command = Command::new(executable);
         command.arg(name).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        // Ctrl-C is for the supervisor, which ends its children in order.
+        command.process_group(0);
         command.env_remove("BALIK_CRASH").envs(envs.iter().copied());
         let mut child = command.spawn().with_context(|| format!("starting {name}"))?;
         let output = child.stdout.take().context("a child without output")?;

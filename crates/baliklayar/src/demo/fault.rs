@@ -58,11 +58,9 @@ impl Fault {
         }
     }
 
-    pub fn parse(name: &str) -> Result<Self> {
-        match Self::ALL.into_iter().find(|fault| fault.name() == name) {
-            Some(fault) => Ok(fault),
-            None => bail!("`{name}` is no fault; `demo --list-faults` prints them"),
-        }
+    pub fn parse(name: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|fault| fault.name() == name);
+        known.ok_or_else(|| format!("`{name}` is no fault; `demo --list-faults` prints them"))
     }
 
     pub const fn of_import(self) -> Option<mover::Fault> {

@@ -4,11 +4,11 @@ use super::fault::Fault;
 use super::story::Told;
 use super::{Args, mapping_refused};
 use crate::exit::Exit;
-use crate::holds;
+use crate::{holds, print};
 use anyhow::{Context, Result};
 use cutover::bounds::{HOLD_MS_MAX, TAKEOVER_MS_MAX};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use store::Store;
 use vocab::id::{Kind, ShopId, Side};
 
@@ -151,6 +151,7 @@ fn judge_requests(requests: &Value, reasons: &mut BTreeSet<String>) {
 async fn entities(found: &Found<'_>) -> Result<Vec<Value>> {
     let mut rows = Vec::new();
     for shop in found.shops {
+        let accepted = accepted(found.store, shop).await?;
         for entity in mover::entities(found.store, shop).await? {
             let class = match entity.class.strip_prefix("history:") {
                 Some(why) => why,
@@ -166,15 +167,28 @@ async fn entities(found: &Found<'_>) -> Result<Vec<Value>> {
             let history = entity.class.starts_with("history:");
             let none = json!({"documents": 0, "rows": 0, "amount": "0.00"});
             let ours = sums(&entity.ours);
+            let refused = sums(&entity.refused);
+            let by = if refused["documents"] == 0 { None } else { accepted.get(&entity.kind) };
             let (moved, kept) = if history { (none.clone(), ours) } else { (ours, none.clone()) };
             let flat = entity.mapped == "arsip" && entity.kind == Kind::Order;
             let name = if flat { "document" } else { entity.kind.name() };
             rows.push(json!({"shop": shop.as_str(), "entity": name, "kind": entity.kind.name(), "class": class,
-                "source": source, "moved": moved, "history": kept, "merged": none, "refused": none,
-                "accepted_by": []}));
+                "source": source, "moved": moved, "history": kept, "merged": none, "refused": refused,
+                "accepted_by": by.into_iter().flatten().collect::<Vec<_>>()}));
         }
     }
     Ok(rows)
+}
+
+/// Who accepted what was refused, by kind.
+async fn accepted(store: &Store, shop: &ShopId) -> Result<BTreeMap<Kind, BTreeSet<String>>> {
+    let mut accepted: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();
+    for found in store.findings(shop).await? {
+        if let Some(by) = found.accepted_by {
+            accepted.entry(found.finding.kind).or_default().insert(by);
+        }
+    }
+    Ok(accepted)
 }
 
 fn number(text: &str) -> i64 {
@@ -210,13 +224,11 @@ pub async fn refused(args: &Args, error: &anyhow::Error) -> Result<Exit> {
     show(args, &report)
 }
 
-#[expect(clippy::print_stdout, reason = "what was asked for")]
-fn print(text: &str) {
-    println!("{text}");
-}
-
 fn in_words(report: &Value) {
     let shops = &report["shops"];
+    if shops.is_null() {
+        return print(&verdict(report));
+    }
     let mut lines = vec![
         String::new(),
         format!(
@@ -254,9 +266,13 @@ fn in_words(report: &Value) {
         oracle["twice"],
         oracle["stock"]["oversold"]
     ));
-    lines.push(match report["clean"] == true {
+    lines.push(verdict(report));
+    print(&lines.join("\n"));
+}
+
+fn verdict(report: &Value) -> String {
+    match report["clean"] == true {
         true => "Clean: nobody noticed.".to_owned(),
         false => format!("Not clean: {}", report["reasons"]),
-    });
-    print(&lines.join("\n"));
+    }
 }

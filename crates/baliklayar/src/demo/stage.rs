@@ -82,8 +82,8 @@ impl Stage {
     pub async fn play(mut self, args: &Args, fault: Option<Fault>) -> Result<Exit> {
         let told = tokio::select! {
             told = self.story(args, fault) => told?,
-            _ = tokio::signal::ctrl_c() => {
-                self.end().await;
+            () = interrupted() => {
+                self.end().await?;
                 return Ok(Exit::Interrupted);
             }
         };
@@ -94,13 +94,9 @@ impl Stage {
         let exit = report::show(args, &report)?;
         if args.keep {
             eprintln!("everything keeps running; ctrl-c ends it ({})", folder.display());
-            tokio::signal::ctrl_c().await?;
+            interrupted().await;
         }
-        serving.end().await;
-        legacy.end().await;
-        if let Some(server) = server {
-            server.stop().await;
-        }
+        end(serving, legacy, server, store, &folder).await?;
         Ok(exit)
     }
 
@@ -132,12 +128,32 @@ impl Stage {
         Ok(Told::default())
     }
 
-    async fn end(self) {
-        self.serving.end().await;
-        self.legacy.end().await;
-        if let Some(server) = self.server {
-            server.stop().await;
-        }
+    async fn end(self) -> Result<()> {
+        drop(self.shoppers);
+        end(self.serving, self.legacy, self.server, self.store, &self.folder).await
+    }
+}
+
+/// Ends what runs, in order; no shop is left between a hold and its release.
+async fn end(serving: Serving, legacy: Process, server: Option<Server>, store: Store, folder: &Path) -> Result<()> {
+    serving.end().await;
+    let released = crate::moving::release(store, folder).await.context("releasing what was held");
+    legacy.end().await;
+    if let Some(server) = server {
+        server.stop().await;
+    }
+    released.map(drop)
+}
+
+/// Ctrl-C, or the polite way to end a process.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
+        },
+        Err(_) => _ = tokio::signal::ctrl_c().await,
     }
 }
 

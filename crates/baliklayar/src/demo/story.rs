@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mover::Verb;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use store::{Store, Wish};
+use store::{Store, StoredWish, Wish};
 use vocab::document::Record;
 use vocab::id::{Direction, ShopId, Side};
 
@@ -81,7 +81,7 @@ impl Story<'_> {
         eprintln!("a move is under way here: it goes on where it stood");
         self.shoppers.phase("during").await?;
         let deadline = Instant::now() + FLIP_MAX;
-        while self.store.open_wishes().await?.iter().any(|open| *open.wish.verb == *Verb::Rollback.name()) {
+        while self.store.standing_wishes().await?.iter().any(is_open_rollback) {
             if Instant::now() > deadline {
                 bail!(
                     "a rollback wished before the kill does not come true: {}",
@@ -268,4 +268,8 @@ pub fn bar(what: &'static str, length: usize) -> ProgressBar {
         eprintln!("{what} …");
     }
     bar
+}
+
+fn is_open_rollback(wish: &StoredWish) -> bool {
+    wish.outcome.is_none() && *wish.wish.verb == *Verb::Rollback.name()
 }

@@ -1,12 +1,16 @@
 //! docs/contracts.md against the executable: every flag and subcommand, every crash point and fault, and the fields of
-//! what it writes. What stands in the document and not in the program, or the other way round, fails here.
+//! what it writes. What stands in the document and not in the program, or the other way round, fails here. And what it
+//! says of keys and instruments is tried at the seam.
 
-use serde_json::Value;
+use crate::demo::{alone, executable};
+use crate::world::{Engine, Request, World, filled_in, id, line_items};
+use mover::Verb;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use vocab::id::{ShopId, Side};
 
-const EXECUTABLE: &str = env!("CARGO_BIN_EXE_baliklayar");
 const PHASES: [&str; 3] = [".before", ".during", ".after"];
 
 fn document() -> String {
@@ -15,7 +19,7 @@ fn document() -> String {
 }
 
 fn run(args: &[&str]) -> Output {
-    let mut command = Command::new(EXECUTABLE);
+    let mut command = Command::new(executable());
     command.args(args).stdin(Stdio::null());
     for variable in ["BALIK_WORK", "BALIK_SEED", "BALIK_CRASH", "BALIK_HOST_KEY", "BALIK_SELLER_KEY"] {
         command.env_remove(variable);
@@ -144,6 +148,7 @@ fn same_fields(document: &str, fence: &str, written: &Value) {
 
 #[test]
 fn report_addresses_and_status_have_the_fields_of_the_document() {
+    let _alone = alone();
     let document = document();
     let work = tempfile::tempdir().unwrap();
     let folder = work.path().display().to_string();
@@ -176,4 +181,63 @@ fn a_wrong_command_line_is_2_and_a_refusal_4() {
     let refused = run(&plan);
     assert_eq!(refused.status.code(), Some(4), "{}", String::from_utf8_lossy(&refused.stderr));
     assert_eq!(String::from_utf8_lossy(&refused.stdout).trim(), "mapping");
+}
+
+/// The longest `Idempotency-Key` that the document promises.
+fn key_max(document: &str) -> usize {
+    let headers = rows(section(document, "## Headers"));
+    let row = headers.iter().find(|row| row[0] == "Idempotency-Key").unwrap();
+    let (_, bound) = row[2].split_once("1 to ").unwrap();
+    bound.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// A product with plenty of stock.
+async fn product(world: &World, shop: &ShopId) -> String {
+    let sql = "select id from produk where aktif = 'Y' and hapus = 0 and stok > 100 and toko_id =";
+    world.one(&format!("{sql} {shop} order by id")).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_key_as_long_as_the_document_says_is_taken_by_both_sides_and_a_longer_one_by_neither() {
+    let longest = key_max(&document());
+    let world = World::start(Engine::Sqlite, 5, 1).await;
+    let shop = world.shops[0].clone();
+    let body = json!({"line_items": line_items(&[(&product(&world, &shop).await, 1)])});
+    world.start_moving().await;
+    for (side, letter) in [(Side::Legacy, "l"), (Side::Backend, "b")] {
+        if side == Side::Backend {
+            world.wish(Verb::Flip, None).await;
+        }
+        assert_eq!(world.owner(&shop).await, side);
+        for (length, status) in [(0, 400), (1, 201), (longest, 201), (longest + 1, 400)] {
+            let key = Some(letter.repeat(length));
+            let request = Request { key, ..world.write("POST", &shop, "carts", &body) };
+            let answer = world.send(&request).await;
+            assert_eq!(answer.status, status, "{side:?}, a key of {length}: {}", answer.body);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_handler_id_that_pays_is_the_one_of_the_document_and_not_the_handlers_name() {
+    let document = document();
+    // Every other piece stands between backticks.
+    let words: Vec<&str> = section(&document, "## Paying").split('`').skip(1).step_by(2).collect();
+    let after = words.iter().position(|word| *word == "handler_id").unwrap();
+    let [_, "id", instance, "ucp.payment_handlers", name, ..] = words[after..] else { panic!("{words:?}") };
+
+    let world = World::start(Engine::Sqlite, 5, 1).await;
+    let shop = world.shops[0].clone();
+    world.start_moving().await;
+    world.wish(Verb::Flip, None).await;
+    let product = product(&world, &shop).await;
+    let checkout = world.post(&shop, "checkout-sessions", filled_in(&[(&product, 1)])).await;
+    assert_eq!(checkout["ucp"]["payment_handlers"][name][0]["id"], instance, "{checkout}");
+    let path = format!("checkout-sessions/{}/complete", id(&checkout));
+    for (handler_id, status) in [(name, 400), (instance, 200)] {
+        let instrument = json!({"id": "approve", "handler_id": handler_id, "type": "instant", "selected": true});
+        let body = json!({"payment": {"instruments": [instrument]}});
+        let answer = world.send(&world.write("POST", &shop, &path, &body)).await;
+        assert_eq!(answer.status, status, "{handler_id}: {}", answer.body);
+    }
 }

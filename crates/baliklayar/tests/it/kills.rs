@@ -94,6 +94,8 @@ fn killed_at_random_times_serving_comes_back_and_nothing_is_lost() {
     let mut faults: Vec<String> = killed.iter().filter_map(|by| wrongly_ended(&ended.steps, by)).collect();
     faults.extend(ended.fault());
     faults.extend((longest > BACK_MAX).then(|| format!("out of service for {longest:?}")));
+    // A few kills may all miss; of fifty, every other of which waits for a hold, some do not.
+    faults.extend((long() && open == 0).then(|| "no kill fell into a hold".to_owned()));
     faults.extend((ended.restarts != kills).then(|| format!("{} restarts", ended.restarts)));
     assert!(faults.is_empty(), "seed {}: {}\n{}", seed(), faults.join("; "), ended.keep());
 }

@@ -11,5 +11,6 @@ mod laws;
 mod retry;
 mod roundtrip;
 mod service;
+mod straggler;
 mod taken_up;
 mod world;

@@ -91,9 +91,6 @@ fn with_everything_dead_release_all_leaves_no_shop_in_a_hold_and_the_demo_goes_o
 /// The private server of the legacy is taken up too, at another port.
 #[test]
 fn with_everything_dead_a_demo_on_postgresql_goes_on() {
-    if !long() {
-        return say("only where the full counts are asked for");
-    }
     let _alone = alone();
     let how = How::on("postgres");
     let mut demo = Demo::start(&How { crash: Some("move.prove.after".to_owned()), ..how.clone() });

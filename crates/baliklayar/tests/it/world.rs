@@ -4,6 +4,7 @@
 use arc_swap::ArcSwapOption;
 use baliklayar::link::Link;
 use baliklayar::serving::{clock, id_plan};
+use cutover::record::Record as Recorded;
 use demo_legacy::Database;
 use mapping::Mapping;
 use mover::{Links, Setup, Verb, Without};
@@ -113,6 +114,11 @@ impl Home {
 impl World {
     /// A legacy with so many shops, none of them planned to move by anybody yet, and everything that could move them.
     pub async fn start(engine: Engine, seed: u64, shops: u32) -> Self {
+        Self::start_under("", engine, seed, shops).await
+    }
+
+    /// The same, under what an operator decided before the move.
+    pub async fn start_under(policy: &str, engine: Engine, seed: u64, shops: u32) -> Self {
         let home = Home::new(engine).await;
         let database = Database::open(&home.url()).await.unwrap();
         let made = demo_legacy::init(&database, seed, shops, None).await.unwrap();
@@ -122,7 +128,7 @@ impl World {
         tokio::spawn(demo_legacy::serve(listener, database, keys));
         let work = tempfile::tempdir().unwrap();
         let store = Store::open(work.path()).unwrap();
-        let plan = plan(&home.url(), &shops);
+        let plan = Plan { policy: policy.to_owned(), ..plan(&home.url(), &shops) };
         let mapping = Arc::new(mover::compile(&plan).unwrap());
         store.create_heads(&shops).await.unwrap();
         store.set_plan(&plan).await.unwrap();
@@ -136,8 +142,22 @@ impl World {
         self.home.url()
     }
 
+    /// A client of the legacy's database, who knows neither seam nor mover.
+    pub async fn postgres(&self) -> tokio_postgres::Client {
+        match &self.home {
+            Home::Postgres(database) => database.connect().await,
+            Home::Sqlite(_) => panic!("this legacy is on SQLite"),
+        }
+    }
+
     /// Wishes it of every shop, or of one, and waits until it has come true.
     pub async fn wish(&self, verb: Verb, shop: Option<&ShopId>) {
+        let id = self.put_down(verb, shop).await;
+        self.come_true(verb, id).await;
+    }
+
+    /// Wishes, and waits for nothing; answers which wish it is.
+    pub async fn put_down(&self, verb: Verb, shop: Option<&ShopId>) -> i64 {
         let wish = Wish {
             shop: shop.cloned(),
             verb: verb.name().into(),
@@ -146,7 +166,10 @@ impl World {
             why: "test".into(),
             at: clock()(),
         };
-        let id = self.store.wish(wish).await.unwrap();
+        self.store.wish(wish).await.unwrap()
+    }
+
+    pub async fn come_true(&self, verb: Verb, id: i64) {
         let deadline = Instant::now() + WISH_MAX;
         while self.store.wish_outcome(id).await.unwrap().is_none() {
             if Instant::now() > deadline {
@@ -162,6 +185,22 @@ impl World {
         let deadline = Instant::now() + WISH_MAX;
         while !self.all_in("ready").await {
             assert!(Instant::now() < deadline, "not ready: {}", self.what_is_wrong().await);
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until the shop's records say so.
+    pub async fn recorded(&self, shop: &ShopId, what: &str, is: impl Fn(&[Recorded]) -> bool) -> Vec<Recorded> {
+        let deadline = Instant::now() + WISH_MAX;
+        loop {
+            let steps = self.store.steps(shop, 0).await.unwrap();
+            let records: Vec<Recorded> = steps.iter().filter_map(mover::from_stored).collect();
+            if is(&records) {
+                return records;
+            }
+            if Instant::now() > deadline {
+                panic!("{what}: not in time: {}", self.what_is_wrong().await);
+            }
             tokio::time::sleep(LOOK).await;
         }
     }

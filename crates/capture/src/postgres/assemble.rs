@@ -56,6 +56,7 @@ impl Assembly {
             emptied: Vec::new(),
             changes: Vec::new(),
             markers: Vec::new(),
+            ours: false,
             applied: None,
             committed_at: Some(from_postgres_micros(micros)),
             schema: Vec::new(),
@@ -123,12 +124,12 @@ impl Assembly {
         let key = key.ok_or_else(|| Error::Decode("a changed row without its key".to_owned()))?;
         let table = layout.table;
         if let Some(old_key) = old_key.filter(|old| *old != key) {
-            self.push(Change { table, key: old_key, row: None })?;
+            self.push(Change { table, key: old_key, row: None, moved: None })?;
             if let (true, Some(open)) = (cells.contains(&None), &self.open) {
                 self.gaps.push(open.changes.len());
             }
         }
-        self.push(Change { table, key, row: Some(cells) })
+        self.push(Change { table, key, row: Some(cells), moved: None })
     }
 
     fn delete(&mut self, relation: u32, old: &Tuple) -> Result<()> {
@@ -137,7 +138,7 @@ impl Assembly {
         let key = layout.key(&self.declared, &cells);
         let key = key.ok_or_else(|| Error::Decode("a deleted row without its key".to_owned()))?;
         let table = layout.table;
-        self.push(Change { table, key, row: None })
+        self.push(Change { table, key, row: None, moved: None })
     }
 
     fn truncate(&mut self, relations: &[u32]) {
@@ -161,6 +162,7 @@ impl Assembly {
         let shop = ShopId::parse(shop).map_err(|error| Error::Decode(error.to_string()))?;
         let seq = seq.parse().map(Seq).map_err(|_| Error::Decode(format!("fact number {seq}")))?;
         if let Some(open) = &mut self.open {
+            open.ours = true;
             open.applied = Some(Applied { shop, seq });
         }
         Ok(())

@@ -48,6 +48,7 @@ impl Postgres {
             "create table if not exists balik_fence (shop text primary key, \
              closed boolean not null default false, epoch bigint not null default 0)"
                 .to_owned(),
+            "create table if not exists balik_void (shop text primary key, epoch bigint not null)".to_owned(),
             "create table if not exists balik_applied (shop text primary key, seq bigint not null default 0)"
                 .to_owned(),
             "create table if not exists balik_origin (slot text primary key, begins pg_lsn not null)".to_owned(),

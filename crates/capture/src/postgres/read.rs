@@ -85,12 +85,11 @@ impl Reader {
         Ok(keyed(&self.declared, ask.table, self.answer("read rows of", &sql).await?))
     }
 
-    pub async fn total(&self, sql: &str, shop: &str, keys: Option<&[String]>) -> Result<Vec<Vec<Option<String>>>> {
+    pub async fn total(&self, sql: &str, texts: &[(&str, &str)]) -> Result<Vec<Vec<Option<String>>>> {
         // Conditions on what a text column says are estimated to leave one row, and one row is joined by a loop: over a
         // whole shop that is a loop within a loop.
-        let whole = if keys.is_none() { "set local enable_nestloop = off; " } else { "" };
-        let sql = sql::total(DIALECT, sql, shop, keys);
-        Ok(self.answer("add up rows of", &format!("{whole}{sql}")).await?.rows)
+        let sql = sql::with_texts(DIALECT, sql, texts);
+        Ok(self.answer("add up rows of", &format!("set local enable_nestloop = off; {sql}")).await?.rows)
     }
 
     async fn answer(&self, act: &'static str, sql: &str) -> Result<Answer> {

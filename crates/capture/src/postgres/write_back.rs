@@ -6,7 +6,7 @@ use super::install::quoted;
 use super::session::{Answer, Session, cell_of, number};
 use crate::error::{Error, Result, WriteBackError};
 use crate::sql::{self, Dialect, ident};
-use crate::write_back::{Expect, WriteBack};
+use crate::write_back::{Expect, WriteBack, last_to_write};
 use tokio_postgres::error::SqlState;
 use vocab::id::{Seq, ShopId};
 use vocab::row::{Cell, Table};
@@ -31,7 +31,7 @@ impl Postgres {
         let rows = answers.last().map(|answer| answer.rows.as_slice()).unwrap_or_default();
         let before = last_applied(shop, rows)?;
         let new: Vec<_> = facts.iter().filter(|fact| fact.seq > before).collect();
-        let Some(last) = new.iter().map(|fact| fact.seq).max() else {
+        let Some(last) = last_to_write(&new, before) else {
             session.run("write back to", "rollback").await?;
             self.sessions.give(session);
             return Ok(before);

@@ -34,6 +34,7 @@ impl Sqlite {
         .await
     }
 
+    /// No writer holds a fence here, so there is nothing to wait for.
     pub async fn unfence(&self, shop: &ShopId, epoch: Epoch) -> Result<()> {
         let shop = shop.clone();
         self.with(move |_, connection| {
@@ -85,7 +86,7 @@ fn close(connection: &mut Connection, shop: &ShopId, epoch: Epoch, marker: Optio
 }
 
 pub(super) fn write_marker(connection: &Connection, marker: &Marker) -> Result<()> {
-    let sql = format!("insert into balik_changes (tbl, key, ours, at) values ('{MARKER}', ?1, 0, {NOW})");
+    let sql = format!("insert into balik_changes (tbl, key, ours, moved, at) values ('{MARKER}', ?1, 0, 0, {NOW})");
     connection.execute(&sql, [&marker.0]).map(|_| ()).map_err(failed("mark the stream of"))
 }
 

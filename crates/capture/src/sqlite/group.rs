@@ -9,7 +9,7 @@ use super::value::literals;
 use crate::declared::Declared;
 use crate::error::{Error, Result};
 use crate::transaction::Marker;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use vocab::id::{Seq, ShopId};
 use vocab::row::{Applied, Cell, RowKey, TableNo};
 
@@ -20,6 +20,7 @@ pub(super) struct Noted {
     pub tbl: String,
     pub key: String,
     pub ours: bool,
+    pub moved: bool,
     pub at: i64,
 }
 
@@ -29,14 +30,22 @@ pub(super) struct Group {
     pub last: u64,
     pub at: i64,
     pub ours: bool,
-    pub keys: Vec<(TableNo, RowKey)>,
+    pub keys: Vec<Touched>,
     pub applied: Option<Applied>,
     pub markers: Vec<Marker>,
 }
 
+/// A row that a transaction changed, and whether a cell of it that takes part in the move.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Touched {
+    pub table: TableNo,
+    pub key: RowKey,
+    pub moved: bool,
+}
+
 pub(super) fn groups(declared: &Declared, noted: Vec<Noted>) -> Result<Vec<Group>> {
     let mut groups: Vec<Group> = Vec::new();
-    let mut seen: HashSet<(TableNo, RowKey)> = HashSet::new();
+    let mut seen: HashMap<(TableNo, RowKey), usize> = HashMap::new();
     for row in noted {
         let applied = if row.tbl == APPLIED { Some(applied(&row.key)?) } else { None };
         let goes_on =
@@ -53,8 +62,10 @@ pub(super) fn groups(declared: &Declared, noted: Vec<Noted>) -> Result<Vec<Group
             group.markers.push(Marker(row.key));
         } else if let Some(table) = declared.number_of(&row.tbl) {
             let key = literals(&row.key).ok_or_else(|| Error::Decode(format!("the key {}", row.key)))?;
-            if seen.insert((table, key.clone())) {
-                group.keys.push((table, key));
+            let place = *seen.entry((table, key.clone())).or_insert(group.keys.len());
+            match group.keys.get_mut(place) {
+                Some(touched) => touched.moved |= row.moved,
+                None => group.keys.push(Touched { table, key, moved: row.moved }),
             }
         }
     }
@@ -90,12 +101,15 @@ mod tests {
             tbl: tbl.into(),
             key: key.into(),
             ours,
+            moved: key == "2",
             at: 0,
         });
         let groups = groups(&declared, noted.collect()).unwrap();
         let line = |group: Group| {
             let applied = group.applied.map(|applied| applied.seq.0);
-            format!("{}: {} keys, {} markers, {applied:?}", group.last, group.keys.len(), group.markers.len())
+            let moved = group.keys.iter().filter(|touched| touched.moved).count();
+            let (keys, markers) = (group.keys.len(), group.markers.len());
+            format!("{}: {keys} keys, {moved} moved, {markers} markers, {applied:?}", group.last)
         };
         groups.into_iter().map(line).collect()
     }
@@ -115,11 +129,11 @@ mod tests {
         assert_eq!(
             check(&rows),
             [
-                "3: 1 keys, 1 markers, None",
-                "4: 1 keys, 0 markers, None",
-                "6: 1 keys, 0 markers, Some(7)",
-                "7: 0 keys, 0 markers, Some(8)",
-                "8: 1 keys, 0 markers, None",
+                "3: 1 keys, 0 moved, 1 markers, None",
+                "4: 1 keys, 1 moved, 0 markers, None",
+                "6: 1 keys, 0 moved, 0 markers, Some(7)",
+                "7: 0 keys, 0 moved, 0 markers, Some(8)",
+                "8: 1 keys, 0 moved, 0 markers, None",
             ]
         );
     }

@@ -26,7 +26,7 @@ const OPEN: &str = "not exists (select 1 from balik_writer)";
 
 const TABLES: [&str; 5] = [
     "create table if not exists balik_changes (seq integer primary key autoincrement, tbl text not null, \
-     key text not null, ours integer not null, at integer not null)",
+     key text not null, ours integer not null, moved integer not null, at integer not null)",
     "create table if not exists balik_fence (shop text primary key, closed integer not null default 0, \
      epoch integer not null default 0) without rowid",
     "create table if not exists balik_applied (shop text primary key, seq integer not null default 0) without rowid",
@@ -118,9 +118,10 @@ fn quoted_key(table: &Table, row: &str) -> String {
     parts.collect::<Vec<_>>().join(" || ',' || ")
 }
 
-fn noted(table: &Table, row: &str) -> String {
+/// `moved`: whether a cell that takes part in the move changed.
+fn noted(table: &Table, row: &str, moved: &str) -> String {
     format!(
-        "insert into balik_changes (tbl, key, ours, at) select {}, {}, {OURS}, {NOW}",
+        "insert into balik_changes (tbl, key, ours, moved, at) select {}, {}, {OURS}, {moved}, {NOW}",
         sql::text(Dialect::Sqlite, &table.name),
         quoted_key(table, row)
     )
@@ -138,10 +139,11 @@ fn change_triggers(no: TableNo, table: &Table) -> [String; 3] {
         format!("old.{name} is not new.{name}")
     });
     let differs = differs.collect::<Vec<_>>().join(" or ");
-    let (old, new) = (noted(table, "old"), noted(table, "new"));
+    let (old, new) = (noted(table, "old", "1"), noted(table, "new", "1"));
+    let changed = noted(table, "new", &format!("({})", held_change(table)));
     [
         trigger("inserted", no, table, "after insert", "", &new),
-        trigger("updated", no, table, "after update", "", &format!("{old} where {differs}; {new}")),
+        trigger("updated", no, table, "after update", "", &format!("{old} where {differs}; {changed}")),
         trigger("deleted", no, table, "after delete", "", &old),
     ]
 }
@@ -152,7 +154,7 @@ fn replace_trigger(no: TableNo, table: &Table, uniques: &[Unique]) -> Vec<String
     if uniques.is_empty() {
         return Vec::new();
     }
-    let note = format!("{} from {} v where {}", noted(table, "v"), ident(&table.name), collides(uniques));
+    let note = format!("{} from {} v where {}", noted(table, "v", "1"), ident(&table.name), collides(uniques));
     vec![
         trigger("replacing_insert", no, table, "before insert", "", &note),
         trigger("replacing_update", no, table, "before update", &uniques_change(uniques), &note),
@@ -173,12 +175,17 @@ fn uniques_change(uniques: &[Unique]) -> String {
     format!("when {}", changed.collect::<Vec<_>>().join(" or "))
 }
 
+/// Whether an update changed a cell that takes part in the move.
+fn held_change(table: &Table) -> String {
+    let changed = held_columns(table).map(|column| format!("old.{0} is not new.{0}", ident(&column.name)));
+    changed.collect::<Vec<_>>().join(" or ")
+}
+
 /// Children whose parent is gone pass: the fence stood before the parent.
 fn fence_triggers(declared: &Declared, no: TableNo, table: &Table) -> [String; 3] {
     let new = sql::shop_of(Dialect::Sqlite, declared, no, "new");
     let old = sql::shop_of(Dialect::Sqlite, declared, no, "old");
-    let changed = held_columns(table).map(|column| format!("old.{0} is not new.{0}", ident(&column.name)));
-    let changed = changed.collect::<Vec<_>>().join(" or ");
+    let changed = held_change(table);
     let when = |shops: &str, and: &str| {
         format!("when {OPEN}{and} and exists (select 1 from balik_fence where closed = 1 and shop in ({shops}))")
     };

@@ -75,8 +75,8 @@ impl Reader {
         self.with(move |file, connection| rows(connection, &file.declared, table, &sql)).await
     }
 
-    pub async fn total(&mut self, sql: &str, shop: &str, keys: Option<&[String]>) -> Result<Vec<Vec<Option<String>>>> {
-        let sql = sql::total(DIALECT, sql, shop, keys);
+    pub async fn total(&mut self, sql: &str, texts: &[(&str, &str)]) -> Result<Vec<Vec<Option<String>>>> {
+        let sql = sql::with_texts(DIALECT, sql, texts);
         self.with(move |_, connection| {
             let adding = failed("add up rows of");
             let mut statement = connection.prepare(&sql).map_err(adding)?;

@@ -4,7 +4,7 @@
 //! its change: then the later change is told too, later.
 
 use super::catalogue::{difference, exists, last_change, unsigned};
-use super::group::{Group, Noted, groups};
+use super::group::{Group, Noted, Touched, groups};
 use super::session::{File, failed, is_busy};
 use super::{Sqlite, install, value};
 use crate::cut::{Position, Tx};
@@ -204,15 +204,15 @@ fn prune(writer: &mut Connection, name: &str, acknowledged: u64) -> rusqlite::Re
 
 fn noted(connection: &Connection, last: u64) -> Result<Vec<Noted>> {
     let reading = failed("read the changes of");
-    let sql = "select seq, tbl, key, ours, at from balik_changes where seq > ?1 order by seq limit ?2";
+    let sql = "select seq, tbl, key, ours, moved, at from balik_changes where seq > ?1 order by seq limit ?2";
     let mut statement = connection.prepare_cached(sql).map_err(reading)?;
     let from = i64::try_from(last).unwrap_or(i64::MAX);
     let rows = statement.query_map([from, BATCH], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)?, row.get(4)?))
+        Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)?, row.get::<_, i64>(4)?, row.get(5)?))
     });
     let rows = rows.map_err(reading)?.map(|row| {
-        let (seq, tbl, key, ours, at) = row.map_err(reading)?;
-        Ok(Noted { seq: unsigned(seq)?, tbl, key, ours: ours != 0, at })
+        let (seq, tbl, key, ours, moved, at) = row.map_err(reading)?;
+        Ok(Noted { seq: unsigned(seq)?, tbl, key, ours: ours != 0, moved: moved != 0, at })
     });
     rows.collect()
 }
@@ -224,6 +224,7 @@ fn bare(last: u64) -> Transaction {
         emptied: Vec::new(),
         changes: Vec::new(),
         markers: Vec::new(),
+        ours: false,
         applied: None,
         committed_at: None,
         schema: Vec::new(),
@@ -255,11 +256,12 @@ fn read(
     group: Group,
 ) -> Result<Transaction> {
     let mut changes = Vec::with_capacity(group.keys.len());
-    for (table, key) in group.keys {
+    for Touched { table, key, moved } in group.keys {
         let row = row(file, connection, told.get(&table), table, &key)?;
-        changes.push(Change { table, key, row });
+        changes.push(Change { table, key, row, moved: Some(moved) });
     }
     Ok(Transaction {
+        ours: group.ours,
         changes,
         markers: group.markers,
         applied: group.applied,

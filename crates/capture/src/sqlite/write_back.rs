@@ -5,7 +5,7 @@ use super::session::{File, failed};
 use super::{Sqlite, value};
 use crate::error::{Error, Result, WriteBackError};
 use crate::sql::{self, Dialect, ident};
-use crate::write_back::{Expect, WriteBack};
+use crate::write_back::{Expect, WriteBack, last_to_write};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use vocab::id::{Seq, ShopId};
 use vocab::row::Cell;
@@ -28,7 +28,7 @@ fn write(file: &File, connection: &mut Connection, shop: &ShopId, facts: &[Write
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed(ACT))?;
     let before = last_applied(&transaction, shop)?;
     let new: Vec<_> = facts.iter().filter(|fact| fact.seq > before).collect();
-    let Some(last) = new.iter().map(|fact| fact.seq).max() else { return Ok(before) };
+    let Some(last) = last_to_write(&new, before) else { return Ok(before) };
     note(&transaction, shop, last)?;
     transaction.execute("insert into balik_writer values (1)", []).map_err(failed(ACT))?;
     for fact in new {
@@ -45,7 +45,8 @@ fn note(connection: &Connection, shop: &ShopId, last: Seq) -> Result<()> {
     let update = "update balik_applied set seq = ?2 where shop = ?1";
     connection.execute(update, params![shop.as_str(), number]).map_err(failed(ACT))?;
     let note = format!(
-        "insert into balik_changes (tbl, key, ours, at) values ('{APPLIED}', quote(?1) || ',' || quote(?2), 1, {NOW})"
+        "insert into balik_changes (tbl, key, ours, moved, at) \
+         values ('{APPLIED}', quote(?1) || ',' || quote(?2), 1, 0, {NOW})"
     );
     connection.execute(&note, params![shop.as_str(), number]).map(|_| ()).map_err(failed(ACT))
 }

@@ -3,6 +3,7 @@
 use crate::on_both;
 use crate::world::{Engine, LONG, World, shop};
 use capture::{Error, Fence, FenceOutcome};
+use std::time::Duration;
 use vocab::id::Epoch;
 
 on_both!(a_closed_fence_refuses_every_write_of_its_shop_and_no_other, refuses);
@@ -39,7 +40,7 @@ async fn refuses(engine: Engine) {
     ] {
         client.run(write).await.unwrap_or_else(|refused| panic!("{write}: {}", refused.0));
     }
-    world.source.unfence(&shop("1"), Epoch(2)).await.unwrap();
+    world.source.unfence(&shop("1"), Epoch(2), LONG).await.unwrap();
     client.exec("update produk set stok = 1 where id = 1").await;
 }
 
@@ -78,11 +79,11 @@ async fn epochs(engine: Engine) {
     let fence = |epoch| source.fence(&one, Epoch(epoch), LONG);
     assert_eq!(fence(2).await.unwrap(), FenceOutcome::Closed);
     assert_eq!(fence(2).await.unwrap(), FenceOutcome::Closed, "it may be repeated");
-    source.unfence(&shop("1"), Epoch(2)).await.unwrap();
-    source.unfence(&shop("1"), Epoch(2)).await.unwrap();
+    source.unfence(&shop("1"), Epoch(2), LONG).await.unwrap();
+    source.unfence(&shop("1"), Epoch(2), LONG).await.unwrap();
     assert!(matches!(fence(2).await, Err(Error::StaleEpoch { at: Epoch(2), .. })), "a late arrival");
     assert!(matches!(fence(1).await, Err(Error::StaleEpoch { .. })));
-    assert!(matches!(source.unfence(&shop("1"), Epoch(1)).await, Err(Error::StaleEpoch { .. })));
+    assert!(matches!(source.unfence(&shop("1"), Epoch(1), LONG).await, Err(Error::StaleEpoch { .. })));
     assert_eq!(fence(3).await.unwrap(), FenceOutcome::Closed);
     assert!(matches!(source.fence(&shop("9"), Epoch(2), LONG).await, Err(Error::NotInstalled(_))));
     let fences = source.fences().await.unwrap();
@@ -134,4 +135,21 @@ async fn drain_sees_readers_too_and_not_us() {
     assert_eq!(open(Some(line)).await.unwrap(), 1, "who began later meets the fence");
     client.exec("rollback").await;
     assert_eq!(open(Some(line)).await.unwrap(), 0);
+}
+
+/// A fence that waited in vain for a writer was never closed; to say so needs no more patience than that.
+#[tokio::test]
+async fn an_open_fence_that_a_writer_holds_is_given_up_without_it() {
+    let world = World::new(Engine::Postgres).await;
+    let (source, one) = (&world.source, shop("1"));
+    let mut straggler = world.client().await;
+    straggler.exec("begin; update produk set stok = 1 where id = 1").await;
+    let short = Duration::from_millis(20);
+    assert_eq!(source.fence(&one, Epoch(2), short).await.unwrap(), FenceOutcome::Waited);
+    tokio::time::timeout(LONG / 4, source.unfence(&one, Epoch(2), short)).await.expect("no longer").unwrap();
+    straggler.exec("commit").await;
+    assert!(matches!(source.fence(&one, Epoch(2), LONG).await, Err(Error::StaleEpoch { at: Epoch(2), .. })), "late");
+    assert_eq!(straggler.ask("select stok from produk where id = 1").await, "1");
+    straggler.exec("update produk set stok = 2 where id = 1").await;
+    assert_eq!(source.fence(&one, Epoch(3), LONG).await.unwrap(), FenceOutcome::Closed);
 }

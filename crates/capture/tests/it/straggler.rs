@@ -1,10 +1,11 @@
 //! A client of the legacy that began before the hold and writes during it. Its commit fails, or its row is in the
 //! stream before the mark, or the hold aborts; never is a row committed behind the mark of a hold that went on.
 
-use crate::world::{Client, Engine, LONG, PRODUK, World, drain, read_to, shop, shops};
+use crate::world::{Client, Engine, LONG, NAMA, PRODUK, World, drain, read_to, shop, shops};
 use capture::{FenceOutcome, FenceRead, Stream, Transaction};
 use std::time::Duration;
 use vocab::id::Epoch;
+use vocab::row::Cell;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Before {
@@ -30,7 +31,7 @@ struct Case {
 const FENCE_WAIT: Duration = Duration::from_millis(200);
 const WRITE: &str = "insert into produk (toko_id, nama, harga, kode, stok) values (1, 'sesat', '1', 'S', 1)";
 
-const WAITED: &str = "the hold aborts: the fence waits for it";
+const WAITED: &str = "the hold aborts: the fence waits for it, and its row is there";
 const FAILED: &str = "its commit fails";
 const BELOW: &str = "its row is below the mark";
 const LOST: &str = "ITS ROW IS LOST: committed behind the mark";
@@ -68,7 +69,7 @@ impl Stage {
             Ends::AfterTheFence => self.after_the_fence(client).await,
             Ends::WhileFencing => self.while_fencing(client).await,
         };
-        self.world.source.unfence(&shop("1"), self.epoch).await.unwrap();
+        self.world.source.unfence(&shop("1"), self.epoch, FENCE_WAIT).await.unwrap();
         drain(&self.world, &mut self.stream).await;
         outcome
     }
@@ -76,7 +77,7 @@ impl Stage {
     async fn after_the_fence(&mut self, mut client: Client) -> &'static str {
         let (source, marker) = (&self.world.source, self.world.source.fresh_marker());
         match source.fence(&shop("1"), self.epoch, FENCE_WAIT).await.unwrap() {
-            FenceOutcome::Waited => return WAITED,
+            FenceOutcome::Waited => return self.given_up(client).await,
             FenceOutcome::Closed => source.mark(&marker).await.unwrap(),
         }
         read_to(&mut self.stream, &marker).await;
@@ -86,6 +87,17 @@ impl Stage {
         let behind = drain(&self.world, &mut self.stream).await;
         assert!(wrote(&behind), "it was committed, so it comes");
         LOST
+    }
+
+    /// The legacy keeps the shop, and the straggler its row: it writes, commits, and comes in the stream.
+    async fn given_up(&mut self, mut client: Client) -> &'static str {
+        assert!(self.world.source.fences().await.unwrap().iter().all(|fence| !fence.closed), "the fence stands open");
+        client.exec(WRITE).await;
+        client.exec("commit").await;
+        let committed = drain(&self.world, &mut self.stream).await;
+        assert!(wrote(&committed), "the row of a straggler that was waited for comes");
+        assert!(self.world.source.fences().await.unwrap().iter().all(|fence| !fence.closed), "and still does");
+        WAITED
     }
 
     async fn while_fencing(&mut self, mut client: Client) -> &'static str {
@@ -105,8 +117,11 @@ impl Stage {
     }
 }
 
+/// The straggler's last write is among these, and not only what it wrote before.
 fn wrote(transactions: &[Transaction]) -> bool {
-    transactions.iter().flat_map(|transaction| &transaction.changes).any(|change| change.table == PRODUK)
+    let its_name = Some(Cell::Text("sesat".into()));
+    let mut changes = transactions.iter().flat_map(|transaction| &transaction.changes);
+    changes.any(|change| change.table == PRODUK && change.row.as_ref().is_some_and(|row| row[NAMA] == its_name))
 }
 
 const COMMITTED: &str = "begin isolation level read committed";

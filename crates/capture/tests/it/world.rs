@@ -13,6 +13,7 @@ pub const JUAL: TableNo = 1;
 pub const DETIL: TableNo = 2;
 pub const PELANGGAN: TableNo = 3;
 
+pub const NAMA: usize = 2;
 pub const STOK: usize = 5;
 pub const DILIHAT: usize = 6;
 pub const BESAR: usize = 7;

@@ -7,7 +7,7 @@ use vocab::id::{Epoch, Seq};
 use vocab::row::{Applied, Cell, Edit};
 
 fn fact(seq: u64, edits: Vec<Edit>) -> WriteBack {
-    WriteBack { seq: Seq(seq), edits, expect: Vec::new() }
+    WriteBack { after: Seq(seq - 1), seq: Seq(seq), edits, expect: Vec::new() }
 }
 
 fn stock(id: i64, delta: i64) -> Edit {
@@ -47,6 +47,9 @@ async fn once(engine: Engine) {
     // The answer was lost, so they come again, with a new one.
     let again = [facts[0].clone(), facts[1].clone(), fact(3, vec![stock(1, 10)])];
     assert_eq!(world.source.write_back(&shop("1"), &again).await.unwrap(), Seq(3));
+    // Made from facts of which some are there already, it would count those twice.
+    let summed = WriteBack { after: Seq(2), ..fact(5, vec![stock(1, 100)]) };
+    assert_eq!(world.source.write_back(&shop("1"), &[summed]).await.unwrap(), Seq(3));
     assert_eq!(world.source.write_back(&shop("1"), &again).await.unwrap(), Seq(3));
     assert_eq!(world.source.applied(&shop("1")).await.unwrap(), Seq(3));
     assert_eq!(world.source.applied(&shop("2")).await.unwrap(), Seq(0));

@@ -1,6 +1,6 @@
 //! Giving back: cancel (the units return to the shelf) and refund (they do not), of lines or of the whole rest.
 
-use super::{Adjustment, Line, Order, State};
+use super::{Adjustment, Line, Order, SECOND_US, State, place};
 use crate::lines::{LineId, ids_exhausted};
 use crate::money::{Money, Rounding};
 use crate::refusal::{Refusal, Retry};
@@ -53,6 +53,16 @@ impl Back {
 }
 
 impl Order {
+    /// # Errors
+    /// `order_not_cancellable` where no unit at all may go back by this command.
+    pub fn may_give_back(&self, command: Command) -> Result<(), Refusal> {
+        if command.allowed(self.state) && self.is_captured() {
+            return Ok(());
+        }
+        let content = format!("an order in state `{}` takes no {}", self.state.name(), command.adjustment());
+        Err(Refusal::new("order_not_cancellable", Retry::Never, content))
+    }
+
     /// The order after units went back, and the units that return to the shelf, by product. `ids` holds
     /// [`Back::adjustments`] of them.
     ///
@@ -62,18 +72,16 @@ impl Order {
         &self,
         command: Command,
         back: &Back,
-        ids: Vec<Minted>,
+        mut ids: Vec<Minted>,
         now: Timestamp,
     ) -> Result<(Self, Vec<(PublicId, i64)>), Refusal> {
-        if !command.allowed(self.state) || !self.is_captured() {
-            let content = format!("an order in state `{}` takes no {}", self.state.name(), command.adjustment());
-            return Err(Refusal::new("order_not_cancellable", Retry::Never, content));
-        }
+        self.may_give_back(command)?;
         if ids.len() < back.adjustments() {
             return Err(ids_exhausted());
         }
         let mut after = self.clone();
-        let at = after.not_before_the_last(now);
+        ids.sort_by_key(|minted| place(now, &minted.id));
+        let at = after.after_the_last(now, ids.first());
         let mut ids = ids.into_iter();
         let returned = match back {
             Back::Whole => after.give_back_rest(command, ids.next(), at)?,
@@ -92,9 +100,17 @@ impl Order {
         Ok((after, if command == Command::Cancel { returned } else { Vec::new() }))
     }
 
-    /// Adjustments are booked in their order of time, also when the clock was set back.
-    fn not_before_the_last(&self, now: Timestamp) -> Timestamp {
-        self.adjustments.iter().map(|adjustment| adjustment.at).fold(now, Timestamp::max)
+    /// Adjustments are booked in their order of time, also when the clock was set back. Within a second their ids
+    /// decide, so that one whose id is lower than the last one's waits for the next.
+    fn after_the_last(&self, now: Timestamp, first: Option<&Minted>) -> Timestamp {
+        let at = self.adjustments.iter().map(|adjustment| adjustment.at).fold(now, Timestamp::max);
+        let last = self.adjustments.iter().map(Adjustment::place).max();
+        match first {
+            Some(first) if last >= Some(place(at, &first.id)) => {
+                Timestamp((at.0.div_euclid(SECOND_US) + 1) * SECOND_US)
+            }
+            _ => at,
+        }
     }
 
     /// What is not given back yet.

@@ -86,6 +86,23 @@ fn the_tax_of_what_is_given_back_leaves_the_books_with_it() {
     assert_eq!(booked, [-910_000, 908_500, 1_500]);
 }
 
+#[test]
+fn an_id_that_is_lower_than_the_last_one_is_booked_in_the_next_second() {
+    let (_, mut order) = order(1_100, &[45], &[3]);
+    let mut booked = ledger::added(None, &order).expect("small");
+    let mut instants = Vec::new();
+    for (id, micros) in [(7, 3_400_000), (9, 3_500_000), (8, 3_600_000)] {
+        let back = lines(&[("10", 1)]);
+        let ids = minted("adjustment", id, 1);
+        let (after, _) = order.give_back(Command::Cancel, &back, ids, Timestamp(micros)).expect("a unit");
+        booked.extend(ledger::added(Some(&order), &after).expect("small"));
+        instants.push(after.adjustments().last().expect("one more").at().0);
+        order = after;
+    }
+    assert_eq!(instants, [3_400_000, 3_500_000, 4_000_000]);
+    assert_eq!(balances(&booked), [0, 0, 0]);
+}
+
 /// Adds up what was booked, per account.
 fn balances(entries: &[ledger::Entry]) -> [i64; 3] {
     let of = |account| entries.iter().filter(|entry| entry.account == account).map(|entry| entry.amount.minor()).sum();

@@ -202,14 +202,7 @@ impl Desk {
             applied: Some(u64::MAX),
             rested: !self.tired,
             stopped: None,
-            there: There {
-                lag_ms: Some(5),
-                rehearsed: true,
-                fence_tested: true,
-                headroom: true,
-                approved: true,
-                ..There::default()
-            },
+            there: There { lag_ms: Some(5), rehearsed: true, fence_tested: true, ..There::default() },
             back: Back { facts_left: Some(0), verified: true, ..Back::default() },
         };
         (self.see)(&mut observed);

@@ -148,7 +148,7 @@ fn nothing_is_held_before_every_condition_is_met() {
             Event::See(|observed| observed.there.rehearsed = false),
             Event::See(|observed| observed.there.dirty = 500),
             Event::See(|observed| observed.there.lag_ms = Some(200)),
-            Event::See(|observed| observed.there.approved = false),
+            Event::See(|observed| observed.there.rehearsed = false),
             Event::See(|observed| observed.there.lag_rising = true),
             Event::See(|observed| observed.stopped = Some("schema_changed".into())),
             Event::See(|observed| observed.rested = false),
@@ -159,7 +159,7 @@ fn nothing_is_held_before_every_condition_is_met() {
             wait for condition rehearsed
             wait for condition dirty
             wait for condition lag
-            wait for condition approved
+            wait for condition rehearsed
             wait for condition lag
             wait for help: schema_changed
             wait for a rest after a failure

@@ -3,7 +3,7 @@
 use commerce::shape::SHAPES;
 use expect_test::{Expect, expect};
 use mapping::{Anchor, Context, File, Got, Mapping, Rows, Touch, compile};
-use vocab::document::Node;
+use vocab::document::{Node, Record};
 use vocab::id::{Element, Kind, Name, PublicId};
 use vocab::row::{Cell, Row, RowKey, ShopPath, Use};
 
@@ -236,4 +236,22 @@ fn a_product_that_nobody_named_is_called_by_its_code() {
         losers []
         reports []"#]],
     );
+}
+
+#[test]
+fn what_is_too_long_for_the_legacys_columns_is_named_before_it_is_owed() {
+    let mapping = both();
+    let misfit = |kind: Kind, document: Record| mapping.misfit(kind, &document).map(|misfit| misfit.path);
+    let named = |name: &str| Record::default().with("state", "open").with("buyer_name", name);
+    assert_eq!(misfit(Kind::Checkout, named(&"n".repeat(120))), None);
+    assert_eq!(misfit(Kind::Checkout, named(&"n".repeat(121))).as_deref(), Some("buyer_name"));
+    assert_eq!(misfit(Kind::Checkout, named("n\0")).as_deref(), Some("buyer_name"));
+    let product = |price: i64| {
+        let variant = Record::default().with("id", "1").with("price", price);
+        Record::default().with("title", "Thing").with("variants", vec![Node::Record(variant)])
+    };
+    assert_eq!(misfit(Kind::Product, product(100_000_000)), None);
+    assert_eq!(misfit(Kind::Product, product(9_007_199_254_740_900)).as_deref(), Some("variants[0].price"));
+    let buyer = Record::default().with("id", "5").with("name", "n".repeat(121));
+    assert_eq!(misfit(Kind::Order, Record::default().with("buyer", buyer)).as_deref(), Some("buyer.name"));
 }

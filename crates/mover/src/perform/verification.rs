@@ -6,7 +6,7 @@ use super::{DONE, Effect};
 use crate::context::Context;
 use crate::drive::Driver;
 use crate::error::{Error, Result};
-use crate::{derive, rehearse, report, totals, verify};
+use crate::{derive, observe, rehearse, report, totals, verify};
 use cutover::progress::Progress;
 use cutover::record::Reason;
 use std::time::Duration;
@@ -67,6 +67,8 @@ async fn settle_verification(driver: &mut Driver, epoch: Epoch) -> Result<Effect
 
 /// Control totals are of the whole shop, so they are compared until both sides were quiet around the comparison.
 async fn control_totals(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Effect> {
+    // What is refused and accepted so is left out of the totals, so it is accepted first.
+    observe::findings_open(cx, shop).await?;
     let mut figures = Vec::new();
     for _ in 0..ROUNDS {
         derive::derive(cx, shop, epoch).await?;

@@ -4,7 +4,7 @@ use super::{Staged, number, unsigned};
 use crate::cells;
 use crate::error::{Error, Result};
 use mapping::{Anchor, Gather, RuleNo};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use vocab::id::ShopId;
 
 /// The two lists: `Derive` drives the import, `Prove` what verification still owes.
@@ -79,16 +79,7 @@ impl Staged {
         let mut writer = self.writer();
         let tx = writer.transaction()?;
         for dirty in done {
-            tx.prepare_cached(&format!(
-                "DELETE FROM {} WHERE shop = ?1 AND rule = ?2 AND anchor = ?3 AND gen = ?4",
-                list.table()
-            ))?
-            .execute(params![
-                shop.as_str(),
-                number(dirty.rule),
-                cells::encode_anchor(&dirty.anchor),
-                dirty.generation
-            ])?;
+            take_off(&tx, list, shop, dirty)?;
         }
         Ok(tx.commit()?)
     }
@@ -115,6 +106,14 @@ impl Staged {
             Gather::Grouped { .. } => group(bytes),
         }
     }
+}
+
+/// Takes one aggregate off the list, unless it changed again since it was read.
+pub(super) fn take_off(db: &Connection, list: Ledger, shop: &ShopId, dirty: &Dirty) -> Result<()> {
+    let sql = format!("DELETE FROM {} WHERE shop = ?1 AND rule = ?2 AND anchor = ?3 AND gen = ?4", list.table());
+    let key = params![shop.as_str(), number(dirty.rule), cells::encode_anchor(&dirty.anchor), dirty.generation];
+    db.prepare_cached(&sql)?.execute(key)?;
+    Ok(())
 }
 
 pub(super) fn group(bytes: &[u8]) -> Result<Anchor> {

@@ -1,12 +1,12 @@
 //! The guards of staged rows, on two small tables: baskets of shops, and what lies in them.
 
-use super::{Chunk, Dirty, Ledger, Staged};
+use super::{Chunk, Dirty, Ledger, Lost, Staged};
 use capture::{Cut, Position, Transaction, Tx};
-use mapping::{Anchor, Rows};
+use mapping::{Anchor, Loser, Rows};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
-use vocab::id::{Seq, ShopId};
+use vocab::id::{Kind, PublicId, Seq, ShopId};
 use vocab::row::{Applied, Cell, Change, Row, RowKey, TableNo};
 
 const SMALL: &str = r#"
@@ -73,16 +73,16 @@ fn basket(id: i64, state: &str, note: Option<&str>, seen: i64) -> Change {
     let cells = [Cell::Int(id), Cell::Int(7), text(state), made.clone(), made];
     let mut cells: Vec<Option<Cell>> = cells.into_iter().map(Some).collect();
     cells.extend([note.map(text), Some(Cell::Int(seen))]);
-    Change { table: BASKET, key: key(id), row: Some(cells) }
+    Change { table: BASKET, key: key(id), row: Some(cells), moved: None }
 }
 
 fn inside(id: i64, basket: i64, n: i64) -> Change {
     let cells = [id, basket, 5, n].map(|cell| Some(Cell::Int(cell)));
-    Change { table: INSIDE, key: key(id), row: Some(cells.to_vec()) }
+    Change { table: INSIDE, key: key(id), row: Some(cells.to_vec()), moved: None }
 }
 
 fn gone(table: TableNo, id: i64) -> Change {
-    Change { table, key: key(id), row: None }
+    Change { table, key: key(id), row: None, moved: None }
 }
 
 fn transaction(order: u64, changes: Vec<Change>) -> Transaction {
@@ -92,6 +92,7 @@ fn transaction(order: u64, changes: Vec<Change>) -> Transaction {
         emptied: Vec::new(),
         changes,
         markers: Vec::new(),
+        ours: false,
         applied: None,
         committed_at: None,
         schema: Vec::new(),
@@ -119,7 +120,7 @@ impl World {
     /// What our write-back did, as the stream tells it back.
     fn ours(&self, order: u64, changes: Vec<Change>) -> &Self {
         let applied = Some(Applied { shop: shop("7"), seq: Seq(order) });
-        let ours = Transaction { applied, ..transaction(order, changes) };
+        let ours = Transaction { ours: true, applied, ..transaction(order, changes) };
         assert!(!self.staged.stage_stream(&[ours], &owned(0)).unwrap());
         self
     }
@@ -243,6 +244,23 @@ fn a_truncated_table_is_empty_and_its_aggregates_are_derived_again() {
 }
 
 #[test]
+fn what_takes_no_part_in_the_move_changes_neither_the_base_nor_what_is_accused() {
+    let world = World::new();
+    world.told(5, vec![basket(1, "A", Some("x"), 0)]);
+    world.ours(6, vec![basket(1, "B", Some("x"), 0)]);
+    let view = |order, state, seen| {
+        let change = Change { moved: Some(false), ..basket(1, state, Some("x"), seen) };
+        world.staged.stage_stream(&[transaction(order, vec![change])], &owned(0)).unwrap()
+    };
+    assert!(!view(7, "B", 1));
+    world.check("now B x\nflip A x");
+    // A file tells the row as it stands: here with what our next write-back did to it.
+    assert!(!view(8, "C", 2));
+    world.check("now B x\nflip A x");
+    world.ours(9, vec![basket(1, "C", Some("x"), 2)]).check("now C x\nflip A x");
+}
+
+#[test]
 fn a_rogue_is_remembered_until_somebody_has_told_of_it() {
     let world = World::new();
     world.told(5, vec![basket(1, "A", Some("x"), 0)]);
@@ -256,6 +274,24 @@ fn a_rogue_is_remembered_until_somebody_has_told_of_it() {
     assert_eq!(rogues.iter().map(|rogue| (rogue.order, rogue.changes)).collect::<Vec<_>>(), [(7, 1), (8, 1)]);
     world.staged.rogue_is_told(&rogues[0]).unwrap();
     assert_eq!(world.staged.rogues().unwrap(), rogues[1..]);
+}
+
+#[test]
+fn what_a_rule_did_not_take_is_on_file_until_it_is_derived_again() {
+    let world = World::new();
+    world.told(5, vec![basket(1, "A", Some("x"), 0)]);
+    let csv = |lost: Option<Lost>| {
+        let done: Vec<_> = world.staged.listed(Ledger::Derive, &shop("7"), 9).unwrap();
+        let done: Vec<_> = done.into_iter().map(|dirty| (dirty, lost.clone())).collect();
+        world.staged.settle_derived(&shop("7"), &done).unwrap();
+        open(&world.folder).losers_csv().unwrap().lines().skip(1).collect::<Vec<_>>().join(";")
+    };
+    let loser = Loser { field: "title".into(), value: "a \"cup\", blue".to_owned(), votes: 3 };
+    let lost = Lost { kind: Kind::Product, id: PublicId::new("1"), losers: vec![loser] };
+    assert_eq!(csv(Some(lost)), r#"7,product,1,title,"a ""cup"", blue",3"#);
+    assert_eq!(world.staged.losers_changed(), 1);
+    world.told(6, vec![basket(1, "B", Some("x"), 0)]);
+    assert_eq!((csv(None), world.staged.losers_changed()), (String::new(), 2));
 }
 
 #[test]

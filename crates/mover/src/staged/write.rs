@@ -59,7 +59,7 @@ impl Staged {
                 batch.empty(*table, &transaction.tx)?;
             }
             for change in &transaction.changes {
-                batch.stage(change, &transaction.tx, transaction.applied.is_some())?;
+                batch.stage(change, &transaction.tx, transaction.ours)?;
             }
         }
         let rogues = batch.rogues;
@@ -128,7 +128,10 @@ impl Batch<'_> {
             None => None,
         };
         let shop = shop.or_else(|| old.as_ref().and_then(|row| row.shop.clone()));
-        let (base_kind, base) = base_after(old.as_ref(), ours);
+        let old_cells = old.as_ref().and_then(|row| row.cells.as_deref());
+        let moved = change.moved.unwrap_or_else(|| self.moved(change.table, old_cells, new.as_deref()));
+        let new = if moved || ours { new } else { self.unmoved_only(change.table, old_cells, new) };
+        let (base_kind, base) = base_after(old.as_ref(), ours, moved);
         store_row(
             self.db,
             self.inner,
@@ -137,7 +140,7 @@ impl Batch<'_> {
             old.as_ref(),
             &StagedRow { shop: shop.clone(), tx_order: tx.order, tx_xid: tx.xid, cells: new.clone(), base_kind, base },
         )?;
-        if ours || !self.moved(change.table, old.as_ref().and_then(|row| row.cells.as_deref()), new.as_deref()) {
+        if ours || !moved {
             return Ok(());
         }
         self.note_rogue(change, shop.as_deref(), tx);
@@ -155,7 +158,7 @@ impl Batch<'_> {
         let keys: Vec<Vec<u8>> =
             select.query_map([number(table)], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         for key in keys {
-            let change = Change { table, key: cells::decode_key(&key)?, row: None };
+            let change = Change { table, key: cells::decode_key(&key)?, row: None, moved: Some(true) };
             self.stage(&change, tx, false)?;
         }
         Ok(())
@@ -169,6 +172,23 @@ impl Batch<'_> {
             .iter()
             .zip(old.iter().zip(new))
             .any(|(column, (old, new))| matches!(column.usage, Use::Moved | Use::Touch) && old != new)
+    }
+
+    /// The row as a change left it that touched nothing of the move. It may have been read after later changes, which
+    /// are told later: what takes part in the move is kept as it was.
+    fn unmoved_only(
+        &self,
+        table: TableNo,
+        old: Option<&[Option<Cell>]>,
+        new: Option<Vec<Option<Cell>>>,
+    ) -> Option<Vec<Option<Cell>>> {
+        let (Some(old), Some(new)) = (old, &new) else { return new };
+        let columns = self.inner.mapping.tables()[table].columns.iter();
+        let cells = columns.zip(old.iter().zip(new)).map(|(column, (old, new))| match column.usage {
+            Use::Moved | Use::Touch => old.clone(),
+            Use::Unmoved | Use::Secret => new.clone(),
+        });
+        Some(cells.collect())
     }
 
     fn note_rogue(&mut self, change: &Change, shop: Option<&str>, tx: &Tx) {
@@ -254,9 +274,11 @@ fn filled(row: Vec<Option<Cell>>, old: Option<&StagedRow>) -> Vec<Option<Cell>> 
         .collect()
 }
 
-/// Write-back leaves the cells of the flip beside its own; a foreign write moves the base along.
-fn base_after(old: Option<&StagedRow>, ours: bool) -> (i64, Option<Vec<u8>>) {
+/// Write-back leaves the cells of the flip beside its own; a foreign write that takes part in the move moves the base
+/// along.
+fn base_after(old: Option<&StagedRow>, ours: bool, moved: bool) -> (i64, Option<Vec<u8>>) {
     match old {
+        Some(row) if !ours && !moved => (row.base_kind, row.base.clone()),
         _ if !ours => (BASE_SAME, None),
         None => (BASE_ABSENT, None),
         Some(row) if row.base_kind != BASE_SAME => (row.base_kind, row.base.clone()),

@@ -39,7 +39,7 @@ fn control_totals_say_which_entry_of_which_file_is_wrong() {
 
 #[test]
 fn a_plan_whose_mapping_does_not_compile_says_every_reason() {
-    let mut plan = plan("sqlite:nowhere");
+    let mut plan = plan("sqlite:nowhere", "");
     assert!(mover::compile(&plan).is_ok());
     let text = MAPPING.replace("n int", "n int, colour int").replace("as state", "as shade");
     plan.mappings = vec![PlanFile { name: "small.toml".into(), text }];

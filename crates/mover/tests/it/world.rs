@@ -43,12 +43,15 @@ fields = { id = "id", product = "product", quantity = "n" }
 "#;
 
 const TOTALS: &str = "
+[keys.cart]
+sqlite = 'and id in (select cast(value as integer) from json_each($2))'
+postgres = 'and id in (select value::int from json_array_elements_text($2::text::json) as k(value))'
 [[total]]
 entity = 'cart'
 class = 'any'
 measure = 'count'
-sqlite = 'select count(*) from basket where shop_id = $1'
-postgres = 'select count(*) from basket where shop_id = $1::text::int'
+sqlite = 'select count(*) from basket where shop_id = $1 {keys}'
+postgres = 'select count(*) from basket where shop_id = $1::text::int {keys}'
 ";
 
 const LEGACY: &str = "
@@ -67,14 +70,14 @@ pub fn shop(name: &str) -> ShopId {
     ShopId::parse(name).unwrap()
 }
 
-pub fn plan(source: &str) -> Plan {
+pub fn plan(source: &str, policy: &str) -> Plan {
     let file = |name: &str, text: &str| vec![PlanFile { name: name.into(), text: text.into() }];
     let planned = ["7", "8"].map(|name| PlannedShop { shop: shop(name), parts: Part::ALL.to_vec() });
     Plan {
         source: source.to_owned(),
         mappings: file("small.toml", MAPPING),
         totals: file("small.totals.toml", TOTALS),
-        policy: String::new(),
+        policy: policy.to_owned(),
         weights: Part::ALL.iter().map(|part| (*part, 2_000)).collect(),
         shops: planned.to_vec(),
         deadline: None,
@@ -91,12 +94,17 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// A world that moves under a policy.
+    pub async fn with(policy: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("work")).unwrap();
         let world = Self { folder, store, moving: None, movers: 0 };
         world.legacy(LEGACY).unwrap();
         world.store.create_heads(&[shop("7"), shop("8")]).await.unwrap();
-        world.store.set_plan(&plan(&format!("sqlite:{}", world.path().display()))).await.unwrap();
+        world.store.set_plan(&plan(&format!("sqlite:{}", world.path().display()), policy)).await.unwrap();
         world
     }
 
@@ -153,6 +161,30 @@ impl World {
             at: Timestamp(0),
         };
         self.store.wish(wish).await.unwrap();
+    }
+
+    /// Waits until the shop has a finding of this class.
+    pub async fn until_found(&self, name: &str, class: &str) {
+        let waiting = async {
+            while !self.store.findings(&shop(name)).await.unwrap().iter().any(|found| &*found.finding.class == class) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("shop {name} has no {class}"));
+    }
+
+    /// Waits until the shop is shown as stopped by this.
+    pub async fn until_stopped(&self, name: &str, code: &str) {
+        let waiting = async {
+            loop {
+                let board = mover::status(&self.store).await.unwrap();
+                if board.record(name).and_then(|row| row.text("stopped")) == Some(code) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("shop {name} is not stopped"));
     }
 
     /// Waits until the shop is shown in this state.

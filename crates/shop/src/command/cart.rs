@@ -3,6 +3,7 @@
 use super::Decided;
 use crate::failure::Stop;
 use crate::ids::{CART, CART_LINE};
+use crate::purse::Purse;
 use crate::view::View;
 use crate::{Resource, Service};
 use commerce::cart::{Cart, State};
@@ -11,14 +12,18 @@ use commerce::lines::Wanted;
 use vocab::id::{PublicId, ShopId};
 
 impl Service {
-    pub(super) async fn create_cart(&self, shop: &ShopId, view: &View, lines: &[Wanted]) -> Result<Decided, Stop> {
+    pub(super) async fn create_cart(
+        &self,
+        shop: &ShopId,
+        view: &View,
+        purse: &mut Purse<'_>,
+        lines: &[Wanted],
+    ) -> Result<Decided, Stop> {
         let catalogue = self.catalogue(shop, lines.iter().map(|line| &line.product)).await?;
-        for (index, line) in lines.iter().enumerate() {
-            // Checked before ids are spent on it.
-            catalogue.on_sale(index, line)?;
-        }
-        let id = self.ids.mint_one(CART).await?;
-        let line_ids = self.ids.mint(CART_LINE, lines.len()).await?;
+        // Checked before ids are minted for it.
+        catalogue.all_on_sale(lines)?;
+        let id = purse.mint_one(CART).await?;
+        let line_ids = purse.mint(CART_LINE, lines.len()).await?;
         let cart = Cart::create(id, view.terms.currency(), lines, line_ids, &catalogue, self.now())?;
         Ok(Decided::new(Decision::default().born(&cart), &cart, Resource::Cart(cart.clone(), catalogue)))
     }
@@ -27,17 +32,18 @@ impl Service {
         &self,
         shop: &ShopId,
         view: &mut View,
+        purse: &mut Purse<'_>,
         id: &PublicId,
         lines: &[Wanted],
     ) -> Result<Decided, Stop> {
         let before = view.cart(id)?;
+        before.must_be_open()?;
         let now_in_it = before.wanted();
         let products = lines.iter().chain(&now_in_it).map(|line| &line.product);
         let catalogue = self.catalogue(shop, products).await?;
-        if before.is_open() {
-            view.current = Some(Resource::Cart(before.clone(), catalogue.clone()));
-        }
-        let line_ids = self.ids.mint(CART_LINE, before.fresh_lines(lines)).await?;
+        view.current = Some(Resource::Cart(before.clone(), catalogue.clone()));
+        catalogue.all_on_sale(lines)?;
+        let line_ids = purse.mint(CART_LINE, before.fresh_lines(lines)).await?;
         let after = before.replace(lines, line_ids, &catalogue, self.now())?;
         let decision = Decision::default().changed(&before, &after);
         Ok(Decided::new(decision, &after, Resource::Cart(after.clone(), catalogue)))

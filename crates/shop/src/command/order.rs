@@ -3,6 +3,7 @@
 use super::Decided;
 use crate::failure::Stop;
 use crate::ids::ORDER_ADJUSTMENT;
+use crate::purse::Purse;
 use crate::view::{Filed, View};
 use crate::{Listed, Resource, Service};
 use commerce::catalogue::Catalogue;
@@ -18,6 +19,7 @@ impl Service {
         &self,
         shop: &ShopId,
         view: &mut View,
+        purse: &mut Purse<'_>,
         id: &PublicId,
         command: Returning,
         back: &Back,
@@ -30,7 +32,8 @@ impl Service {
             }
         };
         view.current = Some(Resource::Order(before.clone()));
-        let ids = self.ids.mint(ORDER_ADJUSTMENT, back.adjustments()).await?;
+        before.may_give_back(command)?;
+        let ids = purse.mint(ORDER_ADJUSTMENT, back.adjustments()).await?;
         let (after, returned) = before.give_back(command, back, ids, self.now())?;
         let catalogue = match returned.is_empty() {
             true => Catalogue::default(),
@@ -53,9 +56,8 @@ impl Service {
         let on_hand = self.on_hand(shop, [&before]).await?.into_values().next().unwrap_or(0);
         view.current = Some(Resource::Shelf(Listed { product: before.clone(), on_hand }));
         let (after, moved) = before.edit(edit, on_hand)?;
-        let delta: i64 = moved.iter().map(|change| change.delta).sum();
         let decision = Decision::default().changed(&before, &after).moving(moved);
-        let shelf = Listed { product: after.clone(), on_hand: on_hand.saturating_add(delta) };
+        let shelf = Listed { product: after.clone(), on_hand };
         Ok(Decided::new(decision, &after, Resource::Shelf(shelf)))
     }
 }

@@ -67,6 +67,38 @@ async fn a_seller_changes_price_and_stock_but_takes_no_more_than_there_is() {
     assert_eq!(refused(&bench.run(unknown).await), "not_found");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edits_at_once_are_each_told_the_stock_that_they_left() {
+    let bench = Bench::new().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let edit = Edit { price_minor: None, stock_delta: Some(1) };
+        let command = Command::EditProduct { id: PublicId::new("1"), edit };
+        let (service, frame, keyed) = (bench.service.clone(), bench.frame.clone(), bench.fresh());
+        tasks.spawn(async move { service.execute(&frame, &keyed, &command).await });
+    }
+    let told = tasks.join_all().await.into_iter().map(|answer| match answer.unwrap().resource {
+        Some(Resource::Shelf(listed)) => listed.on_hand,
+        other => panic!("no shelf: {other:?}"),
+    });
+    let mut told: Vec<i64> = told.collect();
+    told.sort_unstable();
+    assert_eq!(told, (1_001..=1_040).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn more_units_than_can_be_counted_are_too_many() {
+    let bench = Bench::new().await;
+    let add = async |units| {
+        let edit = Edit { price_minor: None, stock_delta: Some(units) };
+        bench.run(Command::EditProduct { id: PublicId::new("1"), edit }).await
+    };
+    let refusal = add(i64::MAX).await.refusal.unwrap();
+    assert_eq!((refusal.code, refusal.path.as_deref()), ("amount_too_large", Some("$.stock_delta")));
+    assert_eq!(refused(&add(i64::MAX - 1_000).await), "");
+    assert_eq!((refused(&add(1).await), bench.stock("1").await), ("amount_too_large", i64::MAX));
+}
+
 #[tokio::test]
 async fn carts_expire_after_a_day_without_a_change() {
     let bench = Bench::new().await;

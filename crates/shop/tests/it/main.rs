@@ -5,6 +5,9 @@
 mod after_sale;
 mod buying;
 mod contention;
+mod converting;
+mod keys;
+mod minting;
 mod ownership;
 mod paying;
 

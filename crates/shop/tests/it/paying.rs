@@ -10,7 +10,7 @@ use store::{Commit, StockChange, Write};
 use vocab::id::{Epoch, Kind, PublicId, Timestamp};
 
 /// The first commit of a payment as a crashed process left it.
-async fn crash_while_paying(bench: &Bench, id: &PublicId, choice: Choice) {
+pub(crate) async fn crash_while_paying(bench: &Bench, id: &PublicId, choice: Choice) {
     let shop = &bench.frame.shop;
     let loaded = bench.store.load(shop, &[(Kind::Checkout, id.clone()), (Kind::Product, PublicId::new("1"))]).await;
     let documents = loaded.unwrap().documents;

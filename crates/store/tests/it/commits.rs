@@ -2,7 +2,7 @@
 
 use crate::{Bench, cart, id, new_cart, taken};
 use std::collections::BTreeSet;
-use store::{Commit, CommitError, Entry, Error, Store, Write};
+use store::{Commit, CommitError, Committed, Entry, Error, Store, Write};
 use tokio::task::JoinSet;
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Origin, Seq, ShopId, Side};
@@ -17,7 +17,7 @@ async fn a_commit_becomes_documents_and_the_next_fact() {
     commit.stock = vec![taken("v1", -2)];
     commit.entries = vec![sale(500), sale(-500)];
 
-    assert_eq!(bench.store.commit(commit.clone()).await.unwrap(), Seq(1));
+    assert_eq!(bench.store.commit(commit.clone()).await.unwrap(), Committed { seq: Seq(1), stock: vec![3] });
 
     let facts = bench.store.facts(&bench.shop, Seq::ZERO, 10).await.unwrap();
     let [fact] = facts.as_slice() else { panic!("one fact, not {facts:?}") };
@@ -65,7 +65,7 @@ async fn a_write_that_does_not_expect_what_stands_is_refused_with_all_of_its_com
         let error = commit(stale).await.unwrap_err();
         assert!(error.is_refusal() && matches!(error, CommitError::Conflict { .. }));
     }
-    assert_eq!(commit(Some(1)).await.unwrap(), Seq(2));
+    assert_eq!(commit(Some(1)).await.unwrap().seq, Seq(2));
     assert_eq!(bench.version(Kind::Cart, "c").await, Some(2));
 }
 
@@ -81,7 +81,7 @@ async fn refusals_inside_a_group_spend_no_seq_and_harm_no_neighbour() {
         tasks.spawn(async move { store.commit(commit).await });
     }
     let answers = tasks.join_all().await;
-    let seqs: BTreeSet<Seq> = answers.iter().filter_map(|answer| answer.as_ref().ok()).copied().collect();
+    let seqs: BTreeSet<Seq> = answers.iter().flatten().map(|committed| committed.seq).collect();
     assert_eq!(seqs, (1..=32).map(Seq).collect());
     assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 32);
     assert_eq!(bench.head().await.seq, Seq(32));
@@ -97,7 +97,7 @@ async fn seq_has_no_gaps_under_64_tasks() {
         tasks.spawn(async move {
             let mut seqs = Vec::new();
             for commit in commits {
-                seqs.push(store.commit(commit).await.unwrap());
+                seqs.push(store.commit(commit).await.unwrap().seq);
             }
             seqs
         });
@@ -129,6 +129,20 @@ async fn fifty_units_are_sold_to_fifty_of_two_hundred_buyers_over_two_handles() 
     }
     assert_eq!(bench.store.stock(&bench.shop, &[id("v1")]).await.unwrap(), [Some(0)]);
     assert_eq!(bench.head().await.seq, Seq(50));
+}
+
+#[tokio::test]
+async fn every_change_of_stock_is_answered_with_what_it_left_and_too_much_is_refused() {
+    let bench = Bench::new().await;
+    bench.stocked("1", i64::MAX - 5).await;
+    bench.flip(Side::Backend, 1, 2).await;
+    let commit = async |deltas: &[i64]| {
+        let stock = deltas.iter().map(|delta| taken("v1", *delta)).collect();
+        bench.store.commit(Commit { stock, ..bench.commit(vec![]) }).await
+    };
+    assert!(matches!(commit(&[6]).await, Err(CommitError::TooMuchStock { .. })));
+    let left = commit(&[5, -7]).await.unwrap().stock;
+    assert_eq!(left, [i64::MAX, i64::MAX - 7]);
 }
 
 #[tokio::test]

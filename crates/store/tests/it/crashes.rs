@@ -23,7 +23,7 @@ async fn child_that_commits_until_it_is_killed() {
         let shop = ShopId::parse("s1").unwrap();
         let commit =
             Commit { shop, epoch: Epoch(2), at: Timestamp(0), writes: vec![write], stock: vec![], entries: vec![] };
-        let seq = store.commit(commit).await.unwrap();
+        let seq = store.commit(commit).await.unwrap().seq;
         writeln!(answered, "{seq}").unwrap();
         std::fs::write(dir.join("answered"), &answered).unwrap();
     }
@@ -51,7 +51,7 @@ async fn killed_at(point: &str) -> (usize, u64) {
     // The file takes commits again, and the number that was not used is used now.
     bench.flip(Side::Backend, 2, 3).await;
     let commit = Commit { epoch: Epoch(3), ..bench.commit(vec![new_cart("again")]) };
-    assert_eq!(store.commit(commit).await.unwrap(), Seq(seq + 1));
+    assert_eq!(store.commit(commit).await.unwrap().seq, Seq(seq + 1));
     let answered = std::fs::read_to_string(bench.dir.path().join("answered")).unwrap();
     (answered.lines().count(), seq)
 }

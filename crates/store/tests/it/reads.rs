@@ -1,7 +1,8 @@
 //! The reads: order, paging, search and states.
 
 use crate::{Bench, cart, id, live, new_cart, product};
-use store::{Commit, Write};
+use store::{Commit, Imported, Write};
+use vocab::document::{Node, Record};
 use vocab::id::{Kind, PublicId, Seq, Side, Timestamp};
 
 async fn found(bench: &Bench, query: Option<&str>, after: Option<&str>, limit: usize) -> String {
@@ -60,6 +61,35 @@ async fn states_are_found_the_longest_unchanged_first() {
         async |before| bench.store.idle_in_state(&bench.shop, Kind::Cart, "open", Timestamp(before), 10).await.unwrap();
     assert_eq!(idle(300).await, []);
     assert_eq!(idle(301).await, [id("a")]);
+}
+
+#[tokio::test]
+async fn of_a_carts_checkouts_the_first_that_has_not_ended_is_found() {
+    let bench = Bench::new().await;
+    let checkout = |text: &str, cart: &str, state: &str| {
+        let document = Record::default().with("id", text).with("cart", cart).with("state", state);
+        live(Kind::Checkout, text, 1, document, vec![])
+    };
+    let without = Record::default().with("id", "1").with("cart", Node::Null).with("state", "open");
+    let items = vec![
+        live(Kind::Checkout, "1", 1, without, vec![]),
+        checkout("2", "c", "canceled"),
+        checkout("10", "c", "open"),
+        checkout("9", "c", "paying"),
+        checkout("3", "d", "completed"),
+        checkout("4", "e", "open"),
+    ];
+    bench.import(items).await;
+    let found = async |cart: &str| {
+        let found = bench.store.checkout_of_cart(&bench.shop, &id(cart)).await.unwrap();
+        found.map(|(id, stored)| (id.to_string(), stored.version))
+    };
+    assert_eq!(found("c").await, Some(("9".to_owned(), 1)));
+    assert_eq!(found("d").await, None);
+    bench.import(vec![Imported { tx: 2, ..checkout("4", "e", "canceled") }]).await;
+    assert_eq!(found("e").await, None);
+    let elsewhere = vocab::id::ShopId::parse("s9").unwrap();
+    assert_eq!(bench.store.checkout_of_cart(&elsewhere, &id("c")).await.unwrap(), None);
 }
 
 #[tokio::test]

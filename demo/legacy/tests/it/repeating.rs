@@ -28,6 +28,41 @@ async fn the_same_key_acts_once_and_answers_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_was_used_for_one_thing_does_nothing_to_another() {
+    on_both(async |kios| {
+        let product = kios.on_sale(1).await.remove(0);
+        let lines = json!({"line_items": line_items(&[(&product, 2)])});
+        let cart = async || id(&kios.post("1/carts", lines.clone()).await.ok(201));
+        let checkout = async || id(&kios.ready_checkout(1, &[(&product, 1)]).await);
+        let order = async || id(&kios.paid_order(1, &[(&product, 1)]).await);
+        for (method, place, verb, body) in [
+            ("PUT", "carts", "", lines.clone()),
+            ("POST", "carts", "/cancel", json!({})),
+            ("PUT", "checkout-sessions", "", lines.clone()),
+            ("POST", "checkout-sessions", "/cancel", json!({})),
+            ("POST", "checkout-sessions", "/complete", payment("approve")),
+            ("POST", "orders", "/cancel", json!({})),
+            ("POST", "orders", "/refund", json!({})),
+        ] {
+            let [one, other] = match place {
+                "carts" => [cart().await, cart().await],
+                "orders" => [order().await, order().await],
+                _ => [checkout().await, checkout().await],
+            };
+            let key = kios.fresh_key();
+            let write =
+                async |id: &str| kios.write_as(&key, method, &format!("1/{place}/{id}{verb}"), body.clone()).await;
+            let first = write(&one).await.ok(200);
+            let before = kios.get(&format!("1/{place}/{other}")).await.ok(200);
+            assert_eq!(write(&other).await.failed(), (409, "idempotency_conflict".to_owned()), "{place}{verb}");
+            assert_eq!(write(&one).await.ok(200), first);
+            assert_eq!(kios.get(&format!("1/{place}/{other}")).await.ok(200), before);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_is_not_remembered() {
     on_both(async |kios| {
         let product = kios.on_sale(1).await.remove(0);

@@ -257,14 +257,7 @@ impl Bounds {
             }
         };
         let open_work = seams.clone().filter(|seam| self.through(world, *seam, |write| write == Write::Begun)).count();
-        let there = There {
-            lag_ms: Some(0),
-            rehearsed: true,
-            fence_tested: true,
-            headroom: true,
-            approved: true,
-            ..There::default()
-        };
+        let there = There { lag_ms: Some(0), rehearsed: true, fence_tested: true, ..There::default() };
         Observed {
             hold: world.mover.hold.map(holding),
             open_work: u64::try_from(open_work).ok(),
