@@ -1,11 +1,12 @@
 //! `move`: plans, wishes and looks. It acts on nothing itself: what it writes are wishes, and the mover makes them true.
 
+mod status;
+
 use crate::exit::Exit;
 use crate::print;
 use anyhow::{Context, Result, bail};
 use capture::Source;
 use clap::Subcommand;
-use cutover::state::State;
 use mapping::{Gather, Mapping};
 use mover::{Links, Setup, Verb, Without};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Plan, PlanFile, PlannedShop, Store, Wish};
 use vocab::document::Record;
-use vocab::id::{Direction, Kind, Part, ShopId, Side};
+use vocab::id::{Kind, Part, ShopId, Side};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -89,7 +90,7 @@ pub async fn run(args: Args) -> Result<Exit> {
         What::Plan { source, mapping, policy } => plan(&args, &store, source, mapping, policy.as_deref(), shops).await,
         What::Install { print_sql } => install(&store, *print_sql).await,
         What::Uninstall => uninstall(&args, &store).await,
-        What::Status => status(&args, &store, &shops).await,
+        What::Status => status::print_status(&args, &store, &shops).await,
         What::ReleaseAll => release_all(&args, store).await,
         What::Start => wish(&args, &store, Verb::Start, &shops).await,
         What::Pause => wish(&args, &store, Verb::Pause, &shops).await,
@@ -302,91 +303,6 @@ async fn release_all(args: &Args, store: Store) -> Result<Exit> {
         &format!("{} shops were between hold and release; none is now", names.len()),
     );
     Ok(Exit::Clean)
-}
-
-/// `move status`, in the shape that the contracts fix.
-async fn status(args: &Args, store: &Store, only: &[ShopId]) -> Result<Exit> {
-    let plan = planned(store).await?;
-    let board = mover::status(store).await?;
-    let mut rows = Vec::new();
-    for planned in &plan.shops {
-        if only.is_empty() || only.contains(&planned.shop) {
-            rows.push(row(store, &board, &planned.shop).await?);
-        }
-    }
-    let progress = crate::count::count(store, &plan).await?;
-    let report = json!({
-        "schema": "baliklayar.move-status/1",
-        "plan": {"shops": plan.shops.len(), "deadline": plan.deadline.map(|at| at.0),
-                 "done": progress.done.to_string(), "left": progress.left.to_string()},
-        "shops": rows,
-    });
-    if args.json {
-        print(&serde_json::to_string_pretty(&report)?);
-    } else {
-        print(&table(&rows));
-    }
-    Ok(Exit::Clean)
-}
-
-async fn row(store: &Store, board: &Record, shop: &ShopId) -> Result<Value> {
-    let (head, stands) = mover::stands(store, shop).await?;
-    let seen = board.record(shop.as_str()).filter(|seen| is_of_now(seen, &head, stands)).cloned().unwrap_or_default();
-    let counts = store.finding_counts(shop).await?;
-    let (open, accepted) =
-        counts.iter().fold((0, 0), |(open, accepted), count| (open + count.open, accepted + count.accepted));
-    let debt = store.count_debts(shop).await?;
-    Ok(json!({
-        "shop": shop.as_str(),
-        "owner": head.owner.name(),
-        "epoch": head.epoch.0,
-        "state": seen.text("state").unwrap_or(stands.name()),
-        "stopped": seen.text("stopped"),
-        "waits_for": seen.text("waits_for"),
-        "reads": {},
-        "lag_us": seen.int("lag_us"),
-        "dirty": seen.int("dirty").unwrap_or(0),
-        "findings": {"open": open, "accepted": accepted},
-        "rollback": {"ready": may_go_back(&seen, stands),
-                     "would_lose": debt, "debt": debt},
-    }))
-}
-
-/// Whether nothing keeps a shop from going back, as far as the mover has looked.
-fn may_go_back(seen: &Record, stands: State) -> bool {
-    let looked = seen.get("state").is_some() && seen.text("stopped").is_none();
-    stands == State::Soaking && looked && seen.text("back_waits_for").is_none()
-}
-
-/// What the mover wrote down a moment ago counts only where the records have not gone on since. That a shop is ready
-/// is measured and in no record.
-fn is_of_now(seen: &Record, head: &store::Head, state: State) -> bool {
-    let said = seen.text("state");
-    let ready = (state == State::Tracking && said == Some(State::Ready(Direction::ToBackend).name()))
-        || (state == State::Soaking && said == Some(State::Ready(Direction::ToLegacy).name()));
-    let same = ready || said == Some(state.name());
-    same && seen.int("epoch").and_then(|epoch| u64::try_from(epoch).ok()) == Some(head.epoch.0)
-}
-
-fn table(rows: &[Value]) -> String {
-    let mut lines = vec![format!(
-        "{:10} {:8} {:>5} {:12} {:>7} {:>8} {}",
-        "shop", "owner", "epoch", "state", "dirty", "findings", "waits for"
-    )];
-    for row in rows {
-        let text = |name: &str| row[name].as_str().unwrap_or("-").to_owned();
-        lines.push(format!(
-            "{:10} {:8} {:>5} {:12} {:>7} {:>8} {}",
-            text("shop"),
-            text("owner"),
-            row["epoch"],
-            text("state"),
-            row["dirty"],
-            row["findings"]["open"],
-            row["stopped"].as_str().map_or_else(|| text("waits_for"), |code| format!("stopped: {code}"))
-        ));
-    }
-    lines.join("\n")
 }
 
 /// Asks on a terminal; elsewhere `--yes` has to say it.

@@ -2,11 +2,13 @@
 
 use crate::link::Link;
 use anyhow::{Context, Result};
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use cutover::state::State;
 use mapping::Mapping;
 use mover::{Links, Setup, Without};
 use shop::Service;
-use shop::ids::IdPlan;
+use shop::ids::{IdPlan, Misfit};
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +16,8 @@ use std::time::Duration;
 use store::Store;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
-use vocab::id::{Minted, PublicId, Side, Timestamp};
+use vocab::document::Record;
+use vocab::id::{Minted, PublicId, ShopId, Side, Timestamp};
 
 /// How the process is told to serve.
 #[derive(Debug, Clone, clap::Args)]
@@ -58,7 +61,8 @@ pub async fn run(args: Args) -> Result<()> {
     let mapping: Arc<ArcSwapOption<Mapping>> = Arc::default();
     // A shop may be the backend's already: its first request must find out where ids come from.
     let compiled = load_mapping(&store, &mapping).await;
-    let service = Service::new(store.clone(), id_plan(mapping.clone()), clock());
+    let sealed: Arc<ArcSwap<BTreeSet<ShopId>>> = Arc::default();
+    let service = Service::new(store.clone(), id_plan(mapping.clone(), sealed.clone()), clock());
     let backend = listen(args.backend_port).await?;
     let backend_at = backend.local_addr()?;
     let keys = api::Keys { host: args.host_key.clone(), seller: args.seller_key.clone() };
@@ -83,7 +87,7 @@ pub async fn run(args: Args) -> Result<()> {
         ended = link.push_routes() => ended?,
         ended = mover::run(setup) => ended.context("the mover ended")?,
         () = follow_plan(store.clone(), mapping, compiled) => {}
-        () = sweep(store, service) => {}
+        () = sweep(store, service, sealed) => {}
         () = stdin_ended() => {}
     }
     Ok(())
@@ -108,9 +112,10 @@ async fn start_seam(args: &Args, backend: SocketAddr) -> Result<seam::Seam> {
     seam::start(listener, config).context("starting the seam")
 }
 
-/// Ids as the plan's mapping says; before there is a plan nothing is minted from blocks.
-pub fn id_plan(mapping: Arc<ArcSwapOption<Mapping>>) -> IdPlan {
-    let (tables, origins) = (mapping.clone(), mapping.clone());
+/// Ids as the plan's mapping says; before there is a plan nothing is minted from blocks. A sealed shop goes back no more,
+/// so that anything fits.
+pub fn id_plan(mapping: Arc<ArcSwapOption<Mapping>>, sealed: Arc<ArcSwap<BTreeSet<ShopId>>>) -> IdPlan {
+    let (tables, origins, columns) = (mapping.clone(), mapping.clone(), mapping.clone());
     IdPlan {
         table: Box::new(move |element| {
             let mapping = tables.load();
@@ -124,6 +129,13 @@ pub fn id_plan(mapping: Arc<ArcSwapOption<Mapping>>) -> IdPlan {
         origin: Box::new(move |shop, kind, document| {
             let mapping = origins.load();
             mover::born_origin(mapping.as_ref()?, shop, kind, document)
+        }),
+        misfit: Box::new(move |shop, kind, document| {
+            if sealed.load().contains(shop) {
+                return None;
+            }
+            let misfit = columns.load().as_ref()?.misfit(kind, document)?;
+            Some(Misfit { path: misfit.path, why: misfit.why })
         }),
     }
 }
@@ -154,8 +166,11 @@ async fn load_mapping(store: &Store, mapping: &ArcSwapOption<Mapping>) -> bool {
 }
 
 /// What a crash or time left: payments half made, carts too old.
-async fn sweep(store: Store, service: Service) {
+async fn sweep(store: Store, service: Service, sealed: Arc<ArcSwap<BTreeSet<ShopId>>>) {
     loop {
+        if let Ok(board) = mover::status(&store).await {
+            sealed.store(Arc::new(sealed_shops(&board)));
+        }
         for head in store.heads().await.unwrap_or_default() {
             if head.owner != Side::Backend {
                 continue;
@@ -169,6 +184,11 @@ async fn sweep(store: Store, service: Service) {
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }
+}
+
+fn sealed_shops(board: &Record) -> BTreeSet<ShopId> {
+    let is_sealed = |name: &str| board.record(name).and_then(|row| row.text("state")) == Some(State::Sealed.name());
+    board.0.keys().filter(|name| is_sealed(name)).filter_map(|name| ShopId::parse(name).ok()).collect()
 }
 
 /// The supervisor holds the other end; when it is gone, so is this process.

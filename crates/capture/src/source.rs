@@ -213,13 +213,13 @@ impl Source {
         }
     }
 
-    /// Opens a shop's fence. A later `fence` of the same epoch, a lost one's late arrival, is refused. Where a writer
-    /// holds a fence that is open, it is not waited for longer than `wait`: longer than any fence of this epoch that
-    /// may still be under way.
+    /// Opens a shop's fence. A later `fence` of the same epoch, a lost one's late arrival, is refused; on SQLite not
+    /// where a writer has the file the whole time. Where a writer holds a fence that is open, it is not waited for
+    /// longer than `wait`: longer than any fence of this epoch that may still be under way.
     pub async fn unfence(&self, shop: &ShopId, epoch: Epoch, wait: Duration) -> Result<()> {
         match &*self.engine {
             Engine::Postgres(postgres) => postgres.unfence(shop, epoch, wait).await,
-            Engine::Sqlite(sqlite) => sqlite.unfence(shop, epoch).await,
+            Engine::Sqlite(sqlite) => sqlite.unfence(shop, epoch, wait).await,
         }
     }
 

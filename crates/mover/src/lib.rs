@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod blocks;
+mod board;
 mod cells;
 mod context;
 mod copy;
@@ -20,6 +21,7 @@ mod perform;
 mod policy;
 mod records;
 mod rehearse;
+mod release;
 mod report;
 mod reverse;
 mod run;
@@ -31,6 +33,7 @@ mod verify;
 mod wishes;
 
 pub use aggregate::born_origin;
+pub use board::{stands, status};
 pub use context::{Clock, Without};
 pub use drive::Seen;
 pub use error::{Error, Result};
@@ -38,7 +41,8 @@ pub use faults::Fault;
 pub use links::{Ask, Links};
 pub use policy::Policy;
 pub use records::from_stored;
+pub use release::release_all;
 pub use report::{Entity, Sums, entities};
-pub use run::{Setup, compile, release_all, run, stands, status};
+pub use run::{Setup, compile, run};
 pub use totals::Totals;
 pub use wishes::Verb;

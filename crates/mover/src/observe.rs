@@ -38,7 +38,7 @@ pub(crate) async fn look(cx: &Context, shop: &ShopId, progress: &Progress, memor
     memory.quiet_since = None;
     seen.stopped = stopped(cx, shop).await?;
     match progress.derives() {
-        Some(Direction::ToBackend) => seen.there = there(cx, shop, memory).await?,
+        Some(Direction::ToBackend) => seen.there = there(cx, shop, progress.head.epoch, memory).await?,
         Some(Direction::ToLegacy) => seen.back = back(cx, shop, memory).await?,
         None => {}
     }
@@ -173,13 +173,18 @@ pub(crate) async fn tell_missing(cx: &Context, shop: &ShopId, missing: &[String]
     verify::finding(cx, shop, "guards.missing", format!("not as installed: {}", missing.join(", "))).await
 }
 
-async fn there(cx: &Context, shop: &ShopId, memory: &mut Memory) -> Result<There> {
+async fn there(cx: &Context, shop: &ShopId, epoch: Epoch, memory: &mut Memory) -> Result<There> {
     let (lag_ms, lag_rising) = cx.stream.lag();
     let name = shop.clone();
     let dirty = cx.staged.run(move |staged| staged.count(Ledger::Prove, &name)).await?;
     if memory.guarded_at.is_none_or(|at| at.elapsed() >= GUARDS_EVERY) {
-        let open = cx.source.fences().await?.iter().any(|fence| fence.shop == *shop && !fence.closed);
-        memory.fence_tested = open && guarded(cx, shop).await?;
+        let fence = cx.source.fences().await?.into_iter().find(|fence| fence.shop == *shop);
+        if fence.as_ref().is_some_and(|fence| fence.closed && fence.epoch <= epoch) {
+            // Of a hold that is over: of a mover that was thought dead, and came late.
+            tracing::warn!(%shop, "the fence of a shop that the legacy owns was closed, and is opened");
+            cx.source.unfence(shop, epoch, GUARDS_EVERY).await?;
+        }
+        memory.fence_tested = fence.is_some_and(|fence| !fence.closed) && guarded(cx, shop).await?;
         memory.guarded_at = Some(Instant::now());
     }
     let paying = cx.store.ids_in_state(shop, Kind::Checkout, "paying").await?.len();

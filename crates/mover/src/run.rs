@@ -2,8 +2,9 @@
 //!
 //! Whoever holds the lease acts; a mover that loses it stops where it stands, and the next one reads the records.
 
+use crate::board::{stands, write_board};
 use crate::context::{Clock, Context, FindingMemory, Owned, StreamState, Without};
-use crate::drive::{Board, Driver, Seen};
+use crate::drive::{Board, Driver};
 use crate::error::{Error, Result};
 use crate::faults::{Armed, Fault};
 use crate::links::Links;
@@ -28,13 +29,13 @@ use vocab::document::Record;
 use vocab::id::{Direction, ShopId, Side, Timestamp};
 
 /// The lease of the one mover.
-const LEASE: &str = "mover";
+pub(crate) const LEASE: &str = "mover";
 /// How often wishes are read.
 const WISHES_EVERY: Duration = Duration::from_millis(20);
 /// Before something that failed is tried again.
-const AGAIN: Duration = Duration::from_millis(300);
+pub(crate) const AGAIN: Duration = Duration::from_millis(300);
 /// How often the blocks of ids are looked at, and what others may see is written down.
-const HOUSEKEEPING: Duration = Duration::from_millis(500);
+pub(crate) const HOUSEKEEPING: Duration = Duration::from_millis(500);
 
 /// What a mover needs to begin.
 #[derive(Clone)]
@@ -106,7 +107,7 @@ async fn lease(setup: &Setup) -> Result<bool> {
     Ok(setup.store.take_lease(LEASE, &setup.holder, now, until).await?)
 }
 
-async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
+pub(crate) async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
     let mapping = Arc::new(compile(&plan)?);
     let tables = Arc::new(mapping.tables().to_vec());
     let source = Source::connect(&plan.source, tables, "balik").await?;
@@ -204,7 +205,7 @@ async fn own(cx: &Context, planned: &[ShopId]) -> Result<()> {
 }
 
 /// Renews the lease until another has it.
-async fn renew(setup: Setup) -> Result<()> {
+pub(crate) async fn renew(setup: Setup) -> Result<()> {
     loop {
         tokio::time::sleep(Duration::from_millis(u64::from(LEASE_MS) / 4)).await;
         let until = Timestamp((setup.clock)().0 + i64::from(LEASE_MS) * 1_000);
@@ -239,69 +240,6 @@ async fn keep_blocks(cx: &Context) -> Result<()> {
         }
         tokio::time::sleep(HOUSEKEEPING).await;
     }
-}
-
-/// Writes down what others may see: the note `board`, and the table of losers.
-async fn write_board(setup: Setup, cx: Context, board: Board) -> Result<()> {
-    let mut written = Record::default();
-    let mut losers = None;
-    loop {
-        tokio::time::sleep(HOUSEKEEPING / 2).await;
-        let now = render(&board.lock().unwrap_or_else(PoisonError::into_inner));
-        if now != written {
-            setup.store.note("board", now.clone()).await?;
-            written = now;
-        }
-        // Whoever looks at the table sees all of it: written beside and renamed.
-        let changes = cx.staged.losers_changed();
-        if losers != Some(changes) {
-            let table = cx.staged.run(Staged::losers_csv).await?;
-            let (draft, path) = (setup.work.join("losers.csv.draft"), setup.work.join("losers.csv"));
-            if tokio::fs::write(&draft, table).await.is_ok() && tokio::fs::rename(&draft, &path).await.is_ok() {
-                losers = Some(changes);
-            }
-        }
-    }
-}
-
-fn render(board: &BTreeMap<ShopId, Seen>) -> Record {
-    let int = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let mut record = Record::default();
-    for (shop, seen) in board {
-        let row = Record::default()
-            .with("state", seen.state.name())
-            .with("epoch", int(seen.epoch.0))
-            .with("stopped", seen.stopped.as_deref())
-            .with("waits_for", seen.waits_for.as_deref())
-            .with("dirty", int(seen.dirty))
-            .with("lag_us", seen.lag_ms.map(|lag_ms| i64::from(lag_ms) * 1_000))
-            .with("facts_left", seen.facts_left.map(int))
-            .with("findings_open", int(seen.findings_open))
-            .with("debt", int(seen.debt))
-            .with("back_waits_for", seen.back_waits_for);
-        record.set(shop.as_str(), row);
-    }
-    record
-}
-
-/// What the mover last wrote down, by shop; empty before it began.
-///
-/// # Errors
-/// The store cannot be read.
-pub async fn status(store: &Store) -> Result<Record> {
-    Ok(store.noted("board").await?.unwrap_or_default())
-}
-
-/// Whose a shop is, and where its records say that it stands. What the mover last wrote down may be older.
-///
-/// # Errors
-/// The shop is not known, or the store cannot be read.
-pub async fn stands(store: &Store, shop: &ShopId) -> Result<(store::Head, State)> {
-    let records = records::load(store, shop).await?;
-    let stored = store.head(shop).await?.ok_or_else(|| Error::UnknownShop(shop.clone()))?;
-    let head = cutover::record::Head { owner: stored.owner, epoch: stored.epoch, fenced: stored.fenced };
-    let state = cutover::progress::progress(&records, head).state();
-    Ok((stored, state))
 }
 
 /// The drivers.
@@ -366,49 +304,4 @@ async fn drive(cx: Context, shop: ShopId, wishes: watch::Receiver<Wishes>, board
             }
         }
     }
-}
-
-/// Brings every shop that stands between hold and release to rest, with the mover dead or alive: before its flip back,
-/// after it on. Takes the mover's lease meanwhile; what was wished is given up, so that nothing begins anew. Returns the
-/// shops that were not at rest.
-///
-/// # Errors
-/// The world failed.
-pub async fn release_all(setup: Setup) -> Result<Vec<ShopId>> {
-    let Some(plan) = setup.store.plan().await? else { return Ok(Vec::new()) };
-    let until = Timestamp((setup.clock)().0 + i64::from(LEASE_MS) * 1_000);
-    setup.store.seize_lease(LEASE, &setup.holder, until).await?;
-    for wish in setup.store.standing_wishes().await?.iter().filter(|wish| wishes::is_open(wish)) {
-        if matches!(Verb::from_name(&wish.wish.verb), Some(Verb::Flip | Verb::Rollback | Verb::Seal)) {
-            let given_up = Record::default().with("fulfilled", false).with("why", "release_all");
-            setup.store.close_wish(wish.id, given_up).await?;
-        }
-    }
-    let mut released = Vec::new();
-    let mut cx = None;
-    for planned in &plan.shops {
-        let shop = &planned.shop;
-        if at_rest(&setup.store, shop).await? {
-            continue;
-        }
-        let cx = match &cx {
-            Some(cx) => Context::clone(cx),
-            None => cx.insert(context(&setup, plan.clone()).await?).clone(),
-        };
-        let (_keep, wished) = watch::channel(Wishes { release_all: true, ..Wishes::default() });
-        tokio::select! {
-            driven = async { Driver::new(cx, shop.clone(), wished, Board::default()).await?.run().await } => driven?,
-            lost = renew(setup.clone()) => lost?,
-        }
-        released.push(shop.clone());
-    }
-    setup.store.drop_lease(LEASE, &setup.holder).await?;
-    Ok(released)
-}
-
-async fn at_rest(store: &Store, shop: &ShopId) -> Result<bool> {
-    let records = records::load(store, shop).await?;
-    let Some(head) = store.head(shop).await? else { return Ok(true) };
-    let head = cutover::record::Head { owner: head.owner, epoch: head.epoch, fenced: head.fenced };
-    Ok(cutover::progress::progress(&records, head).at_rest())
 }

@@ -129,6 +129,7 @@ impl Service {
     ) -> Result<Option<Answer>, Stop> {
         let mut purse = self.purse();
         let Decided { decision, result, show, notes } = self.decide(shop, view, &mut purse, command).await?;
+        self.ids.must_fit(shop, &decision.writes)?;
         let status = command.status();
         let recorded = Recorded::new(command.operation(), &keyed.key, &keyed.body, status, result);
         match self.commit_from(&mut purse, shop, view, decision.born(&recorded)).await {

@@ -5,7 +5,9 @@
 
 use crate::Clock;
 use crate::failure::Stop;
+use commerce::decision::Write;
 use commerce::lines::ids_exhausted;
+use commerce::refusal::{Refusal, Retry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use store::Store;
@@ -18,7 +20,8 @@ const RUN: u64 = 100;
 /// A command wants at most some hundreds of ids; each round leases at least one.
 const LEASES_MAX: usize = 64;
 
-/// Which element takes its ids from which block, and what they look like. Handed in by the executable.
+/// What the legacy, into which a shop may go back, asks of what is born here: which element takes its ids from which
+/// block, what they look like, and what its rows cannot hold. Handed in by the executable.
 pub struct IdPlan {
     /// The block's table; none: a UUID.
     pub table: Box<dyn Fn(Element) -> Option<Name> + Send + Sync>,
@@ -26,15 +29,30 @@ pub struct IdPlan {
     pub mint: Box<dyn Fn(Element, u64) -> Minted + Send + Sync>,
     /// Where a document lives in the legacy whose own fields are its key there; none: nowhere.
     pub origin: Box<OriginOf>,
+    /// The first field of a document that could not go back; none where everything could, or need not any more.
+    pub misfit: Box<MisfitOf>,
+}
+
+/// A field that the legacy cannot hold: where it is, and what would fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    pub path: String,
+    pub why: String,
 }
 
 type OriginOf = dyn Fn(&ShopId, Kind, &Record) -> Option<Origin> + Send + Sync;
+type MisfitOf = dyn Fn(&ShopId, Kind, &Record) -> Option<Misfit> + Send + Sync;
 
 impl IdPlan {
     /// No blocks at all: a shop that was born here.
     pub fn uuids() -> Self {
         let never = |_: Element, number: u64| Minted { id: PublicId::new(number.to_string()), origin: None };
-        Self { table: Box::new(|_| None), mint: Box::new(never), origin: Box::new(|_, _, _| None) }
+        Self {
+            table: Box::new(|_| None),
+            mint: Box::new(never),
+            origin: Box::new(|_, _, _| None),
+            misfit: Box::new(|_, _, _| None),
+        }
     }
 }
 
@@ -119,6 +137,19 @@ impl Ids {
 
     pub(crate) fn origin(&self, shop: &ShopId, kind: Kind, document: &Record) -> Option<Origin> {
         (self.plan.origin)(shop, kind, document)
+    }
+
+    /// Refuses what a command would make unfit to go back. What was so before keeps nobody from ending it.
+    pub(crate) fn must_fit(&self, shop: &ShopId, writes: &[Write]) -> Result<(), Refusal> {
+        for write in writes {
+            let unfit = |document: &Record| (self.plan.misfit)(shop, write.kind, document);
+            let Some(misfit) = unfit(&write.after) else { continue };
+            if write.before.as_ref().and_then(unfit).is_none() {
+                let content = format!("{}: {}", misfit.path, misfit.why);
+                return Err(Refusal::new("too_long", Retry::Changed, content));
+            }
+        }
+        Ok(())
     }
 
     fn free(&self) -> MutexGuard<'_, BTreeMap<Name, BTreeSet<u64>>> {

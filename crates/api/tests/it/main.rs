@@ -169,6 +169,7 @@ async fn plan(store: &Store) -> IdPlan {
         table: Box::new(|element| Some(table(element).into())),
         mint: Box::new(|_, number| Minted { id: PublicId::new(number.to_string()), origin: None }),
         origin: Box::new(|_, _, _| None),
+        misfit: Box::new(|_, _, _| None),
     }
 }
 

@@ -66,26 +66,3 @@ async fn shown_by_the_backend(world: &World, shop: &ShopId) {
     let stock = world.store.stock(shop, &[PublicId::new(id)]).await.unwrap();
     assert_eq!(stock, [Some(5)]);
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn zz_probe() {
-    let world = World::start_under("", Engine::Sqlite, 5, 1).await;
-    let shop = world.shops[0].clone();
-    world.start_moving().await;
-    let wish = world.put_down(Verb::Flip, None).await;
-    let straggler = rusqlite::Connection::open(world.source_url().trim_start_matches("sqlite:")).unwrap();
-    straggler.execute_batch(&format!("begin immediate; {}", WRITES.replace("SHOP", shop.as_str()))).unwrap();
-    let begun = std::time::Instant::now();
-    while begun.elapsed().as_secs() < 25 {
-        tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
-        let n = world.store.steps(&shop, 0).await.unwrap().len();
-        let status = mover::status(&world.store).await.unwrap();
-        let st = status.record(shop.as_str()).map(|r| (r.text("state").map(str::to_owned), r.text("waits_for").map(str::to_owned)));
-        println!("{:?} {n} {st:?}", begun.elapsed());
-    }
-    for step in world.store.steps(&shop, 0).await.unwrap().iter().rev().take(14).rev() {
-        println!("{} {} {} {:?}", step.step.at.0, step.step.step, step.step.phase, step.step.detail);
-    }
-    straggler.execute_batch("commit").unwrap();
-    world.come_true(Verb::Flip, wish).await;
-}

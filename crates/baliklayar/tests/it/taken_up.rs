@@ -99,3 +99,28 @@ fn with_everything_dead_a_demo_on_postgresql_goes_on() {
     let ended = Demo::start_in(&how, demo.kill()).end(DEMO_MAX);
     assert_eq!(ended.fault(), None, "{}", ended.said);
 }
+
+/// Who moves shops now, or did last.
+fn lease(work: &Path) -> Option<String> {
+    let sql = "select holder from lease where name = 'mover'";
+    open_store(work).ok()?.query_row(sql, [], |row| row.get(0)).ok()
+}
+
+#[test]
+fn an_interrupted_demo_leaves_no_hold_and_release_all_needs_no_dead_mover() {
+    let _alone = alone();
+    let mut demo = Demo::start(&How { shops: 4, surge: 0, ..How::on("sqlite") });
+    let is_serving = |demo: &Demo| lease(&demo.work).is_some_and(|holder| holder.starts_with("serving-"));
+    demo.until("a shop is held", DEMO_MAX, |demo| !held(&demo.work).is_empty());
+    release_all(&demo.work);
+    demo.until("the mover that lives has its lease again", DEMO_MAX, is_serving);
+    demo.interrupt();
+    let ended = demo.end(DEMO_MAX);
+    assert_eq!(ended.status.code(), Some(130), "{}", ended.said);
+    let work = ended.folder.path().join("work");
+    assert_eq!(held(&work), Vec::<String>::new());
+    let heads = heads(&work);
+    for (shop, open) in open_fences(&work) {
+        assert_eq!(open, heads[&shop].0 == "legacy", "the fence of shop {shop}, {:?}", heads[&shop]);
+    }
+}

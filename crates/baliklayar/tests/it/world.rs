@@ -133,7 +133,7 @@ impl World {
         store.create_heads(&shops).await.unwrap();
         store.set_plan(&plan).await.unwrap();
         let compiled = Arc::new(ArcSwapOption::from(Some(mapping.clone())));
-        let service = Service::new(store.clone(), id_plan(compiled), clock());
+        let service = Service::new(store.clone(), id_plan(compiled, Arc::default()), clock());
         let seam = serve(&store, &service, legacy, &work).await;
         Self { store, service, mapping, shops, seam, keys: AtomicU64::new(0), home, _work: work }
     }

@@ -34,16 +34,28 @@ impl Sqlite {
         .await
     }
 
-    /// No writer holds a fence here, so there is nothing to wait for.
-    pub async fn unfence(&self, shop: &ShopId, epoch: Epoch) -> Result<()> {
+    /// Where a writer has the file for longer than `wait`, a look says whether there is anything to open: readers pass.
+    pub async fn unfence(&self, shop: &ShopId, epoch: Epoch, wait: Duration) -> Result<()> {
         let shop = shop.clone();
         self.with(move |_, connection| {
             let opening = failed("open a shop's fence in");
-            let sql = "update balik_fence set closed = 0, epoch = ?2 where shop = ?1 and epoch <= ?2";
-            match connection.execute(sql, params![shop.as_str(), signed(epoch)?]).map_err(opening)? {
-                0 => Err(refusal(connection, &shop, epoch)),
-                _ => Ok(()),
+            for _ in 0..ATTEMPTS_MAX {
+                connection.busy_timeout(wait).map_err(opening)?;
+                let opened = open(connection, &shop, epoch);
+                connection.busy_timeout(BUSY).map_err(opening)?;
+                match opened {
+                    Err(error) if is_busy(&error) => {}
+                    Err(error) => return Err(opening(error)),
+                    Ok(0) => return Err(refusal(connection, &shop, epoch)),
+                    Ok(_) => return Ok(()),
+                }
+                let sql = "select 1 from balik_fence where shop = ?1 and closed = 1";
+                let closed = connection.query_row(sql, [shop.as_str()], |_| Ok(())).optional();
+                if closed.map_err(opening)?.is_none() {
+                    return Ok(());
+                }
             }
+            Err(Error::Interrupted("a closed fence stays locked"))
         })
         .await
     }
@@ -69,6 +81,14 @@ impl Sqlite {
         let marker = marker.clone();
         self.with(move |_, connection| write_marker(connection, &marker)).await
     }
+}
+
+/// Whoever has the file while the fence is closed writes for another shop, and is done soon.
+const ATTEMPTS_MAX: u32 = 20;
+
+fn open(connection: &Connection, shop: &ShopId, Epoch(epoch): Epoch) -> rusqlite::Result<usize> {
+    let sql = "update balik_fence set closed = 0, epoch = ?2 where shop = ?1 and epoch <= ?2";
+    connection.execute(sql, params![shop.as_str(), i64::try_from(epoch).unwrap_or(i64::MAX)])
 }
 
 fn close(connection: &mut Connection, shop: &ShopId, epoch: Epoch, marker: Option<&Marker>) -> Result<()> {

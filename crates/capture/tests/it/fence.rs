@@ -153,3 +153,18 @@ async fn an_open_fence_that_a_writer_holds_is_given_up_without_it() {
     straggler.exec("update produk set stok = 2 where id = 1").await;
     assert_eq!(source.fence(&one, Epoch(3), LONG).await.unwrap(), FenceOutcome::Closed);
 }
+
+/// The same on a file: its writer keeps everybody from writing, and nobody from reading that the fence is open.
+#[tokio::test]
+async fn an_open_fence_of_a_file_that_a_writer_has_is_given_up_without_it() {
+    let world = World::new(Engine::Sqlite).await;
+    let (source, one) = (&world.source, shop("1"));
+    let mut straggler = world.client().await;
+    straggler.exec("begin immediate; update produk set stok = 1 where id = 1").await;
+    let short = Duration::from_millis(20);
+    assert_eq!(source.fence(&one, Epoch(2), short).await.unwrap(), FenceOutcome::Waited);
+    tokio::time::timeout(LONG / 4, source.unfence(&one, Epoch(2), short)).await.expect("no longer").unwrap();
+    straggler.exec("commit").await;
+    assert_eq!(straggler.ask("select stok from produk where id = 1").await, "1");
+    assert_eq!(source.fence(&one, Epoch(3), LONG).await.unwrap(), FenceOutcome::Closed);
+}

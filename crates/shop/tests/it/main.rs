@@ -6,6 +6,7 @@ mod after_sale;
 mod buying;
 mod contention;
 mod converting;
+mod fitting;
 mod keys;
 mod minting;
 mod ownership;
@@ -168,6 +169,7 @@ fn plan() -> IdPlan {
             origin: Some(Origin::new(format!("{}:{number}", table(element)))),
         }),
         origin: Box::new(|_, _, _| None),
+        misfit: Box::new(|_, _, _| None),
     }
 }
 
