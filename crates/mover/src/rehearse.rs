@@ -35,7 +35,8 @@ fn restore(
     anchor: &Anchor,
 ) -> Result<Option<String>> {
     let rows = staged.rows(&mapping.rules()[rule].gather, anchor)?;
-    let derived = derive::read(staged, mapping, classes, rule, anchor)?;
+    // The same rows for both: the stream goes on meanwhile.
+    let derived = derive::told(staged, mapping, classes, rule, anchor, &rows);
     let Meaning::Live { canonical, .. } = &derived.what else { return Ok(None) };
     let change = ChangeOf {
         rule,

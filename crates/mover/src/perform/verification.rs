@@ -29,10 +29,11 @@ pub(super) async fn verify_all(driver: &mut Driver, progress: &Progress) -> Resu
         }
     };
     driver.memory.rehearsed = rehearsed.is_empty();
-    match rehearsed.first() {
-        Some(what) => verify::finding(&cx, &shop, "rehearsal", what.clone()).await?,
-        None => verify::close_finding(&cx, &shop, "rehearsal").await?,
+    if let Some(what) = rehearsed.first() {
+        verify::finding(&cx, &shop, "rehearsal", what.clone()).await?;
+        return Ok(Effect::Failed(Reason::Failed("rehearsal".into())));
     }
+    verify::close_finding(&cx, &shop, "rehearsal").await?;
     settle_verification(driver, epoch).await
 }
 
