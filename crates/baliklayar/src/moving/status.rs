@@ -28,7 +28,7 @@ pub(super) async fn print_status(args: &Args, store: &Store, only: &[ShopId]) ->
         "shops": rows,
     });
     if args.json {
-        print(&serde_json::to_string_pretty(&report)?);
+        print(&report.to_string());
     } else {
         print(&table(&rows));
     }
