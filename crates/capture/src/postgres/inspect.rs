@@ -38,7 +38,7 @@ pub(crate) async fn inspect(url: &str) -> Result<Inspection> {
     let mut traps = Traps::default();
     let server = server::look(&eye, &mut traps).await?;
     let mut tables = Vec::new();
-    let relations = if server.is_too_old { Vec::new() } else { catalogue::relations(&eye).await? };
+    let relations = if server.is_too_old() { Vec::new() } else { catalogue::relations(&eye).await? };
     for relation in relations {
         tables.push(table::look(&eye, relation, &server.role, &mut traps).await?);
     }
@@ -95,4 +95,36 @@ fn unread(error: &tokio_postgres::Error) -> Option<Unread> {
         code if *code == SqlState::QUERY_CANCELED => Unread::Time,
         _ => Unread::Failed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::postgres::{Database, fresh_database};
+
+    async fn eye(database: &Database) -> Eye {
+        let config: Config = database.url.parse().unwrap();
+        Eye { session: Sessions::new(config).take().await.unwrap(), budget: Budget::new() }
+    }
+
+    /// As a superuser, whom no right stops.
+    #[tokio::test]
+    async fn nothing_can_be_written_and_the_next_look_goes_on() {
+        let database = fresh_database().await;
+        let eye = eye(&database).await;
+        database.connect().await.batch_execute("create sequence s; create table t (a int)").await.unwrap();
+        for write in ["create table u (a int)", "select nextval('s')", "insert into t values (1)", "delete from t"] {
+            let refused = eye.attempt(write, LOOK_MAX).await.err().unwrap();
+            assert_eq!(refused.code(), Some(&SqlState::READ_ONLY_SQL_TRANSACTION), "{write}");
+        }
+        assert_eq!(eye.table("select 1").await.unwrap(), Ok(vec![Some("1".to_owned())]));
+    }
+
+    #[tokio::test]
+    async fn a_look_ends_when_its_time_is_over() {
+        let database = fresh_database().await;
+        let eye = eye(&database).await;
+        let slow = eye.attempt("select pg_sleep(60)", Duration::from_millis(50)).await.err().unwrap();
+        assert_eq!(unread(&slow), Some(Unread::Time));
+    }
 }

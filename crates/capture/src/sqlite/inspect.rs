@@ -1,5 +1,7 @@
 //! A stranger's SQLite file: opened to be read and nothing else, and looked at in short statements.
 //!
+//! It is as it was afterwards, and so is its folder.
+//!
 //! Each statement is a read transaction of its own. Without a write-ahead log a reader keeps every writer from
 //! committing, so there a look is shorter still. The file is never opened as if nobody wrote to it.
 
@@ -15,6 +17,7 @@ use crate::inspect::{
 use crate::sql::ident;
 use catalogue::Relation;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -81,8 +84,9 @@ fn look(path: &Path) -> Result<Inspection> {
 impl Eye {
     fn open(path: &Path) -> Result<Self> {
         let opening = failed("open");
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags).map_err(opening)?;
+        let mode = if rests(path) { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+        let mut connection =
+            Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(opening)?;
         connection.busy_timeout(BUSY_MAX).map_err(opening)?;
         connection.execute_batch("pragma query_only = on; pragma trusted_schema = off").map_err(opening)?;
         let end: Arc<Mutex<Option<Instant>>> = Arc::default();
@@ -118,6 +122,19 @@ impl Eye {
     }
 }
 
+/// Whether the file has a write-ahead log and nobody has it open. Then SQLite makes files beside it even for a reader,
+/// owned by us, and only a connection that could write takes them away again; `query_only` keeps it from writing.
+fn rests(path: &Path) -> bool {
+    // fileformat2.html §1.3: the read version, 2 for a write-ahead log.
+    const READ_VERSION: usize = 19;
+    const WITH_LOG: u8 = 2;
+    let mut header = [0; READ_VERSION + 1];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    read.is_ok() && header[READ_VERSION] == WITH_LOG && !Path::new(&log).exists()
+}
+
 fn unread(error: &rusqlite::Error) -> Unread {
     match error.sqlite_error_code() {
         Some(ErrorCode::OperationInterrupted) => Unread::Time,
@@ -151,4 +168,36 @@ fn figures(eye: &Eye, relation: &Relation, traps: &mut Traps) -> (Rows, Option<u
 /// A literal.
 fn text(name: &str) -> String {
     crate::sql::text(crate::sql::Dialect::Sqlite, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eye(folder: &tempfile::TempDir, mode: &str) -> Eye {
+        let path = folder.path().join("legacy.db");
+        let legacy = Connection::open(&path).unwrap();
+        legacy.execute_batch(&format!("pragma journal_mode = {mode}; create table t (a integer)")).unwrap();
+        drop(legacy);
+        Eye::open(&path).unwrap()
+    }
+
+    #[test]
+    fn nothing_can_be_written() {
+        for mode in ["delete", "wal"] {
+            let folder = tempfile::tempdir().unwrap();
+            let eye = eye(&folder, mode);
+            for write in ["insert into t values (1)", "create table u (a)", "pragma user_version = 1"] {
+                let refused = eye.connection.execute(write, []).unwrap_err();
+                assert_eq!(refused.sqlite_error_code(), Some(ErrorCode::ReadOnly), "{mode}: {write}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_look_ends_when_its_time_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let endless = "with recursive n (n) as (select 1 union all select n + 1 from n) select count(*) from n";
+        assert_eq!(eye(&folder, "delete").number(endless), Err(Unread::Time));
+    }
 }

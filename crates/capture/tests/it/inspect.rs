@@ -326,6 +326,25 @@ async fn a_file_that_somebody_keeps_is_an_error_and_the_writer_goes_on() {
     writer.execute_batch("commit").unwrap();
 }
 
+#[tokio::test]
+async fn a_file_with_a_write_ahead_log_is_read_beside_its_writer() {
+    let place = Place::new(Engine::Sqlite).await;
+    let Place::Sqlite(folder) = &place else { unreachable!() };
+    let path = folder.path().join("legacy.db");
+    let writer = rusqlite::Connection::open(&path).unwrap();
+    writer.execute_batch("pragma journal_mode = wal; begin immediate; insert into sound (kode) values ('x')").unwrap();
+    let inspection = inspect(&place.url()).await.unwrap();
+    let sound = inspection.tables.iter().find(|table| table.name == "sound").unwrap();
+    assert_eq!(sound.rows, Rows::Exact(2), "as it was committed");
+    assert!(!traps(&inspection).contains("journal_mode -"));
+    writer.execute_batch("commit").unwrap();
+    drop(writer);
+    let before = std::fs::read(&path).unwrap();
+    inspect(&place.url()).await.unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing stays beside it");
+}
+
 crate::on_both!(what_we_made_ourselves_is_not_told, ours);
 async fn ours(engine: Engine) {
     let bare = World::bare(engine).await;
