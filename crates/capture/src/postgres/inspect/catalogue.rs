@@ -27,7 +27,9 @@ pub(super) struct Relation {
     pub identity: String,
     /// What statistics say; below zero where there are none.
     pub estimate: i64,
+    /// Our role may select from it, and may name it at all.
     pub is_readable: bool,
+    pub is_reachable: bool,
     pub has_policies: bool,
     pub hides_rows: bool,
     pub columns: Vec<Attribute>,
@@ -128,8 +130,8 @@ fn flag(row: &[Option<String>], column: usize) -> Result<bool> {
 
 const TABLES: &str = "select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence = 'u', c.relreplident, \
      c.reltuples::bigint, c.relispartition, c.relrowsecurity, row_security_active(c.oid), \
-     has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'), \
-     (select count(*) from pg_inherits i where i.inhparent = c.oid) \
+     has_table_privilege(c.oid, 'select'), (select count(*) from pg_inherits i where i.inhparent = c.oid), \
+     has_schema_privilege(n.oid, 'usage') \
      from chosen join pg_class c on c.oid = chosen.oid join pg_namespace n on n.oid = c.relnamespace \
      order by n.nspname <> 'public', n.nspname, c.relname";
 
@@ -147,6 +149,7 @@ fn relation(row: &[Option<String>]) -> Result<Relation> {
         hides_rows: flag(row, 9)?,
         is_readable: flag(row, 10)?,
         children: number(text(row, 11)?)?,
+        is_reachable: flag(row, 12)?,
         ..Relation::default()
     })
 }

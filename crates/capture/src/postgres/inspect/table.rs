@@ -133,7 +133,7 @@ async fn figures(eye: &Eye, relation: &Relation, role: &str, traps: &mut Traps) 
     if relation.kind() == Kind::Elsewhere {
         return Ok((Rows::Unread(Unread::Elsewhere), None));
     }
-    if !relation.is_readable {
+    if !(relation.is_readable && relation.is_reachable) {
         unread(relation, Unread::Right, role, traps);
         return Ok((Rows::Unread(Unread::Right), None));
     }
@@ -173,8 +173,11 @@ async fn figures(eye: &Eye, relation: &Relation, role: &str, traps: &mut Traps) 
 }
 
 fn unread(relation: &Relation, why: Unread, role: &str, traps: &mut Traps) {
-    let grant = format!("grant select on {} to {role};", relation.quoted());
-    let mend = (why == Unread::Right).then_some(grant);
+    let schema = format!("grant usage on schema {} to {role};", ident(&relation.schema));
+    let table = format!("grant select on {} to {role};", relation.quoted());
+    let needed = [(relation.is_reachable, schema), (relation.is_readable, table)];
+    let grants: Vec<String> = needed.into_iter().filter(|(has, _)| !has).map(|(_, grant)| grant).collect();
+    let mend = (why == Unread::Right).then(|| grants.join(" "));
     traps.table(Code::Unread, &relation.name(), format!("not read: {}", why.reason()), mend);
 }
 
@@ -210,7 +213,7 @@ async fn sequence(eye: &Eye, relation: &Relation, role: &str, traps: &mut Traps)
         let mend = format!("alter table {table} alter column {column} set default nextval({from});");
         traps.columns(Code::NoSequence, &name, columns.clone(), detail, Some(mend));
     }
-    if !relation.is_readable || relation.hides_rows {
+    if !(relation.is_readable && relation.is_reachable) || relation.hides_rows {
         return Ok(());
     }
     let next = format!(
