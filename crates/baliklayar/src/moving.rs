@@ -1,5 +1,6 @@
 //! `move`: plans, wishes and looks. It acts on nothing itself: what it writes are wishes, and the mover makes them true.
 
+mod inspect;
 mod status;
 
 use crate::exit::Exit;
@@ -41,6 +42,12 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum What {
+    /// Look at a database that nobody has mapped yet: its tables, and what a move would trip over; changes nothing
+    Inspect {
+        /// postgres://… or sqlite:PATH, with the right to read
+        #[arg(long)]
+        source: String,
+    },
     /// Read the source and the mapping, and write down what is to be moved
     Plan {
         /// postgres://… or sqlite:PATH, with the rights to make balik_* objects
@@ -85,20 +92,23 @@ const LOOK: Duration = Duration::from_millis(50);
 
 pub async fn run(args: Args) -> Result<Exit> {
     let shops = args.shop.iter().map(|shop| ShopId::parse(shop)).collect::<Result<Vec<_>, _>>()?;
-    let store = Store::open(&args.work).with_context(|| format!("opening the store in {}", args.work.display()))?;
+    let store = || Store::open(&args.work).with_context(|| format!("opening the store in {}", args.work.display()));
     match &args.what {
-        What::Plan { source, mapping, policy } => plan(&args, &store, source, mapping, policy.as_deref(), shops).await,
-        What::Install { print_sql } => install(&store, *print_sql).await,
-        What::Uninstall => uninstall(&args, &store).await,
-        What::Status => status::print_status(&args, &store, &shops).await,
-        What::ReleaseAll => release_all(&args, store).await,
-        What::Start => wish(&args, &store, Verb::Start, &shops).await,
-        What::Pause => wish(&args, &store, Verb::Pause, &shops).await,
-        What::Resume => wish(&args, &store, Verb::Resume, &shops).await,
-        What::Flip => wish(&args, &store, Verb::Flip, &shops).await,
-        What::Abort => wish(&args, &store, Verb::Abort, &shops).await,
-        What::Rollback => wish(&args, &store, Verb::Rollback, &shops).await,
-        What::Seal => wish(&args, &store, Verb::Seal, &shops).await,
+        What::Inspect { source } => inspect::run(source, args.json).await,
+        What::Plan { source, mapping, policy } => {
+            plan(&args, &store()?, source, mapping, policy.as_deref(), shops).await
+        }
+        What::Install { print_sql } => install(&store()?, *print_sql).await,
+        What::Uninstall => uninstall(&args, &store()?).await,
+        What::Status => status::print_status(&args, &store()?, &shops).await,
+        What::ReleaseAll => release_all(&args, store()?).await,
+        What::Start => wish(&args, &store()?, Verb::Start, &shops).await,
+        What::Pause => wish(&args, &store()?, Verb::Pause, &shops).await,
+        What::Resume => wish(&args, &store()?, Verb::Resume, &shops).await,
+        What::Flip => wish(&args, &store()?, Verb::Flip, &shops).await,
+        What::Abort => wish(&args, &store()?, Verb::Abort, &shops).await,
+        What::Rollback => wish(&args, &store()?, Verb::Rollback, &shops).await,
+        What::Seal => wish(&args, &store()?, Verb::Seal, &shops).await,
     }
 }
 

@@ -10,6 +10,7 @@ mod cut;
 mod declared;
 mod error;
 mod finding;
+pub mod inspect;
 mod postgres;
 mod source;
 mod sql;

@@ -5,6 +5,7 @@ mod block;
 mod cell;
 mod fence;
 mod guards;
+mod inspect;
 mod install;
 mod pgoutput;
 mod preflight;
@@ -14,6 +15,7 @@ mod shape;
 mod stream;
 mod write_back;
 
+pub(crate) use inspect::inspect;
 pub(crate) use read::Reader;
 pub(crate) use stream::Stream;
 

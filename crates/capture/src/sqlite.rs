@@ -7,6 +7,7 @@ mod catalogue;
 mod fence;
 mod group;
 mod guards;
+mod inspect;
 mod install;
 mod preflight;
 mod read;
@@ -15,6 +16,7 @@ mod stream;
 mod value;
 mod write_back;
 
+pub(crate) use inspect::inspect;
 pub(crate) use read::Reader;
 pub(crate) use stream::Stream;
 

@@ -9,9 +9,10 @@ use std::path::Path;
 use crate::source::{File, files, rust_files};
 
 /// Where codes are written, the text in front of each, and the page on which it has to stand.
-const CODES: [(&str, &[&str], &str); 9] = [
+const CODES: [(&str, &[&str], &str); 10] = [
     ("crates/baliklayar/src/moving.rs", &["refuse(\""], "docs/runbook.md"),
     ("crates/baliklayar/src/moving.rs", &["refuse(\""], "docs/contracts.md"),
+    ("crates/capture/src/inspect/trap.rs", &["=> \""], "docs/runbook.md"),
     ("crates/capture/src/finding.rs", &["=> \""], "docs/runbook.md"),
     ("crates/cutover/src/ready.rs", &["=> \""], "docs/runbook.md"),
     ("crates/cutover/src/", &["Reason::Failed(\""], "docs/runbook.md"),

@@ -13,12 +13,12 @@ use vocab::id::{ShopId, Side};
 
 const PHASES: [&str; 3] = [".before", ".during", ".after"];
 
-fn document() -> String {
+pub fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/contracts.md");
     std::fs::read_to_string(path).unwrap()
 }
 
-fn run(args: &[&str]) -> Output {
+pub fn run(args: &[&str]) -> Output {
     let mut command = Command::new(executable());
     command.args(args).stdin(Stdio::null());
     for variable in ["BALIK_WORK", "BALIK_SEED", "BALIK_CRASH", "BALIK_HOST_KEY", "BALIK_SELLER_KEY"] {
@@ -139,7 +139,7 @@ fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
 }
 
 #[track_caller]
-fn same_fields(document: &str, fence: &str, written: &Value) {
+pub fn same_fields(document: &str, fence: &str, written: &Value) {
     let (mut told, mut found) = (BTreeSet::new(), BTreeSet::new());
     paths(&serde_json::from_str(block(document, fence)).unwrap(), "$", &mut told);
     paths(written, "$", &mut found);

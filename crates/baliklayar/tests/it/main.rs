@@ -6,6 +6,7 @@ mod crash;
 mod demo;
 mod faults;
 mod fsync;
+mod inspect;
 mod kills;
 mod laws;
 mod retry;

@@ -11,7 +11,7 @@ use vocab::id::Name;
 use vocab::row::{Table, TableNo, Use};
 
 /// The oldest server whose publications can leave columns out.
-const VERSION_MIN: u32 = 150_000;
+pub(super) const VERSION_MIN: u32 = 150_000;
 
 const SERVER: &str = "select current_setting('server_version_num'), current_setting('wal_level'), \
      current_setting('max_replication_slots')::int - (select count(*) from pg_replication_slots), \

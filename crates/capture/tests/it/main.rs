@@ -5,6 +5,7 @@
 mod block;
 mod copy;
 mod fence;
+mod inspect;
 mod install;
 mod straggler;
 mod stream;
