@@ -117,12 +117,6 @@ impl Browser {
         self.of_session("POST", "/goog/cdp/execute", &command);
     }
 
-    pub fn shot(&self, path: &str) {
-        let command = json!({"cmd": "Page.captureScreenshot", "params": {"captureBeyondViewport": true}});
-        let value = self.of_session("POST", "/goog/cdp/execute", &command);
-        std::fs::write(path, value["data"].as_str().expect("base64")).expect("written");
-    }
-
     /// What the browser wrote to its console since the last time, each with its level.
     pub fn messages(&self) -> Vec<String> {
         let said = self.of_session("POST", "/se/log", &json!({"type": "browser"}));

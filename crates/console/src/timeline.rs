@@ -24,7 +24,7 @@ const COLUMN_HEIGHT: usize = 100;
 /// The holds, newest first, each as a bar against its deadline and as figures.
 pub fn holds(lang: Lang, holds: &[Hold]) -> Markup {
     html! {
-        @if holds.is_empty() { p { (lang.no_holds()) } }
+        @if holds.is_empty() { p { (lang.no_holds()) } } @else { p .quiet { (lang.against_the_line()) } }
         @for hold in holds.iter().rev().take(HOLDS_SHOWN) { (one(lang, hold)) }
     }
 }
@@ -144,15 +144,15 @@ pub fn histogram(lang: Lang, shop: &ShopId, lengths: &[HoldLength]) -> Markup {
     let summary = summary(lang, lengths, &sorted);
     html! {
         @if lengths.is_empty() { p { (lang.no_holds()) } } @else {
-            svg .histogram viewBox=(format!("0 0 {} {}", COLUMNS * COLUMN_WIDTH, COLUMN_HEIGHT + 40)) role="img" aria-label=(summary) {
+            svg .histogram viewBox=(format!("0 0 {} {}", COLUMNS * COLUMN_WIDTH, COLUMN_HEIGHT + 48)) role="img" aria-label=(summary) {
                 @for (at, count) in columns.iter().enumerate() {
                     @let height = count * COLUMN_HEIGHT / highest;
-                    rect .column x=(at * COLUMN_WIDTH + 3) y=(COLUMN_HEIGHT + 14 - height) width=(COLUMN_WIDTH - 6) height=(height) {}
+                    rect .column x=(at * COLUMN_WIDTH + 3) y=(COLUMN_HEIGHT + 22 - height) width=(COLUMN_WIDTH - 6) height=(height) {}
                     @if *count > 0 {
-                        text x=(at * COLUMN_WIDTH + COLUMN_WIDTH / 2) y=(COLUMN_HEIGHT + 10 - height) text-anchor="middle" { (count) }
+                        text x=(at * COLUMN_WIDTH + COLUMN_WIDTH / 2) y=(COLUMN_HEIGHT + 17 - height) text-anchor="middle" { (count) }
                     }
-                    @if marked[at] > 0 { circle .mine cx=(at * COLUMN_WIDTH + COLUMN_WIDTH / 2) cy=(COLUMN_HEIGHT + 20) r="4" {} }
-                    text x=(at * COLUMN_WIDTH + 3) y=(COLUMN_HEIGHT + 38) { (at * 50) }
+                    @if marked[at] > 0 { circle .mine cx=(at * COLUMN_WIDTH + COLUMN_WIDTH / 2) cy=(COLUMN_HEIGHT + 28) r="4" {} }
+                    text x=(at * COLUMN_WIDTH + 3) y=(COLUMN_HEIGHT + 46) { (at * 50) }
                 }
             }
             p { (summary) }
@@ -172,6 +172,20 @@ fn summary(lang: Lang, lengths: &[HoldLength], sorted: &[i64]) -> String {
 }
 
 impl Lang {
+    /// What the bar of a hold is drawn against.
+    fn against_the_line(self) -> String {
+        match self {
+            Self::En => {
+                format!("Each bar is {HOLD_MS_MAX} ms wide; at the red line, {HOLD_GIVE_UP_MS} ms, a hold is given up.")
+            }
+            Self::Id => {
+                format!(
+                    "Lebar tiap batang {HOLD_MS_MAX} ms; pada garis merah, {HOLD_GIVE_UP_MS} ms, penahanan dilepas."
+                )
+            }
+        }
+    }
+
     /// How many writes waited.
     pub fn held(self, writes: i64) -> String {
         match (self, writes) {

@@ -147,6 +147,7 @@ impl Lang {
         let known = match text {
             "a wish" => Some(self.for_a_wish()),
             "the end of the pause" => Some(self.for_the_resume()),
+            "nothing" => Some(self.for_nothing()),
             "a rest after a failure" => Some(self.for_a_rest()),
             _ => text.strip_prefix("condition ").and_then(|name| self.condition(name)),
         };
@@ -157,6 +158,13 @@ impl Lang {
         match self {
             Self::En => "a wish",
             Self::Id => "permintaan",
+        }
+    }
+
+    const fn for_nothing(self) -> &'static str {
+        match self {
+            Self::En => "nothing",
+            Self::Id => "tidak ada",
         }
     }
 

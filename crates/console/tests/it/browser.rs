@@ -106,3 +106,20 @@ async fn every_page_fits_a_narrow_phone_and_a_wall() {
     }
     nothing_is_complained_of(&browser);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_prefers_the_dark_gets_light_letters_on_dark_paper() {
+    let bench = Bench::start(2).await;
+    let browser = Browser::start();
+    browser.open(&at(&bench, "/"));
+    // The red, green and blue of a colour, added up.
+    let sum = |property: &str| {
+        let colour = format!("getComputedStyle(document.body).{property}.match(/[0-9]+/g).slice(0, 3)");
+        browser.run(&format!("return {colour}.reduce((sum, part) => sum + Number(part), 0)")).as_i64().unwrap()
+    };
+    for (scheme, is_dark) in [("light", false), ("dark", true)] {
+        browser.scheme(scheme);
+        assert_eq!(sum("backgroundColor") < sum("color"), is_dark, "{scheme}");
+    }
+    nothing_is_complained_of(&browser);
+}
