@@ -12,8 +12,8 @@ use vocab::id::Timestamp;
 const NOW_STEP_US: i64 = 10_000_000;
 /// The drawing, in units of its own.
 const WIDTH: i64 = 720;
-const HEIGHT: i64 = 180;
-const BASE: i64 = 150;
+const HEIGHT: i64 = 150;
+const BASE: i64 = 148;
 const TOP: i64 = 16;
 /// Points of the drawn line; more would be narrower than a pixel.
 const POINTS_MAX: usize = 120;
@@ -139,8 +139,7 @@ fn drawing(lang: Lang, picture: &Picture, expected: Forecast, now: Timestamp) ->
     let moved = points.last().map_or(0, |point| point.moved);
     let label = format!("{}: {} / {}", lang.burn_up(), lang.number(moved), lang.number(total));
     html! {
-        svg .burn-up viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(label) {
-            line .axis x1="0" y1=(BASE) x2=(WIDTH) y2=(BASE) {}
+        svg .burn-up viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" role="img" aria-label=(label) {
             line .goal x1="0" y1=(TOP) x2=(WIDTH) y2=(TOP) {}
             @if let Forecast::Between { early, late } = expected {
                 polygon .range points=(range(&scale, now, moved, early, late)) {}
@@ -150,9 +149,11 @@ fn drawing(lang: Lang, picture: &Picture, expected: Forecast, now: Timestamp) ->
                 line .deadline x1=(scale.x(at)) y1=(TOP - 8) x2=(scale.x(at)) y2=(BASE) {}
             }
             line .now x1=(scale.x(now)) y1=(TOP) x2=(scale.x(now)) y2=(BASE) {}
-            text x="0" y=(HEIGHT - 12) { (minute(from)) }
-            text x=(WIDTH) y=(HEIGHT - 12) text-anchor="end" { (minute(Timestamp(to))) }
-            text x="4" y=(TOP + 16) { (lang.number(total)) }
+        }
+        p .ends {
+            span { (minute(from)) }
+            span { strong { (lang.number(moved)) } " / " (lang.number(total)) }
+            span { (minute(Timestamp(to))) }
         }
     }
 }

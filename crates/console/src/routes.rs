@@ -98,7 +98,8 @@ async fn show_shop(
     let here = format!("/shops/{}", look.row.shop);
     let live = live::address(&format!("{here}/live"), lang, &shop::fragments(lang, &look));
     let title = format!("{} {}", lang.shop(), look.row.shop);
-    let body = shop::body(lang, &look);
+    let lengths = console.store().hold_lengths(shop::HOLDS_READ).await?;
+    let body = shop::body(lang, &look, &lengths);
     let page = Page { lang, title: &title, section: Section::Board, here: &here, live: Some(live), body };
     Ok(answer(StatusCode::OK, &page, visit.chosen))
 }

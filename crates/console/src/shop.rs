@@ -31,7 +31,6 @@ pub struct Look {
     debts: Vec<Debt>,
     wishes: Vec<StoredWish>,
     classes: Vec<FindingCount>,
-    lengths: Vec<HoldLength>,
 }
 
 impl Look {
@@ -47,12 +46,12 @@ impl Look {
         }
         Ok(Some(Self {
             holds: cutover::hold::holds(steps.iter().filter_map(RecordedStep::timed)),
+            // The list is long where there is one, and nearly always there is none.
+            debts: if row.debts > 0 { store.debts(shop).await? } else { Vec::new() },
             row,
             steps,
-            debts: store.debts(shop).await?,
             wishes: store.newest_wishes(Some(shop), WISHES_READ).await?,
             classes: store.finding_counts(shop).await?,
-            lengths: store.hold_lengths(HOLDS_READ).await?,
         }))
     }
 
@@ -75,8 +74,8 @@ pub fn is_paused(wishes: &[StoredWish]) -> bool {
     newest.is_some_and(|wish| verb(&wish) == Some(Verb::Pause) && wish.outcome.is_none())
 }
 
-/// The whole page, in its frame's `main`.
-pub fn body(lang: Lang, look: &Look) -> Markup {
+/// The whole page, in its frame's `main`. `lengths` are those of the newest holds of all shops.
+pub fn body(lang: Lang, look: &Look, lengths: &[HoldLength]) -> Markup {
     let panel = |id: &str, title: &str, content: Markup| {
         let name = format!("{id}-title");
         html! {
@@ -95,7 +94,7 @@ pub fn body(lang: Lang, look: &Look) -> Markup {
             }
             div {
                 (panel("timeline", lang.timeline(), timeline::holds(lang, &look.holds)))
-                (panel("lengths", lang.hold_lengths(), timeline::histogram(lang, &look.row.shop, &look.lengths)))
+                (panel("lengths", lang.hold_lengths(), timeline::histogram(lang, &look.row.shop, lengths)))
                 (panel("steps", lang.long_steps(), timeline::long_steps(lang, &look.steps)))
                 (panel("wishes", lang.wishes(), wishes(lang, look)))
             }
@@ -103,7 +102,8 @@ pub fn body(lang: Lang, look: &Look) -> Markup {
     }
 }
 
-/// What of the page may change while somebody looks at it.
+/// What of the page may change while somebody looks at it. The histogram stays as it was when the page was loaded: it is
+/// about all shops, and reading it again and again for every viewer would cost more than it says.
 pub fn fragments(lang: Lang, look: &Look) -> Vec<Fragment> {
     vec![
         Fragment::new("standing", &standing(lang, look)),
@@ -111,7 +111,6 @@ pub fn fragments(lang: Lang, look: &Look) -> Vec<Fragment> {
         Fragment::new("back", &back(lang, look)),
         Fragment::new("found", &findings(lang, look)),
         Fragment::new("timeline", &timeline::holds(lang, &look.holds)),
-        Fragment::new("lengths", &timeline::histogram(lang, &look.row.shop, &look.lengths)),
         Fragment::new("steps", &timeline::long_steps(lang, &look.steps)),
         Fragment::new("wishes", &wishes(lang, look)),
     ]

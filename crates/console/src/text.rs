@@ -93,7 +93,7 @@ texts! {
     given_up: "given up", "dilepas";
     taken_over: "ended by another mover", "diakhiri mover lain";
     hold_lengths: "How long holds were", "Lama penahanan";
-    hold_lengths_says: "The newest 1,000 holds of all shops; this shop's are marked.", "1.000 penahanan terbaru semua toko; milik toko ini ditandai.";
+    hold_lengths_says: "The newest 1,000 holds of all shops; in brackets, how many are this shop's.", "1.000 penahanan terbaru semua toko; dalam kurung, jumlah milik toko ini.";
     wishes: "Wishes", "Permintaan";
     no_wishes: "Nobody has wished anything yet.", "Belum ada yang meminta apa pun.";
     wish: "Wish", "Permintaan";

@@ -16,10 +16,8 @@ const LONG_STEPS_SHOWN: usize = 20;
 /// A bar, in units of its own.
 const WIDTH: i64 = 1_000;
 /// The histogram: columns of 50 ms, and one for what was longer than a hold may be.
-const COLUMN_US: i64 = 50_000;
+const COLUMN_MS: usize = 50;
 const COLUMNS: usize = 11;
-const COLUMN_WIDTH: usize = 60;
-const COLUMN_HEIGHT: usize = 100;
 
 /// The holds, newest first, each as a bar against its deadline and as figures.
 pub fn holds(lang: Lang, holds: &[Hold]) -> Markup {
@@ -129,36 +127,42 @@ fn ended(lang: Lang, end: Option<(Phase, i64)>) -> Markup {
     }
 }
 
-/// How long the newest holds of all shops were; the columns in which this shop's are carry a mark.
+/// How long the newest holds of all shops were; how many of them are this shop's stands in brackets.
 pub fn histogram(lang: Lang, shop: &ShopId, lengths: &[HoldLength]) -> Markup {
     let mut columns = [0_usize; COLUMNS];
     let mut marked = [0_usize; COLUMNS];
     for length in lengths {
-        let column = usize::try_from(length.total_us.max(0) / COLUMN_US).unwrap_or(COLUMNS).min(COLUMNS - 1);
+        let ms = usize::try_from(length.total_us.max(0) / 1_000).unwrap_or(usize::MAX);
+        let column = (ms / COLUMN_MS).min(COLUMNS - 1);
         columns[column] += 1;
         marked[column] += usize::from(length.shop == *shop);
     }
     let highest = columns.iter().copied().max().unwrap_or(0).max(1);
     let mut sorted: Vec<i64> = lengths.iter().map(|length| length.total_us).collect();
     sorted.sort_unstable();
-    let summary = summary(lang, lengths, &sorted);
     html! {
         @if lengths.is_empty() { p { (lang.no_holds()) } } @else {
-            svg .histogram viewBox=(format!("0 0 {} {}", COLUMNS * COLUMN_WIDTH, COLUMN_HEIGHT + 48)) role="img" aria-label=(summary) {
-                @for (at, count) in columns.iter().enumerate() {
-                    @let height = count * COLUMN_HEIGHT / highest;
-                    rect .column x=(at * COLUMN_WIDTH + 3) y=(COLUMN_HEIGHT + 22 - height) width=(COLUMN_WIDTH - 6) height=(height) {}
-                    @if *count > 0 {
-                        text x=(at * COLUMN_WIDTH + COLUMN_WIDTH / 2) y=(COLUMN_HEIGHT + 17 - height) text-anchor="middle" { (count) }
+            table .lengths {
+                tbody { @for (at, count) in columns.iter().enumerate() {
+                    tr {
+                        th scope="row" { (from_to(at)) }
+                        td { svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
+                            rect .column x="0" y="0" width=(count * 100 / highest) height="10" {}
+                        } }
+                        td { (lang.number(*count)) @if marked[at] > 0 { " " span .mine { "(" (lang.number(marked[at])) ")" } } }
                     }
-                    @if marked[at] > 0 { circle .mine cx=(at * COLUMN_WIDTH + COLUMN_WIDTH / 2) cy=(COLUMN_HEIGHT + 28) r="4" {} }
-                    text x=(at * COLUMN_WIDTH + 3) y=(COLUMN_HEIGHT + 46) { (at * 50) }
-                }
+                } }
             }
-            p { (summary) }
+            p { (summary(lang, lengths, &sorted)) }
             p .quiet { (lang.hold_lengths_says()) }
         }
     }
+}
+
+/// The bounds of a column.
+fn from_to(column: usize) -> String {
+    let from = column * COLUMN_MS;
+    if column + 1 == COLUMNS { format!("≥ {from} ms") } else { format!("{from}–{} ms", from + COLUMN_MS) }
 }
 
 fn summary(lang: Lang, lengths: &[HoldLength], sorted: &[i64]) -> String {

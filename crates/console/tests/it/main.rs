@@ -45,10 +45,7 @@ impl Bench {
         let shops: Vec<ShopId> = (1..=shops).map(|shop| ShopId::parse(&shop.to_string()).unwrap()).collect();
         store.create_heads(&shops).await.unwrap();
         store.set_plan(&plan(&shops)).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = console::router(console::Console::new(store.clone(), Arc::new(|| Timestamp(NOW))));
-        tokio::spawn(console::serve(listener, router, std::future::pending()));
+        let address = serve(&store).await;
         let client = Client::builder(TokioExecutor::new()).build_http();
         let bench = Self { _dir: dir, store, address, client, shops };
         bench.look("tracking", 2_000).await;
@@ -146,6 +143,15 @@ impl Bench {
     async fn get(&self, path: &str) -> Got {
         self.send(Method::GET, path, &[], "").await
     }
+}
+
+/// A console of its own over the store, which has not looked at it yet.
+async fn serve(store: &Store) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = console::router(console::Console::new(store.clone(), Arc::new(|| Timestamp(NOW))));
+    tokio::spawn(console::serve(listener, router, std::future::pending()));
+    address
 }
 
 fn plan(shops: &[ShopId]) -> Plan {

@@ -1,6 +1,6 @@
 //! What the pages say, what they carry, and what they refuse.
 
-use crate::Bench;
+use crate::{Bench, serve};
 use http::Method;
 use std::time::{Duration, Instant};
 use vocab::document::Record;
@@ -163,10 +163,11 @@ const P95_MAX: Duration = Duration::from_millis(200);
 
 #[tokio::test]
 async fn a_page_of_twenty_thousand_shops_is_small_and_quick() {
-    let bench = Bench::start(20_000).await;
+    let mut bench = Bench::start(20_000).await;
     let (mut lengths, mut times) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        // Something has changed for every shop, so that nothing is as it was.
+        // Every shop has changed, and this console has not looked yet: one page in five waits for a whole look.
+        bench.address = serve(&bench.store).await;
         bench.look("tracking", 20_000 + round * 10_000).await;
         for path in PAGES {
             let begun = Instant::now();
@@ -179,7 +180,11 @@ async fn a_page_of_twenty_thousand_shops_is_small_and_quick() {
     }
     times.sort_unstable();
     let p95 = times[times.len() * 95 / 100];
-    eprintln!("20,000 shops: at most {} bytes, p95 {p95:?} of {} pages", lengths.iter().max().unwrap(), times.len());
+    eprintln!(
+        "20,000 shops: at most {} bytes, p95 {p95:?} of {} pages, one in five after a whole look",
+        lengths.iter().max().unwrap(),
+        times.len()
+    );
     assert!(cfg!(debug_assertions) || p95 <= P95_MAX, "p95 {p95:?}");
     says(&bench.get("/?page=9999").await.body, &["400 / 400", "20,000", "href=\"/shops/20000\""]);
 }
