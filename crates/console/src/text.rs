@@ -41,7 +41,7 @@ texts! {
     no_deadline: "none set", "tidak ditetapkan";
     burn_up: "Burn-up", "Grafik kemajuan";
     burn_up_says: "Shops owned by the backend, from the step records.", "Toko yang dipegang backend, dari catatan langkah.";
-    too_early: "Too early for a forecast: fewer than four shops have moved.", "Terlalu dini untuk perkiraan: kurang dari empat toko sudah pindah.";
+    too_early: "Too early for a forecast: it needs four shops that have moved, and some time since the first.", "Terlalu dini untuk perkiraan: perlu empat toko yang sudah pindah, dan jeda sejak yang pertama.";
     all_moved: "Every planned shop is at the backend.", "Semua toko dalam rencana sudah di backend.";
     pace_says: "The range is this move's own: its fastest and its slowest quarter so far, continued.",
         "Rentang ini dari pemindahan ini sendiri: seperempat waktu tercepat dan terlambat sejauh ini, diteruskan.";
