@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a profile may take to be removed.
+const PROFILE_GONE_MAX: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 
 pub const TAB: char = '\u{e004}';
@@ -137,7 +139,8 @@ impl Browser {
     }
 
     fn try_ask(&self, method: &str, path: &str, body: &Value) -> std::io::Result<Value> {
-        let body = body.to_string();
+        // A request that ends the session has no body, and is refused with one.
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let head = format!(
@@ -178,11 +181,17 @@ fn port(output: &mut BufReader<ChildStdout>) -> u16 {
 }
 
 impl Drop for Browser {
-    /// The browser goes by the session's end; the driver is killed.
+    /// The session's end is the browser's: the driver answers when it is gone, and is killed then.
     fn drop(&mut self) {
-        let _ = self.try_ask("DELETE", &format!("/session/{}", self.session), &Value::Null);
+        if let Err(error) = self.try_ask("DELETE", &format!("/session/{}", self.session), &Value::Null) {
+            eprintln!("the browser did not end: {error}");
+        }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
-        let _ = std::fs::remove_dir_all(&self.profile);
+        // Its helpers may still write for a moment.
+        let deadline = Instant::now() + PROFILE_GONE_MAX;
+        while std::fs::remove_dir_all(&self.profile).is_err() && self.profile.exists() && Instant::now() < deadline {
+            std::thread::sleep(LOOK);
+        }
     }
 }
