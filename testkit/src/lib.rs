@@ -2,4 +2,5 @@
 //!
 //! Absent on purpose: anything that knows the product. A test that uses this crate cannot pass because of it.
 
+pub mod browser;
 pub mod postgres;

@@ -1,121 +1,46 @@
 //! The holds of a move, read from its step records: how long each step took, how many writes waited, how it ended.
 
 use anyhow::Result;
-use cutover::record::{Phase, Reason, Record, StepName};
+use cutover::hold::STEPS;
+use cutover::record::Reason;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use store::{RecordedStep, Store};
-use vocab::id::{Direction, ShopId};
+use store::Store;
+use vocab::id::ShopId;
 
-/// One hold, from its intent to its release.
+/// One hold of a shop.
 #[derive(Debug, Clone)]
 pub struct Hold {
     pub shop: ShopId,
-    pub direction: Direction,
-    pub epoch: u64,
-    pub aborted: bool,
-    pub reason: Option<Reason>,
-    pub held: i64,
-    /// The mover that began it died; from the first act of the one that ended it to the release.
-    pub taken_over_us: Option<i64>,
-    /// Between each step's intent and its outcome, by the step's name.
-    pub us: BTreeMap<&'static str, i64>,
-    pub total_us: i64,
+    pub of: cutover::hold::Hold,
 }
-
-/// The steps that a report names.
-const STEPS: [StepName; 8] = [
-    StepName::Hold,
-    StepName::Drain,
-    StepName::Fence,
-    StepName::Mark,
-    StepName::CatchUp,
-    StepName::Prove,
-    StepName::Flip,
-    StepName::Release,
-];
 
 /// Every hold of these shops, shop by shop in their order.
 pub async fn all(store: &Store, shops: &[ShopId]) -> Result<Vec<Hold>> {
     let mut holds = Vec::new();
     for shop in shops {
-        let mut open: Option<(Hold, i64, i64)> = None;
-        let mut acting = Acting::default();
-        for recorded in store.steps(shop, 0).await? {
-            let Some(record) = mover::from_stored(&recorded) else { continue };
-            let at = recorded.step.at.0;
-            if record.step == StepName::Hold && record.phase == Phase::Intent {
-                open = Some((begin(shop, &record), at, at));
-                acting = Acting::of(&recorded);
-                continue;
-            }
-            let Some((hold, began, intended)) = &mut open else { continue };
-            match record.phase {
-                Phase::Intent => *intended = at,
-                Phase::Done | Phase::Failed => {
-                    *hold.us.entry(record.step.name()).or_insert(0) += at - *intended;
-                }
-            }
-            let now = Acting::of(&recorded);
-            if now.by != acting.by {
-                hold.taken_over_us = Some(0);
-                acting = now;
-            }
-            hold.aborted |= record.step == StepName::Abort;
-            hold.reason = hold.reason.take().or(record.reason.clone());
-            if record.step == StepName::Release && record.phase == Phase::Done {
-                hold.held = recorded.step.detail.int("held").unwrap_or(0);
-                hold.total_us = at - *began;
-                hold.taken_over_us = hold.taken_over_us.map(|_| at - acting.since);
-                holds.extend(open.take().map(|(hold, _, _)| hold));
-            }
-        }
+        let records = store.steps(shop, 0).await?;
+        let of_shop = cutover::hold::holds(records.iter().filter_map(store::RecordedStep::timed));
+        holds.extend(of_shop.into_iter().map(|of| Hold { shop: shop.clone(), of }));
     }
     Ok(holds)
 }
 
-/// The mover that writes the records, and since when.
-#[derive(Default)]
-struct Acting {
-    by: Option<String>,
-    since: i64,
-}
-
-impl Acting {
-    fn of(recorded: &RecordedStep) -> Self {
-        Self { by: recorded.step.detail.text("by").map(str::to_owned), since: recorded.step.at.0 }
-    }
-}
-
-fn begin(shop: &ShopId, record: &Record) -> Hold {
-    Hold {
-        shop: shop.clone(),
-        direction: record.direction,
-        epoch: record.epoch.0,
-        aborted: false,
-        reason: None,
-        held: 0,
-        taken_over_us: None,
-        us: BTreeMap::new(),
-        total_us: 0,
-    }
-}
-
 impl Hold {
     pub fn to_json(&self) -> Value {
+        let hold = &self.of;
         let mut us = serde_json::Map::new();
         for step in STEPS {
-            us.insert(step.name().to_owned(), json!(self.us.get(step.name()).copied().unwrap_or(0)));
+            us.insert(step.name().to_owned(), json!(hold.us.get(&step).copied().unwrap_or(0)));
         }
-        us.insert("total".to_owned(), json!(self.total_us));
+        us.insert("total".to_owned(), json!(hold.total_us));
         json!({
             "shop": self.shop.as_str(),
-            "direction": self.direction.name(),
-            "epoch": self.epoch,
-            "outcome": if self.aborted { "aborted" } else { "flipped" },
-            "reason": self.reason.as_ref().map(Reason::code),
-            "held": self.held,
-            "taken_over_us": self.taken_over_us,
+            "direction": hold.direction.name(),
+            "epoch": hold.epoch.0,
+            "outcome": if hold.aborted { "aborted" } else { "flipped" },
+            "reason": hold.reason.as_ref().map(Reason::code),
+            "held": hold.held,
+            "taken_over_us": hold.taken_over_us,
             "us": us,
         })
     }
@@ -126,7 +51,7 @@ mod tests {
     use super::*;
     use store::Step;
     use vocab::document::Record as Detail;
-    use vocab::id::{Epoch, Timestamp};
+    use vocab::id::{Direction, Epoch, Timestamp};
 
     /// Records as `at step phase [detail value]`, of one mover unless `by` says which.
     async fn check(records: &[&str], expected: &[&str]) {

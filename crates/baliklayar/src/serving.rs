@@ -29,6 +29,9 @@ pub struct Args {
     seam_port: u16,
     #[arg(long)]
     backend_port: u16,
+    /// Where the console listens; there is none without it
+    #[arg(long)]
+    console_port: Option<u16>,
     /// host:port of the legacy program
     #[arg(long)]
     legacy: String,
@@ -69,6 +72,7 @@ pub async fn run(args: Args) -> Result<()> {
     let router = api::router(service.clone(), keys);
     let api = tokio::spawn(api::serve(backend, router, std::future::pending()));
     let seam = start_seam(&args, backend_at).await?;
+    let console = start_console(args.console_port, store.clone()).await?;
     let link = Link::new(store.clone(), seam.handle(), service.clone());
     let (asks, answering) = link.answer_asks();
     let setup = Setup {
@@ -83,6 +87,7 @@ pub async fn run(args: Args) -> Result<()> {
     say_ready();
     tokio::select! {
         ended = api => ended.context("the backend ended")?.context("the backend ended")?,
+        ended = console => ended?,
         () = answering => {}
         ended = link.push_routes() => ended?,
         ended = mover::run(setup) => ended.context("the mover ended")?,
@@ -110,6 +115,20 @@ async fn start_seam(args: &Args, backend: SocketAddr) -> Result<seam::Seam> {
     config.default_owner = Some(Side::Legacy);
     config.debug_headers = std::env::var_os("BALIK_DEBUG_HEADERS").is_some_and(|value| value == "1");
     seam::start(listener, config).context("starting the seam")
+}
+
+/// Begins to serve the console, if it has a port. What comes back resolves only when it could not go on.
+async fn start_console(port: Option<u16>, store: Store) -> Result<impl Future<Output = Result<()>>> {
+    let listener = match port {
+        Some(port) => Some(listen(port).await?),
+        None => None,
+    };
+    let router = console::router(console::Console::new(store, clock()));
+    Ok(async move {
+        let Some(listener) = listener else { return std::future::pending().await };
+        let serving = tokio::spawn(console::serve(listener, router, std::future::pending()));
+        serving.await.context("the console ended")?.context("the console ended")
+    })
 }
 
 /// Ids as the plan's mapping says; before there is a plan nothing is minted from blocks. A sealed shop goes back no more,

@@ -10,6 +10,7 @@
 
 pub mod bounds;
 pub mod formula;
+pub mod hold;
 pub mod next;
 pub mod progress;
 pub mod ready;
@@ -17,3 +18,4 @@ pub mod record;
 pub mod route;
 pub mod state;
 pub mod step;
+pub mod verb;

@@ -25,6 +25,42 @@ pub enum State {
 }
 
 impl State {
+    /// Every state, in the order of a move: the way there, then the way back.
+    pub const ALL: [Self; 24] = {
+        use Direction::{ToBackend, ToLegacy};
+        [
+            Self::Planned,
+            Self::Installed,
+            Self::Copying,
+            Self::Tracking,
+            Self::Ready(ToBackend),
+            Self::Held(ToBackend),
+            Self::Drained(ToBackend),
+            Self::Fenced(ToBackend),
+            Self::Marked(ToBackend),
+            Self::CaughtUp(ToBackend),
+            Self::Proven(ToBackend),
+            Self::Flipped(ToBackend),
+            Self::Released(ToBackend),
+            Self::Soaking,
+            Self::Ready(ToLegacy),
+            Self::Held(ToLegacy),
+            Self::Drained(ToLegacy),
+            Self::Fenced(ToLegacy),
+            Self::Marked(ToLegacy),
+            Self::CaughtUp(ToLegacy),
+            Self::Proven(ToLegacy),
+            Self::Flipped(ToLegacy),
+            Self::Released(ToLegacy),
+            Self::Sealed,
+        ]
+    };
+
+    /// Reads [`State::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// The name in `move status`; the way back carries `⁻¹`.
     pub const fn name(self) -> &'static str {
         use Direction::{ToBackend, ToLegacy};
@@ -54,5 +90,16 @@ impl State {
             Self::Soaking => "soaking",
             Self::Sealed => "sealed",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_a_name_of_its_own_and_reads_back() {
+        assert!(State::ALL.into_iter().all(|state| State::from_name(state.name()) == Some(state)));
+        assert_eq!(State::from_name("nowhere"), None);
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::context::Context;
 use crate::error::Result;
-use cutover::record::{Phase, Reason, Record, StepName};
+use cutover::record::Record;
 use store::{RecordedStep, Step, Store};
 use vocab::document::Record as Detail;
-use vocab::id::{Direction, Seq, ShopId};
+use vocab::id::{Seq, ShopId};
 
 /// Records read at once.
 const PAGE: usize = 10_000;
@@ -27,19 +27,7 @@ pub(crate) async fn load(store: &Store, shop: &ShopId) -> Result<Vec<Record>> {
 
 /// A stored record; none where a later version wrote it.
 pub fn from_stored(recorded: &RecordedStep) -> Option<Record> {
-    let step = &recorded.step;
-    let name = StepName::from_name(&step.step)?;
-    let phase = Phase::from_name(&step.phase)?;
-    let flipped = name == StepName::Flip && phase == Phase::Done && step.direction == Direction::ToBackend;
-    Some(Record {
-        epoch: step.epoch,
-        direction: step.direction,
-        step: name,
-        phase,
-        mark: step.detail.int("mark").and_then(|mark| u64::try_from(mark).ok()),
-        reverse_start: recorded.seq.filter(|_| flipped),
-        reason: step.detail.text("reason").map(Reason::parse),
-    })
+    recorded.record()
 }
 
 /// What is measured beside a record.

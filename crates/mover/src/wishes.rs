@@ -3,42 +3,10 @@
 use crate::drive::Seen;
 use cutover::next::Wishes;
 use cutover::state::State;
+use cutover::verb::Verb;
 use std::collections::BTreeMap;
 use store::StoredWish;
 use vocab::id::{Direction, ShopId, Side};
-
-/// What can be wished of a move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    Start,
-    Flip,
-    Rollback,
-    Seal,
-    Abort,
-    Pause,
-    Resume,
-}
-
-impl Verb {
-    pub const ALL: [Self; 7] =
-        [Self::Start, Self::Flip, Self::Rollback, Self::Seal, Self::Abort, Self::Pause, Self::Resume];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Flip => "flip",
-            Self::Rollback => "rollback",
-            Self::Seal => "seal",
-            Self::Abort => "abort",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|verb| verb.name() == name)
-    }
-}
 
 /// What a wish came to; none while it is open.
 fn came_true(wish: &StoredWish) -> Option<bool> {

@@ -3,6 +3,8 @@
 use crate::leases;
 use crate::writer::Door;
 use crate::{Error, Result, Store, json, sql};
+use cutover::hold::Timed;
+use cutover::record::{Phase, Reason, StepName};
 use rusqlite::{Connection, Row, params};
 use vocab::document::Record;
 use vocab::id::{Direction, Epoch, Name, Seq, ShopId, Timestamp};
@@ -26,6 +28,32 @@ pub struct RecordedStep {
     /// The head's seq at that moment, where the record came with a change of the head.
     pub seq: Option<Seq>,
     pub step: Step,
+}
+
+impl RecordedStep {
+    /// As `cutover` reads it; none where a later version wrote it.
+    pub fn record(&self) -> Option<cutover::record::Record> {
+        let step = &self.step;
+        let name = StepName::from_name(&step.step)?;
+        let phase = Phase::from_name(&step.phase)?;
+        let flipped = name == StepName::Flip && phase == Phase::Done && step.direction == Direction::ToBackend;
+        Some(cutover::record::Record {
+            epoch: step.epoch,
+            direction: step.direction,
+            step: name,
+            phase,
+            mark: step.detail.int("mark").and_then(|mark| u64::try_from(mark).ok()),
+            reverse_start: self.seq.filter(|_| flipped),
+            reason: step.detail.text("reason").map(Reason::parse),
+        })
+    }
+
+    /// The same with what was measured beside it.
+    pub fn timed(&self) -> Option<Timed> {
+        let detail = &self.step.detail;
+        let by = detail.text("by").map(Into::into);
+        Some(Timed { record: self.record()?, at: self.step.at, by, held: detail.int("held") })
+    }
 }
 
 /// Records of one read.
@@ -92,7 +120,7 @@ fn recorded(shop: &ShopId, row: &Row<'_>) -> Result<RecordedStep> {
     Ok(RecordedStep { number: sql::cell(row, 0)?, seq: sql::natural_or_null(row, 1)?.map(Seq), step })
 }
 
-fn direction(row: &Row<'_>, at: usize) -> Result<Direction> {
+pub fn direction(row: &Row<'_>, at: usize) -> Result<Direction> {
     let name: String = sql::cell(row, at)?;
     let mut all = [Direction::ToBackend, Direction::ToLegacy].into_iter();
     all.find(|direction| direction.name() == name).ok_or(Error::Corrupt { what: "direction", why: name })

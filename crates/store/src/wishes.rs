@@ -79,7 +79,7 @@ fn insert(connection: &Connection, wish: &Wish, args: &str) -> Result<i64> {
     id.ok_or_else(|| Error::Corrupt { what: "wish", why: "its number did not come back".to_owned() })
 }
 
-fn stored_wish(row: &Row<'_>) -> Result<StoredWish> {
+pub fn stored_wish(row: &Row<'_>) -> Result<StoredWish> {
     let wish = Wish {
         shop: sql::shop_or_null(row, 1)?,
         verb: sql::name(row, 2)?,

@@ -16,6 +16,7 @@ const LEGACY_READY_MAX: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone, Copy)]
 pub struct Ports {
     pub seam: u16,
+    pub console: u16,
     pub backend: u16,
     pub legacy: u16,
     pub postgres: u16,
@@ -25,13 +26,13 @@ impl Ports {
     pub fn from(base: u16) -> Result<Self> {
         if base != 0 {
             let at = |offset: u16| base.checked_add(offset).ok_or_else(|| Missing::of("--port is too high"));
-            return Ok(Self { seam: base, backend: at(3)?, legacy: at(4)?, postgres: at(9)? });
+            return Ok(Self { seam: base, console: at(1)?, backend: at(3)?, legacy: at(4)?, postgres: at(9)? });
         }
-        // Held all at once, so that they are four different ones; free again a moment before they are needed.
+        // Held all at once, so that they are five different ones; free again a moment before they are needed.
         let held: Vec<TcpListener> =
-            (0..4).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
+            (0..5).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
         let port = |at: usize| Ok::<_, anyhow::Error>(held[at].local_addr()?.port());
-        Ok(Self { seam: port(0)?, backend: port(1)?, legacy: port(2)?, postgres: port(3)? })
+        Ok(Self { seam: port(0)?, backend: port(1)?, legacy: port(2)?, postgres: port(3)?, console: port(4)? })
     }
 }
 
@@ -79,6 +80,7 @@ pub fn serving_args(args: &Args, folder: &Path, ports: Ports, fault: Option<Faul
     for (flag, value) in [
         ("--work", folder.display().to_string()),
         ("--seam-port", ports.seam.to_string()),
+        ("--console-port", ports.console.to_string()),
         ("--backend-port", ports.backend.to_string()),
         ("--legacy", format!("127.0.0.1:{}", ports.legacy)),
     ] {

@@ -37,7 +37,7 @@ pub async fn assemble(found: &Found<'_>) -> Result<Value> {
     }
     judge_requests(&found.said["requests"], &mut reasons);
     let entities = entities(found).await?;
-    let compared: i64 = holds.iter().map(|hold| hold.held).sum();
+    let compared: i64 = holds.iter().map(|hold| hold.of.held).sum();
     tracing::debug!(compared, "writes held over all holds");
     let report = json!({
         "schema": "baliklayar.demo-report/1",
@@ -130,9 +130,9 @@ async fn ledger(found: &Found<'_>, reasons: &mut BTreeSet<String>) -> Result<()>
 fn judge_holds(holds: &[holds::Hold], reasons: &mut BTreeSet<String>) {
     let (deadline_us, takeover_us) = (i64::from(HOLD_MS_MAX) * 1_000, i64::from(TAKEOVER_MS_MAX) * 1_000);
     for hold in holds {
-        let late = match hold.taken_over_us {
+        let late = match hold.of.taken_over_us {
             Some(us) => (us > takeover_us).then_some("hold.takeover"),
-            None => (!hold.aborted && hold.total_us > deadline_us).then_some("hold.deadline"),
+            None => (!hold.of.aborted && hold.of.total_us > deadline_us).then_some("hold.deadline"),
         };
         reasons.extend(late.map(str::to_owned));
     }

@@ -119,7 +119,7 @@ fn write(folder: &Path, known: &Mutex<Known>) -> Result<()> {
     let at = |port: u16| format!("http://127.0.0.1:{port}");
     let ports = addresses.ports;
     let text = json!({
-        "seam": at(ports.seam), "backend": at(ports.backend), "legacy": at(ports.legacy),
+        "seam": at(ports.seam), "console": at(ports.console), "backend": at(ports.backend), "legacy": at(ports.legacy),
         "pids": {"serving": known.serving, "legacy": addresses.legacy_pid, "shoppers": known.shoppers},
         "restarts": known.restarts,
         "databases": {"legacy": addresses.legacy, "store": format!("sqlite:{}", folder.join("store.sqlite").display())},

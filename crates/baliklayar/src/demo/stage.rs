@@ -72,8 +72,9 @@ impl Stage {
         let shoppers = Shoppers::start(&cast::shopper_args(args, &folder, &shops)).await?;
         serving.shoppers_are(shoppers.pid());
         eprintln!(
-            "ready: host apps at http://127.0.0.1:{}, addresses in {}",
+            "ready: host apps at http://127.0.0.1:{}, console at http://127.0.0.1:{}, addresses in {}",
             ports.seam,
+            ports.console,
             folder.join("addresses.json").display()
         );
         Ok(Self { folder, store, shops, server, legacy, serving, shoppers, legacy_url: mover_url })

@@ -7,6 +7,7 @@ mod commits;
 mod control;
 mod crashes;
 mod imports;
+mod overview;
 mod reads;
 
 use store::{Commit, Head, HeadChange, Import, Imported, Step, StockChange, Store, What, Write};

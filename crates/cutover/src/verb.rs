@@ -1,0 +1,34 @@
+//! What can be wished of a move: the words that a wish carries, a command line takes and a page shows.
+
+/// What can be wished of a move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Start,
+    Flip,
+    Rollback,
+    Seal,
+    Abort,
+    Pause,
+    Resume,
+}
+
+impl Verb {
+    pub const ALL: [Self; 7] =
+        [Self::Start, Self::Flip, Self::Rollback, Self::Seal, Self::Abort, Self::Pause, Self::Resume];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Flip => "flip",
+            Self::Rollback => "rollback",
+            Self::Seal => "seal",
+            Self::Abort => "abort",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verb| verb.name() == name)
+    }
+}
