@@ -67,6 +67,12 @@ impl Link {
                 let held = released.map_or(0, |released| released.held);
                 let _ = done.send(u64::try_from(held).unwrap_or(u64::MAX));
             }
+            Ask::Dial { shop, epoch, until, told } => {
+                if let Err(error) = self.seam.dial(&shop, epoch, until) {
+                    tracing::debug!(%shop, %epoch, %error, "the dial is not turned");
+                }
+                let _ = told.send(());
+            }
             Ask::SettlePayments { shop, open } => {
                 let left = match self.service.settle(&shop).await {
                     Ok(left) => u64::try_from(left).unwrap_or(u64::MAX),

@@ -71,6 +71,14 @@ enum What {
     Start,
     /// Where every shop stands
     Status,
+    /// Let the copy answer the reads of a part while it is fresh, or the owner again
+    Dial {
+        #[arg(long)]
+        part: DialledPart,
+        /// backend: the copy; legacy: the owner
+        #[arg(long)]
+        to: Reader,
+    },
     /// Begin nothing new; a hold under way goes on to its end
     Pause,
     Resume,
@@ -84,6 +92,19 @@ enum What {
     Seal,
     /// End every hold, with the mover dead or alive
     ReleaseAll,
+}
+
+/// The parts that have a dial.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum DialledPart {
+    Catalog,
+}
+
+/// Who answers the reads of a part.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Reader {
+    Legacy,
+    Backend,
 }
 
 /// How long a wish is waited for.
@@ -103,6 +124,12 @@ pub async fn run(args: Args) -> Result<Exit> {
         What::Status => status::print_status(&args, &store()?, &shops).await,
         What::ReleaseAll => release_all(&args, store()?).await,
         What::Start => wish(&args, &store()?, Verb::Start, &shops).await,
+        What::Dial { part: DialledPart::Catalog, to: Reader::Backend } => {
+            wish(&args, &store()?, Verb::Dial, &shops).await
+        }
+        What::Dial { part: DialledPart::Catalog, to: Reader::Legacy } => {
+            wish(&args, &store()?, Verb::DialBack, &shops).await
+        }
         What::Pause => wish(&args, &store()?, Verb::Pause, &shops).await,
         What::Resume => wish(&args, &store()?, Verb::Resume, &shops).await,
         What::Flip => wish(&args, &store()?, Verb::Flip, &shops).await,
@@ -282,6 +309,9 @@ async fn wish(args: &Args, store: &Store, verb: Verb, shops: &[ShopId]) -> Resul
             }
             tokio::time::sleep(LOOK).await;
         };
+        if let Some(code) = outcome.text("refused") {
+            return refuse(code, "nothing was changed; `move status` says where the shops stand");
+        }
         if outcome.bool("fulfilled") == Some(false) {
             return refuse("superseded", "a newer wish took this one back; `move status` says where the shops stand");
         }

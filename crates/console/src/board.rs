@@ -162,10 +162,11 @@ pub fn owner(lang: Lang, row: &Row) -> Markup {
         span .owner {
             svg .parts viewBox="0 0 58 10" width="58" height="10" aria-hidden="true" focusable="false" {
                 @for (at, planned) in row.planned.iter().enumerate() {
-                    rect class=(if *planned { side } else { "absent" }) x=(at * 12) y="0" width="10" height="10" rx="2" {}
+                    rect class=(if !planned { "absent" } else if Part::ALL[at] == Part::Catalog && row.reads_copy() { "dialled" } else { side }) x=(at * 12) y="0" width="10" height="10" rx="2" {}
                 }
             }
             " " (lang.side(row.owner))
+            @if row.reads_copy() { " " span .quiet { "(" (lang.catalogue_from_copy()) ")" } }
             @if row.planned.contains(&false) { " " span .quiet { (missing(lang, row)) } }
         }
     }

@@ -34,6 +34,9 @@ pub struct Row {
     pub stopped: Option<String>,
     pub waits_for: Option<String>,
     pub lag_us: Option<i64>,
+    /// The catalogue's dial is on, and who answers its reads as far as the mover has said.
+    pub dialled: bool,
+    pub catalog_reads: Side,
     pub dirty: i64,
     pub facts_left: Option<i64>,
     pub back_waits_for: Option<String>,
@@ -75,6 +78,11 @@ impl Row {
         self.stopped.is_some() || self.findings_open > 0
     }
 
+    /// Whether reads have moved ahead of ownership: the copy answers the catalogue's.
+    pub fn reads_copy(&self) -> bool {
+        self.owner == Side::Legacy && self.catalog_reads == Side::Backend
+    }
+
     pub fn is_in(&self, group: Group) -> bool {
         match group {
             Group::Attention => self.needs_attention(),
@@ -98,6 +106,11 @@ impl Row {
 impl Picture {
     pub fn row(&self, shop: &ShopId) -> Option<&Row> {
         self.places.get(shop).and_then(|place| self.rows.get(*place))
+    }
+
+    /// Shops whose catalogue the backend answers, as their owner or for it. No part of formula 1.
+    pub fn reads_moved(&self) -> usize {
+        self.rows.iter().filter(|row| row.catalog_reads == Side::Backend).count()
     }
 
     pub fn count(&self, group: Group) -> usize {
@@ -199,6 +212,11 @@ fn row(
         stopped: text("stopped"),
         waits_for: text("waits_for"),
         lag_us: int("lag_us"),
+        dialled: current.and_then(|seen| seen.bool("catalog_dial")) == Some(true),
+        catalog_reads: match text("catalog_reads").as_deref() {
+            Some(name) if name == Side::Backend.name() => Side::Backend,
+            Some(_) | None => owner,
+        },
         dirty: int("dirty").unwrap_or(0),
         facts_left: int("facts_left"),
         back_waits_for: text("back_waits_for"),

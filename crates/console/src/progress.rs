@@ -2,6 +2,7 @@
 
 use crate::figures::minute;
 use crate::forecast::{Forecast, Point, burn_up, forecast};
+use crate::group::Group;
 use crate::lang::Lang;
 use crate::picture::Picture;
 use cutover::formula::Reading;
@@ -32,6 +33,10 @@ pub fn figures(lang: Lang, picture: &Picture) -> Markup {
             rect .bar-done x="0" y="0" width=(done) height="14" {}
         }
         p .quiet { code { (reading.done) } " " (lang.done()) " · " code { (reading.left) } " " (lang.left()) }
+        p .quiet {
+            (lang.number(picture.reads_moved())) " " (lang.reads_moved()) " · "
+            (lang.number(picture.count(Group::Sealed))) " " (lang.shops_sealed())
+        }
         (deadline(lang, picture))
     }
 }

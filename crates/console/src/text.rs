@@ -39,6 +39,9 @@ texts! {
     weight: "Weight", "Bobot";
     deadline: "Deadline", "Tenggat";
     no_deadline: "none set", "tidak ditetapkan";
+    reads_moved: "shops whose catalogue the backend answers", "toko yang katalognya dijawab backend";
+    shops_sealed: "sealed", "disegel";
+    catalogue_from_copy: "catalogue from the copy", "katalog dari salinan";
     burn_up: "Burn-up", "Grafik kemajuan";
     burn_up_says: "Shops owned by the backend, from the step records.", "Toko yang dipegang backend, dari catatan langkah.";
     too_early: "Too early for a forecast: it needs four shops that have moved, and some time since the first.", "Terlalu dini untuk perkiraan: perlu empat toko yang sudah pindah, dan jeda sejak yang pertama.";

@@ -2,7 +2,7 @@
 
 use crate::lang::Lang;
 use crate::picture::Row;
-use cutover::bounds::HOLD_MS_MAX;
+use cutover::bounds::{COPY_AGE_MS_MAX, HOLD_MS_MAX};
 use cutover::state::State;
 use cutover::verb::Verb;
 use maud::{Markup, html};
@@ -19,6 +19,8 @@ pub enum Unfit {
     Paused,
     NotPaused,
     Sealed,
+    Dialled,
+    NotDialled,
 }
 
 /// Whether a verb makes sense for a shop that stands like this. The mover decides by itself what comes true: this only
@@ -36,6 +38,10 @@ pub fn fit(verb: Verb, row: &Row, paused: bool) -> Result<(), Unfit> {
         Verb::Abort => unless(!is_held(row.state), Unfit::NoHold),
         Verb::Pause => unless(sealed, Unfit::Sealed).and(unless(paused, Unfit::Paused)),
         Verb::Resume => unless(!paused, Unfit::NotPaused),
+        Verb::Dial => unless(!begun, Unfit::NotBegun)
+            .and(unless(at_backend, Unfit::AtBackend))
+            .and(unless(row.dialled, Unfit::Dialled)),
+        Verb::DialBack => unless(!row.dialled, Unfit::NotDialled),
     }
 }
 
@@ -98,6 +104,8 @@ impl Lang {
             (Self::En, Unfit::Paused) => "already paused",
             (Self::En, Unfit::NotPaused) => "not paused",
             (Self::En, Unfit::Sealed) => "sealed",
+            (Self::En, Unfit::Dialled) => "the dial is on",
+            (Self::En, Unfit::NotDialled) => "the dial is off",
             (Self::Id, Unfit::Begun) => "sudah dimulai",
             (Self::Id, Unfit::NotBegun) => "belum dimulai",
             (Self::Id, Unfit::AtBackend) => "milik backend",
@@ -106,6 +114,8 @@ impl Lang {
             (Self::Id, Unfit::Paused) => "sudah dijeda",
             (Self::Id, Unfit::NotPaused) => "tidak dijeda",
             (Self::Id, Unfit::Sealed) => "sudah disegel",
+            (Self::Id, Unfit::Dialled) => "dial sudah menyala",
+            (Self::Id, Unfit::NotDialled) => "dial sudah mati",
         }
     }
 
@@ -129,6 +139,8 @@ impl Lang {
             (Self::En, Verb::Abort) => format!("End the hold of {whom}?"),
             (Self::En, Verb::Pause) => format!("Pause {whom}?"),
             (Self::En, Verb::Resume) => format!("Resume {whom}?"),
+            (Self::En, Verb::Dial) => format!("Read the catalogue of {whom} from the copy?"),
+            (Self::En, Verb::DialBack) => format!("Read the catalogue of {whom} from its owner?"),
             (Self::Id, Verb::Start) => format!("Mulai pemindahan {whom}?"),
             (Self::Id, Verb::Flip) => format!("Pindahkan {whom} ke backend?"),
             (Self::Id, Verb::Rollback) => format!("Kembalikan {whom} ke legacy?"),
@@ -136,6 +148,8 @@ impl Lang {
             (Self::Id, Verb::Abort) => format!("Akhiri penahanan {whom}?"),
             (Self::Id, Verb::Pause) => format!("Jeda {whom}?"),
             (Self::Id, Verb::Resume) => format!("Lanjutkan {whom}?"),
+            (Self::Id, Verb::Dial) => format!("Baca katalog {whom} dari salinan?"),
+            (Self::Id, Verb::DialBack) => format!("Baca katalog {whom} dari pemiliknya?"),
         }
     }
 
@@ -172,6 +186,12 @@ fn promise_en(verb: Verb, whom: &str) -> String {
         ),
         Verb::Pause => format!("Begins nothing new for {whom}. A hold under way goes on to its end."),
         Verb::Resume => format!("Takes the pause of {whom} back: what is wished goes on."),
+        Verb::Dial => format!(
+            "Lets the backend's copy answer searches and product pages of {whom}, as soon as it is verified and for as \
+             long as it is less than {COPY_AGE_MS_MAX} ms old. The legacy goes on owning everything and prices every \
+             checkout; a flip ends it."
+        ),
+        Verb::DialBack => format!("Lets the owner answer searches and product pages of {whom} again, at once."),
     }
 }
 
@@ -199,6 +219,12 @@ fn promise_id(verb: Verb, whom: &str) -> String {
         ),
         Verb::Pause => format!("Tidak memulai hal baru untuk {whom}. Penahanan yang berjalan tetap sampai selesai."),
         Verb::Resume => format!("Mencabut jeda {whom}: yang diminta berjalan lagi."),
+        Verb::Dial => format!(
+            "Salinan di backend menjawab pencarian dan halaman produk {whom}, begitu terverifikasi dan selama umurnya di \
+             bawah {COPY_AGE_MS_MAX} ms. Legacy tetap memiliki semuanya dan menentukan harga setiap checkout; peralihan \
+             mengakhirinya."
+        ),
+        Verb::DialBack => format!("Pemilik menjawab lagi pencarian dan halaman produk {whom}, seketika."),
     }
 }
 
@@ -217,6 +243,8 @@ mod tests {
             stopped: None,
             waits_for: None,
             lag_us: None,
+            dialled: false,
+            catalog_reads: owner,
             dirty: 0,
             facts_left: None,
             back_waits_for: None,
@@ -230,9 +258,9 @@ mod tests {
     #[test]
     fn a_verb_is_offered_where_something_can_come_of_it() {
         check(Side::Legacy, State::Planned, false, "start pause");
-        check(Side::Legacy, State::Tracking, false, "flip pause");
-        check(Side::Legacy, State::Tracking, true, "flip resume");
-        check(Side::Legacy, State::Fenced(Direction::ToBackend), false, "flip abort pause");
+        check(Side::Legacy, State::Tracking, false, "dial flip pause");
+        check(Side::Legacy, State::Tracking, true, "dial flip resume");
+        check(Side::Legacy, State::Fenced(Direction::ToBackend), false, "dial flip abort pause");
         check(Side::Backend, State::Soaking, true, "rollback seal resume");
         check(Side::Backend, State::Drained(Direction::ToLegacy), false, "rollback seal abort pause");
         check(Side::Backend, State::Sealed, false, "");

@@ -48,6 +48,8 @@ impl Lang {
             (Self::En, Verb::Abort) => "Abort",
             (Self::En, Verb::Pause) => "Pause",
             (Self::En, Verb::Resume) => "Resume",
+            (Self::En, Verb::Dial) => "Read catalogue from copy",
+            (Self::En, Verb::DialBack) => "Read catalogue from owner",
             (Self::Id, Verb::Start) => "Mulai",
             (Self::Id, Verb::Flip) => "Alihkan",
             (Self::Id, Verb::Rollback) => "Kembalikan",
@@ -55,6 +57,8 @@ impl Lang {
             (Self::Id, Verb::Abort) => "Batalkan",
             (Self::Id, Verb::Pause) => "Jeda",
             (Self::Id, Verb::Resume) => "Lanjutkan",
+            (Self::Id, Verb::Dial) => "Baca katalog dari salinan",
+            (Self::Id, Verb::DialBack) => "Baca katalog dari pemilik",
         }
     }
 

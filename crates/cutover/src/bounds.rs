@@ -28,6 +28,11 @@ pub const TAKEOVER_MS_MAX: u32 = 5_000;
 pub const REST_MS: u32 = 1_000;
 /// Ready: the copy is less than this behind the source.
 pub const READY_LAG_MS: u32 = 200;
+/// How often a heartbeat is sent through the source's change stream.
+pub const HEARTBEAT_MS: u64 = 200;
+/// Read dial: what a copy answers is at most this old when the answer leaves the seam; an older copy's reads go to the
+/// owner.
+pub const COPY_AGE_MS_MAX: u64 = 1_000;
 /// Ready: fewer aggregates than this changed since the last verification pass.
 pub const READY_DIRTY: u64 = 500;
 /// Ready to go back: fewer facts than this are not yet in the legacy.
@@ -42,3 +47,4 @@ const _: () = assert!(HOLD_MS_MAX < CLIENT_TIMEOUT_MS, "a held client must not g
 const _: () = assert!(4 * ROUTE_PUSH_MS < ROUTE_STALE_MS, "three lost pushes must not make a route stale");
 const _: () = assert!(HELD_BYTES_MAX / REQUEST_BYTES_MAX >= 128, "a few large requests must not overflow a hold");
 const _: () = assert!(HELD_COUNT_MAX >= 1_000, "a busy shop's writes of one hold must fit");
+const _: () = assert!(4 * HEARTBEAT_MS < COPY_AGE_MS_MAX, "a ready copy must not fall out of the dial");

@@ -10,11 +10,24 @@ pub enum Verb {
     Abort,
     Pause,
     Resume,
+    /// Reads of the catalogue are answered by the copy, while it is fresh.
+    Dial,
+    /// And by the owner again.
+    DialBack,
 }
 
 impl Verb {
-    pub const ALL: [Self; 7] =
-        [Self::Start, Self::Flip, Self::Rollback, Self::Seal, Self::Abort, Self::Pause, Self::Resume];
+    pub const ALL: [Self; 9] = [
+        Self::Start,
+        Self::Dial,
+        Self::DialBack,
+        Self::Flip,
+        Self::Rollback,
+        Self::Seal,
+        Self::Abort,
+        Self::Pause,
+        Self::Resume,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -25,6 +38,8 @@ impl Verb {
             Self::Abort => "abort",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Dial => "dial",
+            Self::DialBack => "dial_back",
         }
     }
 

@@ -49,6 +49,8 @@ fn render(board: &BTreeMap<ShopId, Seen>) -> Record {
             .with("waits_for", seen.waits_for.as_deref())
             .with("dirty", int(seen.dirty))
             .with("lag_us", seen.lag_ms.map(|lag_ms| i64::from(lag_ms) * 1_000))
+            .with("catalog_dial", seen.catalog_dial)
+            .with("catalog_reads", seen.catalog_reads.name())
             .with("facts_left", seen.facts_left.map(int))
             .with("findings_open", int(seen.findings_open))
             .with("debt", int(seen.debt))

@@ -2,6 +2,7 @@
 //! remembers. Nothing here is needed after a crash.
 
 use crate::derive::Classes;
+use crate::dial::Dials;
 use crate::faults::Armed;
 use crate::links::Links;
 use crate::policy::Policy;
@@ -11,6 +12,7 @@ use capture::{Marker, Source};
 use mapping::Mapping;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use store::{Plan, Store};
 use tokio::sync::watch;
 use vocab::id::{ShopId, Timestamp};
@@ -46,6 +48,7 @@ pub(crate) struct Context {
     pub(crate) classes: Classes,
     pub(crate) findings: Arc<FindingMemory>,
     pub(crate) owned: Arc<Owned>,
+    pub(crate) dials: Arc<Dials>,
     pub(crate) fault: Arc<Armed>,
 }
 
@@ -54,6 +57,8 @@ pub(crate) struct StreamState {
     position: watch::Sender<u64>,
     markers: Mutex<BTreeMap<Marker, u64>>,
     lag_ms: Mutex<Vec<u32>>,
+    /// When the newest heartbeat that is staged was sent: whatever was committed before it is staged too.
+    heard: Mutex<Option<Instant>>,
 }
 
 /// Markers remembered; a reader that asks later than so many others has lost its turn.
@@ -65,6 +70,7 @@ impl StreamState {
             position: watch::Sender::new(position),
             markers: Mutex::new(BTreeMap::new()),
             lag_ms: Mutex::new(Vec::new()),
+            heard: Mutex::new(None),
         }
     }
 
@@ -97,6 +103,16 @@ impl StreamState {
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.position.subscribe()
+    }
+
+    /// A heartbeat that was sent then is staged now.
+    pub(crate) fn hear(&self, sent: Instant) {
+        *lock(&self.heard) = Some(sent);
+    }
+
+    /// As of when the staged rows are complete; none before the first heartbeat.
+    pub(crate) fn heard(&self) -> Option<Instant> {
+        *lock(&self.heard)
     }
 
     /// Keeps the newest round trips of a marker.

@@ -64,9 +64,18 @@ impl Classes {
     }
 }
 
-/// Derives and imports what is dirty of a shop, until nothing is. Returns how many aggregates it imported.
-pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<u64> {
-    let mut derived = 0;
+/// What a derivation came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Worked {
+    /// Aggregates imported.
+    pub(crate) imported: u64,
+    /// Nothing was left at its end: all that was staged when it began is imported.
+    pub(crate) everything: bool,
+}
+
+/// Derives and imports what is dirty of a shop, until nothing is.
+pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Worked> {
+    let mut imported = 0;
     loop {
         let (mapping, classes, name) = (cx.mapping.clone(), cx.classes.clone(), shop.clone());
         let read = move |staged: &Staged| {
@@ -75,11 +84,11 @@ pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<
         };
         let (position, batch) = cx.staged.run(read).await?;
         if batch.is_empty() {
-            return Ok(derived);
+            return Ok(Worked { imported, everything: true });
         }
-        derived += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        imported += u64::try_from(batch.len()).unwrap_or(u64::MAX);
         if !import(cx, shop, epoch, position, &batch).await? {
-            return Ok(derived);
+            return Ok(Worked { imported, everything: false });
         }
         let done: Vec<_> = batch.into_iter().map(|(dirty, derived)| (dirty, lost(derived))).collect();
         let name = shop.clone();

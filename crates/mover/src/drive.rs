@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::records::{self, Measured};
 use crate::reverse::Halt;
 use crate::staged::Ledger;
-use crate::{derive, observe, perform, reverse, verify};
+use crate::{derive, dial, observe, perform, reverse, verify};
 use cutover::next::{Observed, Wishes, next, state_now};
 use cutover::progress::{Progress, progress};
 use cutover::ready::Condition;
@@ -50,6 +50,7 @@ pub(crate) struct Memory {
     /// proven.
     pub(crate) full_pass: Option<i64>,
     pub(crate) verified_since_flip: bool,
+    pub(crate) copy: dial::Copy,
     suspects: Suspects,
     /// The last fact that is in the legacy.
     pub(crate) applied: Option<Seq>,
@@ -102,6 +103,9 @@ pub struct Seen {
     pub waits_for: Option<String>,
     pub dirty: u64,
     pub lag_ms: Option<u32>,
+    /// The catalogue's dial is on, and who answers its reads now.
+    pub catalog_dial: bool,
+    pub catalog_reads: Side,
     pub findings_open: u64,
     pub facts_left: Option<u64>,
     pub debt: u64,
@@ -155,6 +159,7 @@ impl Driver {
             }
             let observed = self.look(&progress).await?;
             let step = next(&progress, &wishes, &observed);
+            self.tell_dial(&progress, &observed).await;
             self.show(&progress, &wishes, &observed, &step);
             let Step::Wait(what) = &step else {
                 perform::perform(&mut self, &progress, &step).await?;
@@ -240,11 +245,15 @@ impl Driver {
     async fn background(&mut self, progress: &Progress) -> Result<bool> {
         match progress.derives() {
             Some(Direction::ToBackend) => {
+                let heard = self.cx.stream.heard();
                 let derived = derive::derive(&self.cx, &self.shop, progress.head.epoch).await?;
+                if derived.everything {
+                    self.memory.copy.complete_at = heard;
+                }
                 if progress.at_rest() && self.prove_is_due() {
                     verify::prove_listed(&self.cx, &self.shop).await?;
                 }
-                Ok(derived > 0)
+                Ok(derived.imported > 0)
             }
             Some(Direction::ToLegacy) => {
                 let full = u64::try_from(reverse::batch(&self.cx)).unwrap_or(u64::MAX);
@@ -356,6 +365,8 @@ impl Driver {
             waits_for,
             dirty: observed.there.dirty,
             lag_ms: self.cx.stream.lag().0,
+            catalog_dial: self.cx.dials.is_on(&self.shop),
+            catalog_reads: if self.copy_answers() { Side::Backend } else { progress.head.owner },
             findings_open,
             facts_left: observed.back.facts_left,
             debt: observed.back.debt,

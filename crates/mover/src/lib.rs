@@ -12,6 +12,7 @@ mod cells;
 mod context;
 mod copy;
 mod derive;
+mod dial;
 mod drive;
 mod error;
 mod faults;

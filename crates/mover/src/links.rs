@@ -1,6 +1,7 @@
 //! What the mover asks of the gateways and of the backend. The executable carries it: the mover knows no HTTP.
 
 use cutover::next::Holding;
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use vocab::id::{Epoch, ShopId, Side};
 
@@ -13,6 +14,8 @@ pub enum Ask {
     Look { shop: ShopId, epoch: Epoch, seen: oneshot::Sender<Option<Holding>> },
     /// Publish the route; answered with the number of requests that were held once every seam acknowledged it.
     Release { shop: ShopId, owner: Side, epoch: Epoch, done: oneshot::Sender<u64> },
+    /// Let the shop's copy answer the reads of its catalogue until then, or no longer; answered when every seam was told.
+    Dial { shop: ShopId, epoch: Epoch, until: Option<Instant>, told: oneshot::Sender<()> },
     /// Finish what the backend has begun to pay; answered with the attempts still open.
     SettlePayments { shop: ShopId, open: oneshot::Sender<u64> },
 }
@@ -40,6 +43,11 @@ impl Links {
     pub(crate) async fn release(&self, shop: &ShopId, owner: Side, epoch: Epoch) -> Option<u64> {
         let shop = shop.clone();
         self.ask(|done| Ask::Release { shop, owner, epoch, done }).await
+    }
+
+    pub(crate) async fn dial(&self, shop: &ShopId, epoch: Epoch, until: Option<Instant>) {
+        let shop = shop.clone();
+        self.ask(|told| Ask::Dial { shop, epoch, until, told }).await;
     }
 
     pub(crate) async fn settle_payments(&self, shop: &ShopId) -> Option<u64> {

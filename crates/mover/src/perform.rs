@@ -7,7 +7,7 @@ use crate::drive::{Driver, Memory};
 use crate::error::{Error, Result};
 use crate::records::{self, Measured};
 use crate::staged::{Ledger, Staged};
-use crate::{blocks, copy, derive, observe, reverse, verify};
+use crate::{blocks, copy, derive, dial, observe, reverse, verify};
 use capture::FenceOutcome;
 use crash::{Act, Phase as Point};
 use cutover::bounds::{FENCE_LOCK_MS_MAX, HOLD_GIVE_UP_MS};
@@ -324,6 +324,7 @@ async fn head(driver: &mut Driver, change: HeadChange, done: Record) -> Result<E
 }
 
 async fn soak(driver: &mut Driver) -> Result<Effect> {
+    dial::end(&driver.cx, &driver.shop).await?;
     let start = records::reverse_start(&driver.records);
     let applied = driver.cx.source.applied(&driver.shop).await?;
     driver.memory.applied = Some(if applied.0 > start.0 { applied } else { start });

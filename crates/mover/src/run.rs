@@ -4,6 +4,7 @@
 
 use crate::board::{stands, write_board};
 use crate::context::{Clock, Context, FindingMemory, Owned, StreamState, Without};
+use crate::dial::{self, Dials};
 use crate::drive::{Board, Driver};
 use crate::error::{Error, Result};
 use crate::faults::{Armed, Fault};
@@ -131,6 +132,7 @@ pub(crate) async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
         classes: crate::derive::Classes::default(),
         findings: Arc::new(FindingMemory::default()),
         owned: Arc::new(Owned::default()),
+        dials: Arc::new(Dials::load(&setup.store).await?),
         fault: Arc::new(Armed::new(setup.fault)),
     })
 }
@@ -151,7 +153,7 @@ async fn move_all(setup: &Setup, plan: Plan) -> Result<()> {
     let mut workers: JoinSet<Result<()>> = JoinSet::new();
     workers.spawn(renew(setup.clone()));
     workers.spawn(again("the change stream", cx.clone(), |cx| async move { stream::stage(&cx).await }));
-    workers.spawn(again("the lag", cx.clone(), |cx| async move { stream::measure_lag(&cx).await }));
+    workers.spawn(again("the heartbeat", cx.clone(), |cx| async move { stream::heartbeat(&cx).await }));
     workers.spawn(again("the blocks of ids", cx.clone(), |cx| async move { keep_blocks(&cx).await }));
     workers.spawn(write_board(setup.clone(), cx.clone(), fleet.board.clone()));
     tokio::select! {
@@ -283,6 +285,7 @@ impl Fleet {
                     });
                 }
             }
+            dial::turn(&self.cx, &standing, &self.planned).await?;
             let board = self.board.lock().unwrap_or_else(PoisonError::into_inner).clone();
             for (id, came_true) in wishes::fulfilled(&standing, &self.planned, &board) {
                 self.cx.store.close_wish(id, Record::default().with("fulfilled", came_true)).await?;

@@ -7,16 +7,18 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::staged::{Rogue, Staged};
 use crate::verify;
+use cutover::bounds::HEARTBEAT_MS;
 use std::time::{Duration, Instant};
 use store::Finding;
+use tokio::time::MissedTickBehavior;
 use vocab::document::Record;
 use vocab::id::{Kind, Origin, ShopId};
 
 /// Transactions staged at once.
 const BATCH: usize = 512;
-/// How often a marker is sent through the stream to measure the lag.
-const LAG_EVERY: Duration = Duration::from_millis(250);
-/// A marker that took longer tells only that.
+/// How often a heartbeat goes through the stream: its way is the lag, and what it finds staged is as old as it is.
+const HEARTBEAT: Duration = Duration::from_millis(HEARTBEAT_MS);
+/// A heartbeat that took longer tells only that.
 const LAG_MAX: Duration = Duration::from_secs(10);
 
 /// Stages the stream until it breaks.
@@ -103,15 +105,20 @@ async fn schema_finding(cx: &Context, change: &capture::SchemaChange) -> Result<
     Ok(())
 }
 
-/// Measures, again and again, how long the source's newest commit takes to be staged.
-pub(crate) async fn measure_lag(cx: &Context) -> Result<()> {
+/// Sends heartbeats through the stream for ever: how long the source's newest commit takes to be staged, and as of when
+/// everything is.
+pub(crate) async fn heartbeat(cx: &Context) -> Result<()> {
+    let mut beat = tokio::time::interval(HEARTBEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        beat.tick().await;
         let marker = cx.source.fresh_marker();
-        let begun = Instant::now();
+        let sent = Instant::now();
         cx.source.mark(&marker).await?;
         // A time-out is an answer too: the lag is at least that.
-        let _ = tokio::time::timeout(LAG_MAX, cx.stream.marker(&marker)).await;
-        cx.stream.note_lag(u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX));
-        tokio::time::sleep(LAG_EVERY).await;
+        if tokio::time::timeout(LAG_MAX, cx.stream.marker(&marker)).await.is_ok() {
+            cx.stream.hear(sent);
+        }
+        cx.stream.note_lag(u32::try_from(sent.elapsed().as_millis()).unwrap_or(u32::MAX));
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn of_shop(standing: &[StoredWish], shop: &ShopId) -> Wishes {
             Some(Verb::Abort) => wishes.abort |= open,
             Some(Verb::Pause) => wishes.pause = open,
             Some(Verb::Resume) => wishes.pause = false,
-            Some(Verb::Start) | None => {}
+            Some(Verb::Start | Verb::Dial | Verb::DialBack) | None => {}
         }
     }
     wishes
@@ -45,7 +45,7 @@ fn superseded(standing: &[StoredWish], verb: Verb, id: i64, shop: &ShopId) -> bo
         Verb::Rollback => matches!(other, Verb::Flip | Verb::Seal),
         Verb::Seal => other == Verb::Rollback,
         Verb::Pause => other == Verb::Resume,
-        Verb::Start | Verb::Abort | Verb::Resume => false,
+        Verb::Start | Verb::Abort | Verb::Resume | Verb::Dial | Verb::DialBack => false,
     })
 }
 
@@ -63,7 +63,8 @@ fn is_true(verb: Verb, seen: &Seen) -> bool {
         }
         Verb::Seal => seen.state == State::Sealed,
         Verb::Abort => at_rest(seen.state),
-        Verb::Pause | Verb::Resume => false,
+        // Dials are turned, and their wishes closed, when they are read.
+        Verb::Pause | Verb::Resume | Verb::Dial | Verb::DialBack => false,
     }
 }
 
@@ -132,6 +133,8 @@ mod tests {
             waits_for: None,
             dirty: 0,
             lag_ms: None,
+            catalog_dial: false,
+            catalog_reads: owner,
             findings_open: 0,
             facts_left: None,
             debt: 0,

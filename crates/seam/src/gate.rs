@@ -4,6 +4,8 @@
 //! critical section; so is a hold. After `hold` has returned no write passes, and `in_flight` = 0 then stays 0.
 //! Absent on purpose: HTTP, timers, the clock (instants come in).
 
+mod dial;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use vocab::id::{Epoch, Side};
 
 use crate::Limits;
+use crate::gate::dial::Dial;
 use crate::handle::{PushError, Released, Stats};
 use crate::queue::{Entry, Queue};
 
@@ -59,6 +62,8 @@ struct Hold {
 
 struct State {
     owner: Owner,
+    /// A hold, and another owner or epoch, end it.
+    dial: Dial,
     /// Someone pushed a route or a hold; otherwise the gate only counts what the default route sends on.
     published: bool,
     hold: Option<Hold>,
@@ -83,6 +88,7 @@ impl Gate {
     pub fn new(owner: Owner, limits: &Limits) -> Self {
         let state = State {
             owner,
+            dial: Dial::default(),
             published: false,
             hold: None,
             overflowed: None,
@@ -160,6 +166,7 @@ impl Gate {
         };
         let deadline = hold.deadline;
         state.published = true;
+        state.dial.until = None;
         state.overflowed = None;
         state.hold = Some(hold);
         Ok(Some(deadline))
@@ -225,6 +232,9 @@ impl Gate {
             parked_total: state.parked_total,
             refused_total: state.refused_total,
             left_total: state.left_total,
+            copy_until: state.dial.until,
+            copied_total: state.dial.taken_total,
+            copy_failed_total: state.dial.failed_total,
         }
     }
 
@@ -302,6 +312,9 @@ impl State {
         let contradicts = self.published && owner.epoch == known.epoch && owner.side != known.side;
         if owner.epoch < known.epoch || contradicts {
             return Err(PushError::Stale { given: owner.epoch, known: known.epoch });
+        }
+        if owner != known {
+            self.dial.until = None;
         }
         self.owner = owner;
         self.published = true;

@@ -56,6 +56,11 @@ pub struct Stats {
     pub refused_total: u64,
     /// Writes ever given up by their clients while parked.
     pub left_total: u64,
+    /// Until when a copy answers the reads of a dialled part.
+    pub copy_until: Option<Instant>,
+    /// Reads ever answered by a copy, and those that it was asked for in vain: the owner answered them.
+    pub copied_total: u64,
+    pub copy_failed_total: u64,
 }
 
 /// Steers a running seam; clones steer the same one, from any thread.
@@ -142,6 +147,15 @@ impl Handle {
     pub fn release(&self, route: &Route) -> Result<Released, PushError> {
         let (gate, owner) = self.gate(route);
         gate.release(owner, Instant::now())
+    }
+
+    /// Lets the copy at the other side answer the reads of the dialled part until then; none: the owner again. It ends
+    /// by itself when the time has come, so that silence leads back to the owner, and with a hold or another route.
+    ///
+    /// # Errors
+    /// The seam knows another epoch, or has no route of the shop.
+    pub fn dial(&self, shop: &ShopId, epoch: Epoch, until: Option<Instant>) -> Result<(), PushError> {
+        self.shops.known(shop).ok_or(PushError::NoRoute)?.dial(epoch, until)
     }
 
     /// A shop's figures; none if the seam has never heard of it.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
-use vocab::id::ShopId;
+use vocab::id::{Part, ShopId};
 
 /// What a request does to its shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,20 +24,27 @@ pub struct Operation {
     pub method: Method,
     pub pattern: Cow<'static, str>,
     pub class: Class,
+    /// Of a read: the part whose dial may send it to the copy; none where the owner always answers.
+    pub dial: Option<Part>,
 }
 
 impl Operation {
     #[must_use]
     pub const fn new(method: Method, pattern: &'static str, class: Class) -> Self {
-        Self { method, pattern: Cow::Borrowed(pattern), class }
+        Self { method, pattern: Cow::Borrowed(pattern), class, dial: None }
+    }
+
+    const fn of_catalog(pattern: &'static str) -> Self {
+        let dial = Some(Part::Catalog);
+        Self { method: Method::POST, pattern: Cow::Borrowed(pattern), class: Class::Read, dial }
     }
 }
 
 /// The calls that both sides serve.
 const SERVED: [Operation; 16] = [
-    Operation::new(Method::POST, "catalog/search", Class::Read),
-    Operation::new(Method::POST, "catalog/lookup", Class::Read),
-    Operation::new(Method::POST, "catalog/product", Class::Read),
+    Operation::of_catalog("catalog/search"),
+    Operation::of_catalog("catalog/lookup"),
+    Operation::of_catalog("catalog/product"),
     Operation::new(Method::POST, "carts", Class::Write),
     Operation::new(Method::GET, "carts/{id}", Class::Read),
     Operation::new(Method::PUT, "carts/{id}", Class::Write),
@@ -70,6 +77,7 @@ struct Row {
     method: Method,
     segments: Vec<Segment>,
     class: Class,
+    dial: Option<Part>,
 }
 
 impl Row {
@@ -81,7 +89,7 @@ impl Row {
             Some(_) | None => Err(bad()),
         };
         let segments = operation.pattern.split('/').map(segment).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { method: operation.method.clone(), segments, class: operation.class })
+        Ok(Self { method: operation.method.clone(), segments, class: operation.class, dial: operation.dial })
     }
 
     fn matches(&self, method: &Method, path: &str) -> bool {
@@ -108,6 +116,7 @@ impl Row {
 pub struct Target {
     pub shop: ShopId,
     pub class: Class,
+    pub dial: Option<Part>,
     /// The path up to the id: writes of one resource that were parked go on one after the other.
     pub resource: Option<Arc<str>>,
 }
@@ -146,6 +155,7 @@ impl Operations {
         Ok(Target {
             shop,
             class: if overridden { Class::Write } else { row.map_or(Class::Write, |row| row.class) },
+            dial: row.and_then(|row| row.dial).filter(|_| !overridden),
             // An unknown path of two segments or more is taken for collection/id/….
             resource: row.map_or(Some(2), Row::resource_depth).and_then(|depth| leading(rest, depth)),
         })
@@ -240,7 +250,7 @@ mod tests {
     #[test]
     fn a_pattern_that_cannot_match_is_refused() {
         for pattern in ["", "/carts", "carts/", "carts/{}", "carts/{id", "carts/id}"] {
-            let row = Operation { method: Method::GET, pattern: pattern.into(), class: Class::Read };
+            let row = Operation { method: Method::GET, pattern: pattern.into(), class: Class::Read, dial: None };
             assert_eq!(Operations::new(&[row]).err(), Some(BadPattern(pattern.to_owned())));
         }
     }

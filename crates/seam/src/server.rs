@@ -213,12 +213,26 @@ impl Service {
         // Again: a body may have taken longer than the routes stay fresh.
         self.check_fresh()?;
         match target.class {
-            Class::Read => {
-                let owner = self.shops.owner(&target.shop).ok_or(Reason::NotFound)?;
-                Ok(self.forwarder.read(head, body, owner).await)
-            }
+            Class::Read => self.read(target, head, body).await,
             Class::Write => self.write(target, head, body).await,
         }
+    }
+
+    /// By the owner; by the copy where the dial says so, as long as the copy is fresh when its answer is here. A copy that
+    /// fails, or answers too late, is as if it had not been asked.
+    async fn read(&self, target: Target, head: Parts, body: Bytes) -> Result<Answer, Reason> {
+        let gate = target.dial.and_then(|_| self.shops.known(&target.shop));
+        let copy = gate.as_ref().and_then(|gate| Some((gate, gate.copy(Instant::now())?)));
+        if let Some((gate, copy)) = copy {
+            let answer = self.forwarder.read(head.clone(), body.clone(), copy.at).await;
+            let taken = answer.status().is_success() && Instant::now() < copy.until;
+            gate.copied(taken);
+            if taken {
+                return Ok(answer);
+            }
+        }
+        let owner = self.shops.owner(&target.shop).ok_or(Reason::NotFound)?;
+        Ok(self.forwarder.read(head, body, owner).await)
     }
 
     async fn write(&self, target: Target, head: Parts, body: Bytes) -> Result<Answer, Reason> {

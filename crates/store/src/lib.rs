@@ -12,6 +12,7 @@
 mod blocks;
 mod commit;
 mod debts;
+mod dials;
 mod documents;
 mod error;
 mod facts;

@@ -1,5 +1,5 @@
-//! What happens in the demo, in order: shops are started, moved (one, a few, all), one goes back and again, all are
-//! sealed; while people buy.
+//! What happens in the demo, in order: shops are started, their catalogues are read from the copy, they are moved (one, a
+//! few, all), one goes back and again, all are sealed; while people buy.
 
 use super::patience::Patience;
 use super::shoppers::Shoppers;
@@ -51,6 +51,8 @@ impl Story<'_> {
         self.wish(None, Verb::Start, "the move begins").await?;
         self.wait_ready(self.shops, &copying, &mut told).await?;
         copying.finish();
+        // What was looked up at the legacy is looked up in the copy before anything else moves.
+        self.wish(None, Verb::Dial, "reads move first").await?;
         self.shoppers.phase("during").await?;
         let moving = bar("moving", self.shops.len());
         for group in groups(self.shops) {

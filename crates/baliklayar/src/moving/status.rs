@@ -8,7 +8,7 @@ use cutover::state::State;
 use serde_json::{Value, json};
 use store::Store;
 use vocab::document::Record;
-use vocab::id::{Direction, ShopId};
+use vocab::id::{Direction, Part, ShopId};
 
 /// Prints it in the shape that the contracts fix.
 pub(super) async fn print_status(args: &Args, store: &Store, only: &[ShopId]) -> Result<Exit> {
@@ -49,7 +49,7 @@ async fn row(store: &Store, board: &Record, shop: &ShopId) -> Result<Value> {
         "state": seen.text("state").unwrap_or(stands.name()),
         "stopped": seen.text("stopped"),
         "waits_for": seen.text("waits_for"),
-        "reads": {},
+        "reads": {Part::Catalog.name(): seen.text("catalog_reads").unwrap_or(head.owner.name())},
         "lag_us": seen.int("lag_us"),
         "dirty": seen.int("dirty").unwrap_or(0),
         "findings": {"open": open, "accepted": accepted},

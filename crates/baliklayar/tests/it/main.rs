@@ -5,6 +5,7 @@ mod console;
 mod contracts;
 mod crash;
 mod demo;
+mod dial;
 mod faults;
 mod fsync;
 mod inspect;

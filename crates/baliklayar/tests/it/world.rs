@@ -49,6 +49,7 @@ pub struct World {
     pub service: Service,
     pub mapping: Arc<Mapping>,
     pub shops: Vec<ShopId>,
+    pub gateway: seam::Handle,
     seam: SocketAddr,
     keys: AtomicU64,
     home: Home,
@@ -134,8 +135,8 @@ impl World {
         store.set_plan(&plan).await.unwrap();
         let compiled = Arc::new(ArcSwapOption::from(Some(mapping.clone())));
         let service = Service::new(store.clone(), id_plan(compiled, Arc::default()), clock());
-        let seam = serve(&store, &service, legacy, &work).await;
-        Self { store, service, mapping, shops, seam, keys: AtomicU64::new(0), home, _work: work }
+        let (seam, gateway) = serve(&store, &service, legacy, &work).await;
+        Self { store, service, mapping, shops, gateway, seam, keys: AtomicU64::new(0), home, _work: work }
     }
 
     pub fn source_url(&self) -> String {
@@ -398,8 +399,8 @@ fn plan(source: &str, shops: &[ShopId]) -> Plan {
     }
 }
 
-/// Backend, seam, link and mover, as the serving process has them; answers where the seam is.
-async fn serve(store: &Store, service: &Service, legacy: SocketAddr, work: &TempDir) -> SocketAddr {
+/// Backend, seam, link and mover, as the serving process has them; answers where the seam is, and what steers it.
+async fn serve(store: &Store, service: &Service, legacy: SocketAddr, work: &TempDir) -> (SocketAddr, seam::Handle) {
     let (listener, backend) = listen().await;
     let router = api::router(service.clone(), api::Keys { host: HOST.into(), seller: SELLER.into() });
     tokio::spawn(api::serve(listener, router, std::future::pending()));
@@ -407,7 +408,8 @@ async fn serve(store: &Store, service: &Service, legacy: SocketAddr, work: &Temp
     let mut config = seam::Config::new(legacy.to_string().parse().unwrap(), backend.to_string().parse().unwrap());
     config.default_owner = Some(Side::Legacy);
     let seam = seam::start(listener, config).unwrap();
-    let link = Link::new(store.clone(), seam.handle(), service.clone());
+    let gateway = seam.handle();
+    let link = Link::new(store.clone(), gateway.clone(), service.clone());
     let (asks, answering) = link.answer_asks();
     tokio::spawn(answering);
     tokio::spawn(async move {
@@ -425,7 +427,7 @@ async fn serve(store: &Store, service: &Service, legacy: SocketAddr, work: &Temp
         holder: "test".into(),
     };
     tokio::spawn(mover::run(setup));
-    address
+    (address, gateway)
 }
 
 async fn send(to: SocketAddr, request: &Request) -> Answer {

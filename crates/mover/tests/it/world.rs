@@ -212,6 +212,7 @@ async fn hold_as_told(mut asked: mpsc::Receiver<Ask>) {
             Ask::Look { seen, .. } => _ = seen.send(Some(holding)),
             Ask::Release { done, .. } => _ = done.send(0),
             Ask::SettlePayments { open, .. } => _ = open.send(0),
+            Ask::Dial { told, .. } => _ = told.send(()),
         }
     }
 }
