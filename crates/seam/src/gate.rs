@@ -5,6 +5,7 @@
 //! Absent on purpose: HTTP, timers, the clock (instants come in).
 
 mod dial;
+mod ticket;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ use vocab::id::{Epoch, Side};
 
 use crate::Limits;
 use crate::gate::dial::Dial;
+use crate::gate::ticket::Queued;
+pub use crate::gate::ticket::{Parked, Ticket};
 use crate::handle::{PushError, Released, Stats};
 use crate::queue::{Entry, Queue};
 
@@ -340,65 +343,6 @@ impl State {
             }
             // Whoever left meanwhile needs no answer.
             let _ = entry.waiter.send(Verdict::Refused(why));
-        }
-    }
-}
-
-/// What a ticket that waited has to give back.
-struct Queued {
-    resource: Option<Arc<str>>,
-    since: Instant,
-}
-
-/// The right to forward one write to one owner; the write is in flight until this is dropped.
-pub struct Ticket {
-    gate: Option<Arc<Gate>>,
-    owner: Owner,
-    queued: Option<Queued>,
-}
-
-impl Ticket {
-    pub const fn owner(&self) -> Owner {
-        self.owner
-    }
-
-    /// Since when it had been parked, if it was.
-    pub fn parked_since(&self) -> Option<Instant> {
-        self.queued.as_ref().map(|queued| queued.since)
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if let Some(gate) = self.gate.take() {
-            gate.finish(self.queued.as_ref());
-        }
-    }
-}
-
-/// A parked write. Dropped (its client left), it is taken out unexecuted.
-pub struct Parked {
-    gate: Arc<Gate>,
-    arrival: u64,
-    verdict: oneshot::Receiver<Verdict>,
-}
-
-impl Parked {
-    pub async fn wait(mut self) -> Result<Ticket, Refused> {
-        match (&mut self.verdict).await {
-            Ok(Verdict::Go(ticket)) => Ok(ticket),
-            Ok(Verdict::Refused(why)) => Err(why),
-            // The sender lives in the queue until it has spoken; only a gate that is gone falls silent.
-            Err(_) => Err(Refused::Stopping),
-        }
-    }
-}
-
-impl Drop for Parked {
-    fn drop(&mut self) {
-        let mut state = self.gate.lock();
-        if state.queue.remove(self.arrival).is_some() {
-            state.left_total += 1;
         }
     }
 }
