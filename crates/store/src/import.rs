@@ -262,6 +262,7 @@ impl Importing<'_> {
             source_tx: Some(item.tx),
             origin: Some(item.origin.as_str()),
             document: incoming.document,
+            serial: None,
             body: &prepared.body,
             changed_at: incoming.document.int("changed_at").or(incoming.document.int("created_at")),
         };
