@@ -251,7 +251,7 @@ fn birth_of_order(mint: &mut Mint, dice: &mut Dice) -> Fact {
         0 => Node::Null,
         _ => Node::Record(mint.element(Kind::Order, Some("buyer")).with("name", "New").with("phone", "0813")),
     };
-    let order = mint.element(Kind::Order, None);
+    let order = mint.element(Kind::Order, None).with("invoice", mint.0);
     let order = order.with("checkout", Node::Null).with("state", "paid").with("currency", "IDR").with("placed_at", at);
     let order = order.with("cancelled_at", Node::Null).with("subtotal", subtotal).with("shipping", 900_000);
     let order = order.with("tax", 333_300).with("total", subtotal + 1_233_300).with("buyer", buyer);
