@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn a_number_counts_from_one_and_may_be_absent() {
-        let read = |document: &Record| InvoiceNo::read(&Reader::root(document)).map(|number| number.map(InvoiceNo::get));
+        let read =
+            |document: &Record| InvoiceNo::read(&Reader::root(document)).map(|number| number.map(InvoiceNo::get));
         assert_eq!(read(&Record::default()), Ok(None));
         assert_eq!(read(&Record::default().with(FIELD, 1)), Ok(Some(1)));
         for wrong in [0, -1, i64::MIN] {

@@ -1,8 +1,8 @@
 //! An invoice: an order as it stands, live or history, and who sold it. It is a view, nothing of it is stored.
 
+use crate::Service;
 use crate::failure::{Failure, Stop};
 use crate::view::Filed;
-use crate::Service;
 use vocab::id::{Kind, PublicId, ShopId};
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,9 @@
 //! locks the products first, in the order of their ids, and checks that there is enough.
 
 use crate::archive;
-use crate::invoice;
 use crate::checkout::{Draft, Line as Sold, Sums};
 use crate::database::{self, Transaction};
+use crate::invoice;
 use crate::shop::Ctx;
 use crate::value::{Value, args};
 use crate::wire::{Fields, totals};

@@ -216,10 +216,10 @@ mod tests {
         insert into produk (id, toko_id, kode, nama, harga, stok, aktif, hapus, f1, diubah) values
           (7, 2, '', '', '5.00', 9, 'Y', 0, '', ''), (8, 2, '', '', '5.00', 1, 'Y', 1, '', '');
         insert into jual (id, toko_id, nomor, pelanggan_id, tgl, status, batal_pada, subtotal, pajak, ongkir, total,
-          jml_item, kdx, diubah, transaksi_id) values
-          (1, 2, 'sound', 0, '', 'LUNAS', '', '10.00', '1.00', '2.00', '13.00', 1, '', '', 5),
-          (2, 2, 'odd', 0, '', 'LUNAS', '', '10.00', '1.00', '2.00', '99.00', 1, '', '', 5),
-          (3, 2, 'empty', 0, '', 'LUNAS', '', '0.00', '0.00', '0.00', '0.00', 1, '', '', null);
+          jml_item, kdx, diubah, transaksi_id, faktur) values
+          (1, 2, 'sound', 0, '', 'LUNAS', '', '10.00', '1.00', '2.00', '13.00', 1, '', '', 5, 2),
+          (2, 2, 'odd', 0, '', 'LUNAS', '', '10.00', '1.00', '2.00', '99.00', 1, '', '', 5, 1),
+          (3, 2, 'empty', 0, '', 'LUNAS', '', '0.00', '0.00', '0.00', '0.00', 1, '', '', null, 4);
         insert into jual_detil (jual_id, urut, produk_id, nama, harga, jml, batal_jml, retur_jml, pajak, total, tanda)
           values (1, 1, 7, '', '10.00', 1, 0, 0, '', '10.00', 'N'), (2, 1, 7, '', '10.00', 1, 0, 0, '', '10.00', 'N');
         insert into bayar (jual_id, cara, jumlah, tgl, lunas, gagal) values

@@ -17,7 +17,10 @@ async fn a_commit_becomes_documents_and_the_next_fact() {
     commit.stock = vec![taken("v1", -2)];
     commit.entries = vec![sale(500), sale(-500)];
 
-    assert_eq!(bench.store.commit(commit.clone()).await.unwrap(), Committed { seq: Seq(1), stock: vec![3], serial: None });
+    assert_eq!(
+        bench.store.commit(commit.clone()).await.unwrap(),
+        Committed { seq: Seq(1), stock: vec![3], serial: None }
+    );
 
     let facts = bench.store.facts(&bench.shop, Seq::ZERO, 10).await.unwrap();
     let [fact] = facts.as_slice() else { panic!("one fact, not {facts:?}") };

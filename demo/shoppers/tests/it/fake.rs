@@ -307,7 +307,8 @@ impl Shop {
         self.books
             .execute(
                 "insert into jual (toko_id, nomor, transaksi_id, pelanggan_id, tgl, status, batal_pada, subtotal, pajak,
-                 ongkir, total, jml_item, kdx, diubah) values (1, ?1, ?2, 0, '', 'LUNAS', '', '', '', '', '', 0, '', '')",
+                 ongkir, total, jml_item, kdx, diubah, faktur) values (1, ?1, ?2, 0, '', 'LUNAS', '', '', '', '', '', 0, '',
+                 '', (select coalesce(max(faktur), 0) + 1 from jual))",
                 [number, checkout],
             )
             .unwrap();
