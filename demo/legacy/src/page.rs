@@ -142,7 +142,7 @@ fn frame(words: &Words, title: &str, main: &str) -> String {
     format!(
         "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{}</title>\
-         <link rel=\"stylesheet\" href=\"../../assets/faktur.css\"></head><body><main>{main}</main></body></html>",
+         <link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"../../assets/faktur.css\"></head><body><main>{main}</main></body></html>",
         words.lang,
         escaped(title)
     )
