@@ -7,13 +7,18 @@
 //! nothing to print figures of. Absent on purpose: a verdict on the figures. They depend on the machine and on what else
 //! it does; whoever prints them says so.
 
+#[path = "../children.rs"]
+mod children;
 mod figures;
 mod lean;
 mod load;
 mod rows;
 mod stage;
+#[path = "../which.rs"]
+mod which;
 
 use anyhow::{Context, Result};
+use children::load_average;
 use clap::Parser;
 use figures::{Case, Hold};
 use load::Load;
@@ -61,6 +66,9 @@ const SETTLE: Duration = Duration::from_millis(1_500);
 fn main() -> ExitCode {
     // The children of the measurement are this very program.
     let given: Vec<String> = std::env::args().skip(1).collect();
+    if which::is_other(&given, "hold") {
+        return ExitCode::SUCCESS;
+    }
     match given.first().map(String::as_str) {
         Some("serving" | "legacy") => return baliklayar::run(),
         Some("lean") => return ended(lean::run(&given[1..])),
@@ -84,14 +92,7 @@ fn ended(how: Result<()>) -> ExitCode {
 }
 
 fn measure(args: &Args) -> Result<()> {
-    if std::env::var_os(testkit::postgres::SERVER).is_none() {
-        anyhow::bail!(
-            "{} names no PostgreSQL server; it needs one with wal_level = logical on which databases may be created, \
-             for example {}=postgres://postgres@127.0.0.1:5432/postgres",
-            testkit::postgres::SERVER,
-            testkit::postgres::SERVER
-        );
-    }
+    stage::server_is_named()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         print(&figures::heading());
@@ -139,12 +140,6 @@ async fn case(args: &Args, rows: u32, rate: u32) -> Result<Case> {
     let case = Case::new(rows, rate, lean, written, holds, &writes);
     stage.end().await;
     Ok(case)
-}
-
-/// The machine's, over the last minute: a figure without it says little.
-fn load_average() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().unwrap_or("unknown").to_owned()
 }
 
 #[expect(clippy::print_stdout, reason = "the figures")]

@@ -1,14 +1,13 @@
 //! What is measured: a database, the legacy, serving, and a plan for one shop.
 
+use crate::children::{end, free_ports, until_ready};
 use crate::rows;
 use anyhow::{Context, Result, bail};
 use mover::Verb;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::Stdio;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use store::{Plan, PlanFile, PlannedShop, RecordedStep, Store, Wish};
 use testkit::postgres::Database;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use vocab::document::Record;
 use vocab::id::{Part, ShopId};
@@ -20,9 +19,18 @@ pub const SELLER_KEY: &str = "seller";
 const KIOS: &str = include_str!("../../demo/legacy/mapping/kios.toml");
 const KIOS_TOTALS: &str = include_str!("../../demo/legacy/mapping/kios.totals.toml");
 
-const CHILD_READY_MAX: Duration = Duration::from_secs(60);
-const CHILD_END_MAX: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Says what is missing where no PostgreSQL server is named.
+pub fn server_is_named() -> Result<()> {
+    let name = testkit::postgres::SERVER;
+    anyhow::ensure!(
+        std::env::var_os(name).is_some(),
+        "{name} names no PostgreSQL server; it needs one with wal_level = logical on which databases may be created, \
+         for example {name}=postgres://postgres@127.0.0.1:5432/postgres"
+    );
+    Ok(())
+}
 
 /// Everything that runs for one case.
 pub struct Stage {
@@ -138,42 +146,11 @@ impl Stage {
     }
 }
 
-async fn end(mut child: Child) {
-    drop(child.stdin.take());
-    if tokio::time::timeout(CHILD_END_MAX, child.wait()).await.is_err() {
-        eprintln!("a child does not end by itself and is killed");
-        // One that has ended meanwhile is none to kill.
-        let _ = child.kill().await;
-    }
-}
-
-/// Starts this executable as one of the product's processes and waits for its word `ready`.
+/// Starts this executable as one of the product's processes.
 async fn child(args: &[String]) -> Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().with_context(|| format!("starting {}", args[0]))?;
-    let output = child.stdout.take().context("a child without output")?;
-    let mut lines = BufReader::new(output).lines();
-    let ready = async {
-        while let Some(line) = lines.next_line().await? {
-            if line.trim() == "ready" {
-                return Ok(());
-            }
-        }
-        bail!("{} ended before it was ready; its own messages say why", args[0])
-    };
-    tokio::time::timeout(CHILD_READY_MAX, ready).await.with_context(|| format!("{} is not ready", args[0]))??;
-    Ok(child)
-}
-
-/// Held all at once, so that they are different ones; free again a moment before they are needed.
-fn free_ports() -> Result<[u16; 3]> {
-    let held = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    let mut ports = [0; 3];
-    for (port, held) in ports.iter_mut().zip(&held) {
-        *port = held.as_ref().map_err(|error| anyhow::anyhow!("no free port: {error}"))?.local_addr()?.port();
-    }
-    Ok(ports)
+    command.args(args);
+    until_ready(command, &args[0]).await
 }
 
 fn plan(source: &str, shop: &ShopId) -> Plan {

@@ -11,8 +11,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long anything is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything is waited for: a slot of a server begins only after the transactions of everybody else on it.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a profile may take to be removed.
 const PROFILE_GONE_MAX: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
@@ -83,6 +83,11 @@ impl Browser {
         self.of_session("POST", "/execute/sync", &json!({"script": script, "args": []}))
     }
 
+    /// The same where the answer comes later: the script calls its last argument with it.
+    pub fn run_later(&self, script: &str) -> Value {
+        self.of_session("POST", "/execute/async", &json!({"script": script, "args": []}))
+    }
+
     /// Waits until an expression of the page is true.
     #[track_caller]
     pub fn until(&self, expression: &str) {
@@ -103,6 +108,20 @@ impl Browser {
         let key = |key: char| [("keyDown", key), ("keyUp", key)].map(|(act, key)| json!({"type": act, "value": key}));
         let actions: Vec<Value> = keys.chars().flat_map(key).collect();
         self.of_session("POST", "/actions", &json!({"actions": [{"type": "key", "id": "keys", "actions": actions}]}));
+    }
+
+    /// Clicks with the mouse, in the middle of the one element that this names, where a person would see it.
+    #[track_caller]
+    pub fn click(&self, selector: &str) {
+        let found = self.of_session("POST", "/element", &json!({"using": "css selector", "value": selector}));
+        let id = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str);
+        self.of_session("POST", &format!("/element/{}/click", id.expect("an element has an id")), &json!({}));
+    }
+
+    /// What is to be seen, as a PNG.
+    pub fn picture(&self) -> Vec<u8> {
+        let text = self.of_session("GET", "/screenshot", &Value::Null);
+        bytes(text.as_str().unwrap_or_default())
     }
 
     /// Makes the screen so large, narrower than a window can be.
@@ -175,6 +194,24 @@ impl Browser {
     }
 }
 
+/// Base64, as the driver writes pictures.
+fn bytes(text: &str) -> Vec<u8> {
+    let value = |letter: u8| match letter {
+        b'A'..=b'Z' => u32::from(letter - b'A'),
+        b'a'..=b'z' => u32::from(letter - b'a') + 26,
+        b'0'..=b'9' => u32::from(letter - b'0') + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let letters: Vec<u8> = text.bytes().filter(|letter| !matches!(letter, b'=' | b'\n' | b'\r')).collect();
+    let group = |letters: &[u8]| {
+        let (sum, bits) = letters.iter().fold((0_u32, 0_u32), |(sum, bits), it| ((sum << 6) | value(*it), bits + 6));
+        let [_, whole @ ..] = (sum << (24 - bits)).to_be_bytes();
+        whole.into_iter().take(letters.len() - 1).collect::<Vec<u8>>()
+    };
+    letters.chunks(4).flat_map(group).collect()
+}
+
 /// The port that the driver says it took.
 fn port(output: &mut BufReader<ChildStdout>) -> u16 {
     let mut said = String::new();
@@ -198,6 +235,18 @@ impl Drop for Browser {
         let deadline = Instant::now() + PROFILE_GONE_MAX;
         while std::fs::remove_dir_all(&self.profile).is_err() && self.profile.exists() && Instant::now() < deadline {
             std::thread::sleep(LOOK);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn pictures_are_read_to_the_last_byte() {
+        for (text, read) in [("", ""), ("UA==", "P"), ("UE4=", "PN"), ("UE5H", "PNG"), ("UE5HIQ==", "PNG!")] {
+            assert_eq!(bytes(text), read.as_bytes(), "{text}");
         }
     }
 }

@@ -2,5 +2,7 @@
 //!
 //! Absent on purpose: anything that knows the product. A test that uses this crate cannot pass because of it.
 
+pub mod axe;
 pub mod browser;
 pub mod postgres;
+pub mod visitor;

@@ -53,7 +53,7 @@ pub struct Args {
     /// First of the ports on 127.0.0.1; 0 takes free ones
     #[arg(long, default_value_t = 7400)]
     port: u16,
-    /// Leave everything running until interrupted
+    /// Leave everything running until interrupted, and the last two shops unsealed
     #[arg(long)]
     keep: bool,
     /// Start everything and move nothing: `move --work DIR` does
@@ -129,7 +129,7 @@ pub async fn run(args: Args) -> Result<Exit> {
         }
         Err(error) => return Err(error),
     };
-    stage.play(&args, fault).await
+    Box::pin(stage.play(&args, fault)).await
 }
 
 fn list(lines: impl Iterator<Item = String>) -> Result<Exit> {

@@ -76,6 +76,8 @@ pub fn inputs(lang: Lang, reading: &Reading) -> Markup {
 /// The burn-up and its range in words and as a drawing.
 pub fn burn_up_panel(lang: Lang, picture: &Picture, now: Timestamp) -> Markup {
     let now = Timestamp(now.0 - now.0.rem_euclid(NOW_STEP_US));
+    // What has happened is not ahead of now, however coarse that is.
+    let now = picture.flips.last().map_or(now, |newest| now.max(newest.at));
     let total = i64::try_from(picture.rows.len()).unwrap_or(i64::MAX);
     let expected = forecast(&picture.flips, total, now);
     html! {

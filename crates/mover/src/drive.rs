@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::records::{self, Measured};
 use crate::reverse::Halt;
 use crate::staged::Ledger;
-use crate::{derive, dial, observe, perform, reverse, verify};
+use crate::{bases, derive, dial, observe, perform, reverse, verify};
 use cutover::next::{Observed, Wishes, next, state_now};
 use cutover::progress::{Progress, progress};
 use cutover::ready::Condition;
@@ -28,7 +28,6 @@ const PROVE_EVERY: Duration = Duration::from_millis(500);
 /// Batches carried back at most before a hold that may begin, and as many facts as may be left for it.
 const CARRIED_BEFORE: u32 = 16;
 const CARRIED_INSIDE: u64 = 16;
-
 /// What this process remembers of a shop's move. Lost in a crash, and missed by nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -259,6 +258,7 @@ impl Driver {
                     self.memory.copy.complete_at = heard;
                 }
                 if progress.at_rest() && self.prove_is_due() {
+                    bases::let_go(&self.cx, &self.shop, progress, 1).await?;
                     verify::prove_listed(&self.cx, &self.shop).await?;
                 }
                 Ok(derived.imported > 0)
@@ -281,6 +281,7 @@ impl Driver {
     async fn prepare(&mut self, progress: &Progress) -> Result<()> {
         match progress.derives() {
             Some(Direction::ToBackend) => {
+                bases::let_go(&self.cx, &self.shop, progress, bases::BEFORE).await?;
                 derive::derive(&self.cx, &self.shop, progress.head.epoch).await?;
             }
             Some(Direction::ToLegacy) => {

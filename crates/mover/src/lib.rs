@@ -7,6 +7,7 @@
 
 mod accept;
 mod aggregate;
+mod bases;
 mod blocks;
 mod board;
 mod cells;

@@ -69,6 +69,9 @@ const BASE_SAME: i64 = 0;
 const BASE_KEPT: i64 = 1;
 const BASE_ABSENT: i64 = 2;
 
+/// Rows whose base goes in one transaction: every shop of the source waits for that long, and no longer.
+const BASES_AT_ONCE: usize = 256;
+
 /// The staged rows of one source.
 #[derive(Clone)]
 pub(crate) struct Staged(Arc<Inner>);
@@ -120,6 +123,21 @@ impl Staged {
             tx.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop.as_str()])?;
         }
         Ok(tx.commit()?)
+    }
+
+    /// The same as [`Staged::set_base`] for some of the rows that an earlier flip left with a base of their own. While
+    /// the legacy owns the shop nothing reads a base, so this may be done at any time, again, and half; what is done
+    /// is not left for the hold. Rows later than `until`, a position of that time, keep theirs: a mover that slept
+    /// through a flip and its write-back takes away nothing of the new way back. Returns whether more may be left.
+    pub(crate) fn let_base_go(&self, shop: &ShopId, until: Position) -> Result<bool> {
+        let gone = self
+            .writer()
+            .prepare_cached(
+                "UPDATE staged SET base_kind = 0, base = NULL WHERE (tbl, key) IN
+                 (SELECT tbl, key FROM staged WHERE shop = ?1 AND base_kind <> 0 AND tx_order <= ?3 LIMIT ?2)",
+            )?
+            .execute(params![shop.as_str(), number(BASES_AT_ONCE), signed(until.0)])?;
+        Ok(gone == BASES_AT_ONCE)
     }
 
     /// From now on the rows as they are now are what `put` compares with.

@@ -4,17 +4,12 @@
 //! a moment later, `Retry-After`.
 //! Absent on purpose: refusals of a shop; only its owner speaks for it.
 
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
-use http_body_util::Full;
+use http::StatusCode;
 
 use crate::gate::Refused;
 use crate::headers::ANSWERED_BY;
 use crate::operation::NoTarget;
-use crate::upstream;
-
-pub type Answer = Response<Full<Bytes>>;
+use crate::{fields, upstream};
 
 /// Why the seam answers instead of an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +26,7 @@ pub enum Reason {
     ShopHeld,
     ResourceBusy,
     Stopping,
+    ClientLeft,
     OwnerUnreachable,
     OwnerClosed,
     OwnerTooSlow,
@@ -80,6 +76,8 @@ impl Reason {
                 true,
             ),
             Self::Stopping => wording(S::SERVICE_UNAVAILABLE, "stopping", "ending; nothing was executed", true),
+            // Nobody reads it.
+            Self::ClientLeft => wording(S::BAD_REQUEST, "client_left", "nothing was executed", false),
             Self::OwnerUnreachable => wording(S::BAD_GATEWAY, "owner_unreachable", "nothing was executed", true),
             Self::OwnerClosed => wording(
                 S::BAD_GATEWAY,
@@ -95,20 +93,24 @@ impl Reason {
     }
 
     /// Whether unread bytes of the request may still be on the connection.
-    const fn ends_connection(self) -> bool {
-        matches!(self, Self::InvalidBody | Self::BodyTooLarge | Self::BodyTooSlow | Self::Stopping)
+    pub const fn ends_connection(self) -> bool {
+        matches!(self, Self::InvalidBody | Self::BodyTooLarge | Self::BodyTooSlow | Self::Stopping | Self::ClientLeft)
     }
 
-    pub fn answer(self) -> Answer {
+    /// Writes the whole answer, `more` among its fields, in place of what `out` contains. Returns its status.
+    pub fn write(self, more: &[u8], out: &mut Vec<u8>) -> u16 {
         let Wording { status, code, content, retry } = self.wording();
-        let mut answer = json(status, format!(r#"{{"code":"{code}","content":"{content}"}}"#));
+        out.clear();
+        begin(status, out);
         if retry {
-            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            fields::push(out, "retry-after", b"1");
         }
         if self.ends_connection() {
-            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            fields::push(out, "connection", b"close");
         }
-        answer
+        out.extend_from_slice(more);
+        end(&format!(r#"{{"code":"{code}","content":"{content}"}}"#), out);
+        status.as_u16()
     }
 }
 
@@ -142,15 +144,26 @@ impl From<upstream::Error> for Reason {
     }
 }
 
-/// `/health` and `/ready`.
-pub fn state(ok: bool) -> Answer {
-    if ok { json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned()) } else { Reason::RoutesStale.answer() }
+/// Writes the answer of `/health` and `/ready`.
+pub fn write_state(ok: bool, out: &mut Vec<u8>) {
+    if ok {
+        out.clear();
+        begin(StatusCode::OK, out);
+        end(r#"{"status":"ok"}"#, out);
+    } else {
+        Reason::RoutesStale.write(&[], out);
+    }
 }
 
-fn json(status: StatusCode, body: String) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer.headers_mut().insert(ANSWERED_BY, HeaderValue::from_static("seam"));
-    answer
+fn begin(status: StatusCode, out: &mut Vec<u8>) {
+    let reason = status.canonical_reason().unwrap_or_default();
+    out.extend_from_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).as_bytes());
+    fields::push(out, "content-type", b"application/json");
+    fields::push(out, ANSWERED_BY, b"seam");
+}
+
+fn end(body: &str, out: &mut Vec<u8>) {
+    fields::push_number(out, "content-length", u64::try_from(body.len()).unwrap_or(u64::MAX));
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(body.as_bytes());
 }

@@ -28,8 +28,8 @@ pub struct Owner {
 }
 
 /// A write that wants to pass.
-pub struct Arrival {
-    pub resource: Option<Arc<str>>,
+pub struct Arrival<'a> {
+    pub resource: Option<&'a str>,
     pub cost: usize,
     pub at: Instant,
 }
@@ -119,7 +119,7 @@ impl Gate {
     }
 
     /// The one place where a write is let through.
-    pub fn admit(self: &Arc<Self>, arrival: Arrival) -> Admission {
+    pub fn admit(self: &Arc<Self>, arrival: Arrival<'_>) -> Admission {
         let mut state = self.lock();
         if state.stopping {
             return Admission::Refused(Refused::Stopping);
@@ -134,11 +134,11 @@ impl Gate {
                 return Admission::Parked(self.park(&mut state, arrival));
             }
             self.overflow(&mut state);
-        } else if state.queue.is_behind(arrival.resource.as_ref()) && self.is_full(&state.queue, arrival.cost) {
+        } else if state.queue.is_behind(arrival.resource) && self.is_full(&state.queue, arrival.cost) {
             state.refused_total += 1;
             return Admission::Refused(Refused::Busy);
         }
-        if state.queue.is_behind(arrival.resource.as_ref()) {
+        if state.queue.is_behind(arrival.resource) {
             return Admission::Parked(self.park(&mut state, arrival));
         }
         state.in_flight += 1;
@@ -252,9 +252,10 @@ impl Gate {
         queue.len() >= self.parked_max || queue.bytes() + cost > self.parked_bytes_max
     }
 
-    fn park(self: &Arc<Self>, state: &mut State, arrival: Arrival) -> Parked {
+    fn park(self: &Arc<Self>, state: &mut State, arrival: Arrival<'_>) -> Parked {
         let (waiter, verdict) = oneshot::channel();
         let Arrival { resource, cost, at: since } = arrival;
+        let resource = resource.map(Arc::from);
         let arrival = state.queue.push(Entry { resource, cost, since, waiter });
         state.parked_total += 1;
         Parked { gate: Arc::clone(self), arrival, verdict }

@@ -101,7 +101,7 @@ impl Handle {
     /// # Errors
     /// `epoch` is not later than the shop's, or the shop has no route here.
     pub fn hold(&self, shop: &ShopId, epoch: Epoch, deadline: Instant) -> Result<(), PushError> {
-        let owner = self.shops.owner(shop).ok_or(PushError::NoRoute)?;
+        let owner = self.shops.owner(shop.as_str()).ok_or(PushError::NoRoute)?;
         let gate = self.shops.for_push(shop, owner);
         let deadline = deadline.min(Instant::now() + self.limits.hold_max);
         if let Some(deadline) = gate.hold(epoch, deadline)? {
@@ -116,19 +116,19 @@ impl Handle {
     /// Resolves when no write of the shop is in flight: every forwarded one has its owner's complete answer, or has
     /// lost its owner. Only during a hold does that stay so.
     pub async fn drained(&self, shop: &ShopId) {
-        if let Some(gate) = self.shops.known(shop) {
+        if let Some(gate) = self.shops.known(shop.as_str()) {
             gate.drained().await;
         }
     }
 
     pub fn in_flight(&self, shop: &ShopId) -> usize {
-        self.shops.known(shop).map_or(0, |gate| gate.in_flight())
+        self.shops.known(shop.as_str()).map_or(0, |gate| gate.in_flight())
     }
 
     /// Resolves when the hold of this epoch has overflowed: more came than may be parked, so everything went on to
     /// the old owner, and the cutover has to be aborted. Never resolves otherwise.
     pub async fn overflow_of(&self, shop: &ShopId, epoch: Epoch) {
-        match self.shops.known(shop) {
+        match self.shops.known(shop.as_str()) {
             Some(gate) => gate.overflow_of(epoch).await,
             None => std::future::pending().await,
         }
@@ -136,7 +136,7 @@ impl Handle {
 
     /// The hold that overflowed, until a later hold or a route replaces it.
     pub fn overflowed(&self, shop: &ShopId) -> Option<Epoch> {
-        self.shops.known(shop).and_then(|gate| gate.overflowed())
+        self.shops.known(shop.as_str()).and_then(|gate| gate.overflowed())
     }
 
     /// Puts the route in force, for reads first, then lets the parked writes go to its owner: in arrival order, and
@@ -155,12 +155,12 @@ impl Handle {
     /// # Errors
     /// The seam knows another epoch, or has no route of the shop.
     pub fn dial(&self, shop: &ShopId, epoch: Epoch, until: Option<Instant>) -> Result<(), PushError> {
-        self.shops.known(shop).ok_or(PushError::NoRoute)?.dial(epoch, until)
+        self.shops.known(shop.as_str()).ok_or(PushError::NoRoute)?.dial(epoch, until)
     }
 
     /// A shop's figures; none if the seam has never heard of it.
     pub fn stats(&self, shop: &ShopId) -> Option<Stats> {
-        self.shops.known(shop).map(|gate| gate.stats())
+        self.shops.known(shop.as_str()).map(|gate| gate.stats())
     }
 
     fn gate(&self, route: &Route) -> (Arc<Gate>, Owner) {

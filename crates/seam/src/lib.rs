@@ -7,12 +7,18 @@
 //! and bytes with which it came.
 
 mod answer;
+mod connection;
+mod cores;
+mod fields;
 mod forward;
 mod gate;
+mod general;
 mod handle;
 mod headers;
 mod operation;
+mod plain;
 mod queue;
+mod reply;
 mod server;
 mod shops;
 mod upstream;
@@ -42,6 +48,8 @@ pub struct Config {
     pub debug_headers: bool,
     /// Rows that a plan adds to the operation table for paths that only its legacy has.
     pub operations: Vec<Operation>,
+    /// Threads that serve; as many as the process may use processors, unless said otherwise.
+    pub threads: usize,
     pub limits: Limits,
 }
 
@@ -54,6 +62,7 @@ impl Config {
             default_owner: None,
             debug_headers: false,
             operations: Vec::new(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
             limits: Limits::DEFAULT,
         }
     }

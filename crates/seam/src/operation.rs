@@ -4,9 +4,8 @@
 //! Absent on purpose: a guess from the method alone (search is a POST that reads), ids, bodies.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::Method;
 use vocab::id::{Part, ShopId};
 
 /// What a request does to its shop.
@@ -63,9 +62,6 @@ const SERVED: [Operation; 18] = [
     Operation::new(Method::PUT, "seller/products/{id}", Class::Write),
 ];
 
-/// Frameworks let these turn a GET into something else, so whoever sends one is held like a writer.
-const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
-
 /// A path pattern that could never match or would match everything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a path pattern below /shops/{{shop}}/: segments are literals or {{name}}, no empty ones")]
@@ -115,13 +111,13 @@ impl Row {
 }
 
 /// What a request is about, as far as the seam cares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    pub shop: ShopId,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    pub shop: &'a str,
     pub class: Class,
     pub dial: Option<Part>,
     /// The path up to the id: writes of one resource that were parked go on one after the other.
-    pub resource: Option<Arc<str>>,
+    pub resource: Option<&'a str>,
 }
 
 /// Why a path has no target.
@@ -146,15 +142,17 @@ impl Operations {
         Ok(Self { rows })
     }
 
-    pub fn target(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Target, NoTarget> {
+    /// `overridden`: the request asks to be taken for one of another method.
+    pub fn target<'a>(&self, method: &Method, path: &'a str, overridden: bool) -> Result<Target<'a>, NoTarget> {
         let below = path.strip_prefix("/shops/").ok_or(NoTarget::NotFound)?;
         let (shop, rest) = below.split_once('/').ok_or(NoTarget::NotFound)?;
         if is_ambiguous(shop) || is_ambiguous(rest) {
             return Err(NoTarget::Ambiguous);
         }
-        let shop = ShopId::parse(shop).map_err(|_| NoTarget::NotFound)?;
+        if !ShopId::fits(shop) {
+            return Err(NoTarget::NotFound);
+        }
         let row = self.rows.iter().find(|row| row.matches(method, rest));
-        let overridden = METHOD_OVERRIDES.iter().any(|name| headers.contains_key(*name));
         Ok(Target {
             shop,
             class: if overridden { Class::Write } else { row.map_or(Class::Write, |row| row.class) },
@@ -166,9 +164,9 @@ impl Operations {
 }
 
 /// The first `depth` segments; none if there are fewer.
-fn leading(path: &str, depth: usize) -> Option<Arc<str>> {
+fn leading(path: &str, depth: usize) -> Option<&str> {
     let end = path.match_indices('/').nth(depth - 1).map_or(path.len(), |(at, _)| at);
-    (path.split('/').count() >= depth).then(|| path[..end].into())
+    (path.split('/').count() >= depth).then(|| &path[..end])
 }
 
 /// Whether an owner could resolve the path to another one: dot segments, encoded or doubled separators.
@@ -187,13 +185,12 @@ fn is_ambiguous(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn check(method: Method, path: &str, expected: &str) {
         let more = [Operation::new(Method::GET, "admin/reports/{id}", Class::Read)];
         let operations = Operations::new(&more).unwrap();
-        let found = match operations.target(&method, path, &HeaderMap::new()) {
-            Ok(target) => format!("{} {:?} {}", target.shop, target.class, target.resource.as_deref().unwrap_or("-")),
+        let found = match operations.target(&method, path, false) {
+            Ok(target) => format!("{} {:?} {}", target.shop, target.class, target.resource.unwrap_or("-")),
             Err(no) => format!("{no:?}"),
         };
         assert_eq!(found, expected, "{method} {path}");
@@ -247,9 +244,7 @@ mod tests {
     #[test]
     fn asking_for_another_method_makes_a_read_a_write() {
         let operations = Operations::new(&[]).unwrap();
-        let mut headers = HeaderMap::new();
-        headers.insert("x-http-method-override", HeaderValue::from_static("PUT"));
-        assert_eq!(operations.target(&Method::GET, "/shops/a/carts/7", &headers).unwrap().class, Class::Write);
+        assert_eq!(operations.target(&Method::GET, "/shops/a/carts/7", true).unwrap().class, Class::Write);
     }
 
     #[test]

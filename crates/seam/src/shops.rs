@@ -56,16 +56,21 @@ impl Shops {
     }
 
     /// Who answers the reads of a shop; none if the shop is unknown.
-    pub fn owner(&self, shop: &ShopId) -> Option<Owner> {
+    pub fn owner(&self, shop: &str) -> Option<Owner> {
         self.known(shop).map(|gate| gate.owner()).or(self.default_owner)
     }
 
+    /// Who answers the reads of a shop that is not known here.
+    pub const fn default_owner(&self) -> Option<Owner> {
+        self.default_owner
+    }
+
     /// The gate for a write of a shop; none if the shop is unknown, or if too many unknown ones are busy.
-    pub fn for_write(&self, shop: &ShopId) -> Option<Arc<Gate>> {
+    pub fn for_write(&self, shop: &str) -> Option<Arc<Gate>> {
         if let Some(gate) = self.known(shop) {
             return Some(gate);
         }
-        let owner = self.default_owner?;
+        let (owner, shop) = (self.default_owner?, ShopId::parse(shop).ok()?);
         let mut gates = self.gates.write().unwrap_or_else(PoisonError::into_inner);
         if gates.unpublished >= UNPUBLISHED_MAX {
             // Under the write lock nobody can take another reference: one reference means that nothing of the shop
@@ -73,19 +78,19 @@ impl Shops {
             gates.by_shop.retain(|_, gate| gate.is_published() || Arc::strong_count(gate) > 1);
             gates.unpublished = gates.by_shop.values().filter(|gate| !gate.is_published()).count();
         }
-        if let Some(gate) = gates.by_shop.get(shop) {
+        if let Some(gate) = gates.by_shop.get(&shop) {
             return Some(Arc::clone(gate));
         }
         if gates.unpublished >= UNPUBLISHED_MAX {
             return None;
         }
         gates.unpublished += 1;
-        Some(Self::insert(&mut gates, shop, Gate::new(owner, &self.limits)))
+        Some(Self::insert(&mut gates, &shop, Gate::new(owner, &self.limits)))
     }
 
     /// The gate for a push: made if need be, then with `owner`.
     pub fn for_push(&self, shop: &ShopId, owner: Owner) -> Arc<Gate> {
-        if let Some(gate) = self.known(shop) {
+        if let Some(gate) = self.known(shop.as_str()) {
             return gate;
         }
         let mut gates = self.gates.write().unwrap_or_else(PoisonError::into_inner);
@@ -95,7 +100,7 @@ impl Shops {
         }
     }
 
-    pub fn known(&self, shop: &ShopId) -> Option<Arc<Gate>> {
+    pub fn known(&self, shop: &str) -> Option<Arc<Gate>> {
         self.gates.read().unwrap_or_else(PoisonError::into_inner).by_shop.get(shop).map(Arc::clone)
     }
 

@@ -1,5 +1,6 @@
 //! Who, which and when: shops, kinds, public ids, sides, epochs, sequence numbers, instants.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,14 +18,26 @@ pub struct NotAShopId(pub String);
 
 impl ShopId {
     pub fn parse(text: &str) -> Result<Self, NotAShopId> {
-        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if text.is_empty() || text.len() > 64 || !text.bytes().all(fits) {
+        if !Self::fits(text) {
             return Err(NotAShopId(text.chars().take(80).collect()));
         }
         Ok(Self(text.into()))
     }
 
+    /// Whether this is the text of a shop's id.
+    pub fn fits(text: &str) -> bool {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        !text.is_empty() && text.len() <= 64 && text.bytes().all(fits)
+    }
+
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A map by shop is asked with the text of an id.
+impl Borrow<str> for ShopId {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -46,7 +46,8 @@ const THREADS_MAX: usize = 64;
 /// Exit status where something outside is missing.
 const ENVIRONMENT: i32 = 3;
 
-/// The whole process: opens the database, makes it if asked to, says `ready` on stdout and serves until stdin ends.
+/// The whole process: opens the database, makes it if asked to, says its shops (`shop 7 Toko Halim 7`, one a line) and
+/// then `ready` on stdout, and serves until stdin ends.
 /// Leaves the process with status 3 where the history is not in the data folder.
 ///
 /// # Errors
@@ -79,6 +80,9 @@ async fn work(arguments: Arguments) -> anyhow::Result<()> {
         .with_context(|| format!("listen on port {}", arguments.port))?;
     eprintln!("kios: http://{}", listener.local_addr()?);
     let mut out = std::io::stdout();
+    for (id, name) in load::names(&database).await? {
+        writeln!(out, "shop {id} {name}")?;
+    }
     writeln!(out, "ready")?;
     out.flush()?;
     tokio::select! {

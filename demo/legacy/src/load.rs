@@ -78,6 +78,18 @@ pub async fn summary(database: &Database) -> anyhow::Result<Option<Summary>> {
     read.await.map_err(stopped)
 }
 
+/// Every shop with its name, in the order of their ids.
+///
+/// # Errors
+/// What the database says.
+pub async fn names(database: &Database) -> anyhow::Result<Vec<(i64, String)>> {
+    let read = database.read(|tx| {
+        let rows = tx.rows("select id, nama from toko order by id", args![])?;
+        Ok(rows.iter().map(|row| Ok((row.int(0)?, row.text(1)?))).collect::<Result<_, Error>>()?)
+    });
+    read.await.map_err(stopped)
+}
+
 fn make(tx: &mut Transaction<'_>, seed: u64, shops: u32, history: Option<&[u8]>, now: Timestamp) -> Result<(), Stop> {
     let (tables, after) = match tx.connection() {
         Connection::Sqlite(_) => (include_str!("../schema/sqlite.sql"), include_str!("../schema/sqlite_after.sql")),

@@ -10,7 +10,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -53,6 +53,11 @@ impl Client {
     pub fn new(file: PathBuf) -> anyhow::Result<Self> {
         let addresses = RefCell::new(Addresses::read(&file)?);
         Ok(Self { file, addresses, idle: RefCell::new(Vec::new()) })
+    }
+
+    /// Where they stand.
+    pub fn addresses_file(&self) -> &Path {
+        &self.file
     }
 
     pub fn addresses(&self) -> Addresses {

@@ -4,6 +4,7 @@ use crate::check::{self, Checked};
 use crate::line::Said;
 use crate::memory::{Memory, Moves};
 use crate::oracle::Oracle;
+use crate::people;
 use crate::resolve;
 use crate::series::Series;
 use crate::tally::Counts;
@@ -26,6 +27,7 @@ struct Books {
 pub async fn close(world: &World) -> anyhow::Result<Vec<Said>> {
     let truth = Truth::new(&world.client.addresses().databases);
     resolve::all(world, &truth).await?;
+    people::count(world).await?;
     let shops: Vec<String> = world.oracle.borrow().memories.keys().cloned().collect();
     let mut books = Books::default();
     for shop in shops {

@@ -18,6 +18,7 @@ mod line;
 mod memory;
 mod options;
 mod oracle;
+mod people;
 mod plan;
 mod prng;
 mod resolve;

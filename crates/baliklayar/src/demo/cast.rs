@@ -3,7 +3,7 @@
 use super::children::Process;
 use super::fault::Fault;
 use super::{Args, Missing};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
@@ -12,11 +12,14 @@ use vocab::id::ShopId;
 /// A loading of the history, a copy of a large shop: longer than anything is waited for elsewhere.
 const LEGACY_READY_MAX: Duration = Duration::from_secs(300);
 
+const HOST_READY_MAX: Duration = Duration::from_secs(30);
+
 /// Ports of the demo's parts.
 #[derive(Debug, Clone, Copy)]
 pub struct Ports {
     pub seam: u16,
     pub console: u16,
+    pub host: u16,
     pub backend: u16,
     pub legacy: u16,
     pub postgres: u16,
@@ -26,13 +29,21 @@ impl Ports {
     pub fn from(base: u16) -> Result<Self> {
         if base != 0 {
             let at = |offset: u16| base.checked_add(offset).ok_or_else(|| Missing::of("--port is too high"));
-            return Ok(Self { seam: base, console: at(1)?, backend: at(3)?, legacy: at(4)?, postgres: at(9)? });
+            return Ok(Self {
+                seam: base,
+                console: at(1)?,
+                host: at(2)?,
+                backend: at(3)?,
+                legacy: at(4)?,
+                postgres: at(9)?,
+            });
         }
-        // Held all at once, so that they are five different ones; free again a moment before they are needed.
+        // Held all at once, so that they are six different ones; free again a moment before they are needed.
         let held: Vec<TcpListener> =
-            (0..5).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
+            (0..6).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
         let port = |at: usize| Ok::<_, anyhow::Error>(held[at].local_addr()?.port());
-        Ok(Self { seam: port(0)?, backend: port(1)?, legacy: port(2)?, postgres: port(3)?, console: port(4)? })
+        let (seam, console, host) = (port(0)?, port(1)?, port(2)?);
+        Ok(Self { seam, console, host, backend: port(3)?, legacy: port(4)?, postgres: port(5)? })
     }
 }
 
@@ -55,7 +66,8 @@ impl Keys {
     }
 }
 
-pub async fn start_legacy(args: &Args, ports: Ports, url: &str, keys: &Keys) -> Result<Process> {
+/// The legacy, and the names of its shops as it says them.
+pub async fn start_legacy(args: &Args, ports: Ports, url: &str, keys: &Keys) -> Result<(Process, Vec<String>)> {
     let mut legacy_args: Vec<String> = ["--database", url, "--init"].map(str::to_owned).to_vec();
     for (flag, value) in
         [("--port", ports.legacy.to_string()), ("--seed", args.seed.to_string()), ("--shops", args.shops.to_string())]
@@ -71,8 +83,13 @@ pub async fn start_legacy(args: &Args, ports: Ports, url: &str, keys: &Keys) -> 
     }
     let envs = [("KIOS_HOST_KEY", keys.host.as_str()), ("KIOS_SELLER_KEY", keys.seller.as_str())];
     let mut legacy = Process::start("legacy", &legacy_args, &envs)?;
-    legacy.wait_for(LEGACY_READY_MAX, |line| line.trim() == "ready").await?;
-    Ok(legacy)
+    let mut shops = Vec::new();
+    let is_ready = |line: &str| {
+        shops.extend(line.strip_prefix("shop ").map(|shop| shop.replacen(' ', "=", 1)));
+        line.trim() == "ready"
+    };
+    legacy.wait_for(LEGACY_READY_MAX, is_ready).await?;
+    Ok((legacy, shops))
 }
 
 pub fn serving_args(args: &Args, folder: &Path, ports: Ports, fault: Option<Fault>) -> Vec<String> {
@@ -93,6 +110,28 @@ pub fn serving_args(args: &Args, folder: &Path, ports: Ports, fault: Option<Faul
         serving.extend(["--fault".to_owned(), fault.name().to_owned()]);
     }
     serving
+}
+
+/// The host app is told of its shops as `ID=NAME`, and by whom the demo lets it have one moved.
+pub async fn start_host(args: &Args, folder: &Path, ports: Ports, shops: &[String]) -> Result<Process> {
+    let program = std::env::current_exe().context("finding this executable")?;
+    let mut host = Vec::new();
+    for (flag, value) in [
+        ("--port", ports.host.to_string()),
+        ("--addresses", folder.join("addresses.json").display().to_string()),
+        ("--program", program.display().to_string()),
+        ("--work", folder.display().to_string()),
+        // The story moves the shops, until it has been told.
+        ("--busy", if args.manual { "no" } else { "yes" }.to_owned()),
+    ] {
+        host.extend([flag.to_owned(), value]);
+    }
+    for shop in shops {
+        host.extend(["--shop".to_owned(), shop.clone()]);
+    }
+    let mut process = Process::start("host", &host, &[])?;
+    process.wait_for(HOST_READY_MAX, |line| line == "ready").await?;
+    Ok(process)
 }
 
 pub fn shopper_args(args: &Args, folder: &Path, shops: &[ShopId]) -> Vec<String> {

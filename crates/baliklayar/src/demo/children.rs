@@ -53,7 +53,7 @@ impl Process {
     }
 
     /// Waits for a line that `is` says it is; an end before it is an error.
-    pub async fn wait_for(&mut self, within: Duration, is: impl Fn(&str) -> bool) -> Result<()> {
+    pub async fn wait_for(&mut self, within: Duration, mut is: impl FnMut(&str) -> bool) -> Result<()> {
         let waiting = async {
             while let Some(line) = self.lines.recv().await {
                 if is(&line) {

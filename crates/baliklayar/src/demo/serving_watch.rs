@@ -73,7 +73,12 @@ impl Serving {
 }
 
 fn spawn(args: &[String], keys: &Keys, crash: Option<&str>) -> Result<Process> {
-    let mut envs = vec![("BALIK_HOST_KEY", keys.host.as_str()), ("BALIK_SELLER_KEY", keys.seller.as_str())];
+    let mut envs = vec![
+        ("BALIK_HOST_KEY", keys.host.as_str()),
+        ("BALIK_SELLER_KEY", keys.seller.as_str()),
+        // The host page shows how long a tap was held.
+        ("BALIK_DEBUG_HEADERS", "1"),
+    ];
     envs.extend(crash.map(|point| ("BALIK_CRASH", point)));
     Process::start("serving", args, &envs)
 }
@@ -119,7 +124,8 @@ fn write(folder: &Path, known: &Mutex<Known>) -> Result<()> {
     let at = |port: u16| format!("http://127.0.0.1:{port}");
     let ports = addresses.ports;
     let text = json!({
-        "seam": at(ports.seam), "console": at(ports.console), "backend": at(ports.backend), "legacy": at(ports.legacy),
+        "seam": at(ports.seam), "console": at(ports.console), "host": at(ports.host), "backend": at(ports.backend),
+        "legacy": at(ports.legacy),
         "pids": {"serving": known.serving, "legacy": addresses.legacy_pid, "shoppers": known.shoppers},
         "restarts": known.restarts,
         "databases": {"legacy": addresses.legacy, "store": format!("sqlite:{}", folder.join("store.sqlite").display())},

@@ -20,6 +20,9 @@ use vocab::id::ShopId;
 /// How long after the story a fault may still wait for its moment: people go on buying until the end.
 const FAULT_MAX: Duration = Duration::from_secs(15);
 
+/// Shops that `--keep` leaves with a way back, so that the host page can hold them.
+const OPEN_KEPT: usize = 2;
+
 /// Everything that runs.
 pub struct Stage {
     folder: PathBuf,
@@ -29,6 +32,7 @@ pub struct Stage {
     legacy: Process,
     serving: Serving,
     shoppers: Shoppers,
+    host: Process,
     legacy_url: String,
 }
 
@@ -48,7 +52,7 @@ impl Stage {
                 (Some(server), program, mover)
             }
         };
-        let legacy = cast::start_legacy(args, ports, &program_url, &keys).await?;
+        let (legacy, names) = cast::start_legacy(args, ports, &program_url, &keys).await?;
         let store = Store::open(&folder).context("opening the store")?;
         let plan = planned::plan(args, &mover_url, fault)?;
         mover::compile(&plan).map_err(|error| mapping_refused::Refused(error.to_string()))?;
@@ -71,13 +75,15 @@ impl Stage {
         serving.publish(addresses).await?;
         let shoppers = Shoppers::start(&cast::shopper_args(args, &folder, &shops)).await?;
         serving.shoppers_are(shoppers.pid());
+        let host = cast::start_host(args, &folder, ports, &names).await?;
         eprintln!(
-            "ready: host apps at http://127.0.0.1:{}, console at http://127.0.0.1:{}, addresses in {}",
-            ports.seam,
+            "ready: host page http://127.0.0.1:{}, console http://127.0.0.1:{}, host apps at http://127.0.0.1:{}, addresses in {}",
+            ports.host,
             ports.console,
+            ports.seam,
             folder.join("addresses.json").display()
         );
-        Ok(Self { folder, store, shops, server, legacy, serving, shoppers, legacy_url: mover_url })
+        Ok(Self { folder, store, shops, server, legacy, serving, shoppers, host, legacy_url: mover_url })
     }
 
     pub async fn play(mut self, args: &Args, fault: Option<Fault>) -> Result<Exit> {
@@ -88,15 +94,18 @@ impl Stage {
                 return Ok(Exit::Interrupted);
             }
         };
-        let Self { folder, store, shops, server, legacy, serving, shoppers, .. } = self;
+        let Self { folder, store, shops, server, legacy, serving, shoppers, mut host, .. } = self;
         let said = shoppers.finish().await?;
         let found = report::Found { args, store: &store, shops: &shops, told: &told, said: &said, fault };
         let report = report::assemble(&found).await?;
         let exit = report::show(args, &report)?;
         if args.keep {
             eprintln!("everything keeps running; ctrl-c ends it ({})", folder.display());
+            host.tell("free").await?;
+            eprintln!("the host page can move the last {OPEN_KEPT} shops, which are not sealed");
             interrupted().await;
         }
+        host.end().await;
         end(serving, legacy, server, store, &folder).await?;
         Ok(exit)
     }
@@ -107,8 +116,9 @@ impl Stage {
         }
         let tampering =
             fault.map(|fault| fault.tamper(self.folder.clone(), self.legacy_url.clone(), self.shops.clone()));
+        let open = if args.keep { OPEN_KEPT } else { 0 };
         let mut story =
-            Story { store: &self.store, shops: &self.shops, seconds: args.seconds, shoppers: &mut self.shoppers };
+            Story { store: &self.store, shops: &self.shops, seconds: args.seconds, open, shoppers: &mut self.shoppers };
         let told = match tampering {
             None => story.tell().await?,
             Some(tampering) => {
@@ -131,6 +141,7 @@ impl Stage {
 
     async fn end(self) -> Result<()> {
         drop(self.shoppers);
+        self.host.end().await;
         end(self.serving, self.legacy, self.server, self.store, &self.folder).await
     }
 }

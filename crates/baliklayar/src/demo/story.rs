@@ -25,6 +25,8 @@ pub struct Story<'a> {
     pub store: &'a Store,
     pub shops: &'a [ShopId],
     pub seconds: u64,
+    /// Shops at the end of the list that are not sealed, for a person to move there and back.
+    pub open: usize,
     pub shoppers: &'a mut Shoppers,
 }
 
@@ -162,13 +164,20 @@ impl Story<'_> {
     }
 
     async fn seal(&mut self, told: &mut Told) -> Result<()> {
-        let sealing = bar("sealing", self.shops.len());
-        self.wish(None, Verb::Seal, "the soak is over").await?;
+        let (shops, _) = self.shops.split_at(self.shops.len().saturating_sub(self.open));
+        let sealing = bar("sealing", shops.len());
+        if self.open == 0 {
+            self.wish(None, Verb::Seal, "the soak is over").await?;
+        } else {
+            for shop in shops {
+                self.wish(Some(shop), Verb::Seal, "the soak is over").await?;
+            }
+        }
         let mut patience = Patience::new(FLIP_MAX);
         loop {
             let states = mover::status(self.store).await?;
-            let open: Vec<&ShopId> = self.shops.iter().filter(|shop| state(&states, shop) != Some("sealed")).collect();
-            sealing.set_position(u64::try_from(self.shops.len() - open.len()).unwrap_or(0));
+            let open: Vec<&ShopId> = shops.iter().filter(|shop| state(&states, shop) != Some("sealed")).collect();
+            sealing.set_position(u64::try_from(shops.len() - open.len()).unwrap_or(0));
             let awaited = open.iter().filter(|shop| !told.given_up.contains(**shop));
             let awaited = awaited.filter(|shop| !patience.is_over(&states, shop)).count();
             if awaited == 0 {

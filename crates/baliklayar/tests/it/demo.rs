@@ -60,11 +60,13 @@ pub struct How {
     pub crash: Option<String>,
     /// Runs it inside another program.
     pub inside: Vec<String>,
+    /// Until somebody interrupts it.
+    pub keep: bool,
 }
 
 impl How {
     pub fn on(source: &'static str) -> Self {
-        Self { source, shops: 2, rate: 40, surge: 80, seconds: 6, crash: None, inside: Vec::new() }
+        Self { source, shops: 2, rate: 40, surge: 80, seconds: 6, crash: None, inside: Vec::new(), keep: false }
     }
 
     fn command(&self, work: &Path) -> Command {
@@ -88,6 +90,7 @@ impl How {
         ] {
             command.args([flag, &value.to_string()]);
         }
+        command.args(self.keep.then_some("--keep"));
         command.env_remove("BALIK_CRASH").envs(self.crash.iter().map(|point| ("BALIK_CRASH", point)));
         command
     }

@@ -9,6 +9,7 @@ mod dial;
 mod faults;
 mod findings;
 mod fsync;
+mod host;
 mod inspect;
 mod invoices;
 mod kills;

@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use vocab::document::Record;
 use vocab::id::{Part, ShopId, Side};
 
-const HOST: &str = "host-key";
+pub const HOST: &str = "host-key";
 const SELLER: &str = "seller-key";
 /// A wish that is not true by then will not become so.
 const WISH_MAX: Duration = Duration::from_secs(60);
@@ -144,6 +144,11 @@ impl World {
         self.home.url()
     }
 
+    /// What a host app is told: where all shops are.
+    pub fn seam_url(&self) -> String {
+        format!("http://{}", self.seam)
+    }
+
     /// A client of the legacy's database, who knows neither seam nor mover.
     pub async fn postgres(&self) -> tokio_postgres::Client {
         match &self.home {
@@ -166,6 +171,19 @@ impl World {
                 connection.execute_batch(sql).unwrap();
             }
             Home::Postgres(database) => database.connect().await.batch_execute(sql).await.unwrap(),
+        }
+    }
+
+    /// Somebody at a prompt of the legacy's database, in the middle of a write; it ends when this is dropped.
+    pub fn pen(&self) -> rusqlite::Connection {
+        match &self.home {
+            Home::Sqlite(folder) => {
+                let connection = rusqlite::Connection::open(folder.path().join("kios.sqlite")).unwrap();
+                connection.busy_timeout(Duration::from_secs(5)).unwrap();
+                connection.execute_batch("begin immediate").unwrap();
+                connection
+            }
+            Home::Postgres(_) => panic!("this legacy is on PostgreSQL"),
         }
     }
 
@@ -431,6 +449,8 @@ async fn serve(store: &Store, service: &Service, legacy: SocketAddr, work: &Temp
     let (listener, address) = listen().await;
     let mut config = seam::Config::new(legacy.to_string().parse().unwrap(), backend.to_string().parse().unwrap());
     config.default_owner = Some(Side::Legacy);
+    // The host page shows how long a tap was held.
+    config.debug_headers = true;
     let seam = seam::start(listener, config).unwrap();
     let gateway = seam.handle();
     let link = Link::new(store.clone(), gateway.clone(), service.clone());

@@ -1,11 +1,11 @@
 //! The console in a real browser, as a person with a keyboard meets it.
 
 use crate::Bench;
+use cutover::verb::Verb;
 use http::Method;
-use testkit::browser::{Browser, ENTER, TAB};
-
-/// Tabs that lead from the top of a page to anything that is asked for here.
-const TABS_MAX: usize = 80;
+use testkit::axe::nothing_serious;
+use testkit::browser::{Browser, ENTER};
+use testkit::visitor::{it_fits, it_held_still, nothing_is_complained_of, tab_to, watch_shifts};
 
 const FINDING: &str = "/finding?shop=2&class=control_total&kind=order&origin=total%3Asales";
 const ACCEPT: &str = "/findings/accept?shop=2&class=control_total&count=1";
@@ -14,32 +14,13 @@ fn at(bench: &Bench, path: &str) -> String {
     format!("http://{}{path}", bench.address)
 }
 
-/// Goes on with the tabulator until this element has the focus, and looks that the focus can be seen.
-#[track_caller]
-fn tab_to(browser: &Browser, selector: &str) {
-    let is_there = format!("document.activeElement.matches({selector:?})");
-    for _ in 0..TABS_MAX {
-        browser.press(&TAB.to_string());
-        if browser.run(&format!("return {is_there}")) == true {
-            let outline = browser.run("return getComputedStyle(document.activeElement).outlineStyle");
-            assert_eq!(outline, "solid", "the focus on {selector} cannot be seen");
-            return;
-        }
-    }
-    panic!("{selector} is not reached by the tabulator:\n{}", browser.text());
-}
-
-#[track_caller]
-fn nothing_is_complained_of(browser: &Browser) {
-    assert_eq!(browser.messages(), Vec::<String>::new(), "the browser's console");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shop_flips_under_the_eyes_of_who_looks_at_the_board() {
     let bench = Bench::start(3).await;
     let browser = Browser::start();
     browser.open(&at(&bench, "/"));
     browser.until("document.getElementById('live').dataset.state === 'live'");
+    watch_shifts(&browser);
     browser.run("window.unchanged = true");
     browser.until("document.getElementById('o-2').innerText.includes('legacy')");
     bench.flip(&bench.shop(2)).await;
@@ -48,6 +29,7 @@ async fn a_shop_flips_under_the_eyes_of_who_looks_at_the_board() {
     browser.until("document.getElementById('s-2').innerText.includes('soaking')");
     browser.until("document.getElementById('figures').innerText.includes('33.3 %')");
     assert_eq!(browser.run("return window.unchanged"), true, "the page was loaded again");
+    it_held_still(&browser, "the board");
     nothing_is_complained_of(&browser);
 }
 
@@ -89,13 +71,42 @@ async fn the_language_is_switched_on_the_page_and_stays() {
     nothing_is_complained_of(&browser);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_page_fits_a_narrow_phone_and_a_wall() {
+/// Sixty shops of which one has flipped, one has a debt and one a finding: every page has something to show.
+async fn busy() -> Bench {
     let bench = Bench::start(60).await;
     bench.flip(&bench.shop(1)).await;
     bench.look("tracking", 2_000).await;
     bench.debt(&bench.shop(1), "order.refund_without_line_and_a_name_that_goes_on_and_on_and_on").await;
     bench.finding(&bench.shop(2), "control_total", "total:sales", &"long".repeat(60)).await;
+    bench
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_has_nothing_serious_in_it_light_and_dark_in_both_languages() {
+    let bench = busy().await;
+    let browser = Browser::start();
+    let of_shop = Verb::OF_SHOP.map(|verb| format!("/shops/1/{}", verb.name()));
+    let pages = ["/", "/?find=no-such", "/shops/1", "/shops/2", "/findings", FINDING, ACCEPT, "/all/flip"];
+    let pages: Vec<&str> = pages.into_iter().chain(of_shop.iter().map(String::as_str)).collect();
+    for (nth, path) in pages.iter().enumerate() {
+        // Every page in one language by day and in the other by night, and the next page the other way round.
+        for (scheme, lang) in [("light", nth % 2), ("dark", (nth + 1) % 2)] {
+            browser.scheme(scheme);
+            let mark = if path.contains('?') { '&' } else { '?' };
+            let path = format!("{path}{mark}lang={}", ["en", "id"][lang]);
+            browser.open(&at(&bench, &path));
+            nothing_serious(&browser, &format!("{path}, {scheme}"));
+        }
+    }
+    nothing_is_complained_of(&browser);
+    browser.open(&at(&bench, "/no/such/page"));
+    nothing_serious(&browser, "nothing");
+    assert!(browser.messages().iter().all(|said| said.contains("404")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_fits_a_narrow_phone_and_a_wall() {
+    let bench = busy().await;
     let browser = Browser::start();
     for width in [320, 768, 1280, 3840] {
         browser.resize(width, 800);
@@ -103,10 +114,7 @@ async fn every_page_fits_a_narrow_phone_and_a_wall() {
             ["/", "/?lang=id", "/shops/1", "/shops/1/rollback", "/findings", "/all/seal?lang=en", FINDING, ACCEPT]
         {
             browser.open(&at(&bench, path));
-            let page = "document.documentElement";
-            let fits = browser.run(&format!("return [{page}.scrollWidth, {page}.clientWidth, innerWidth]"));
-            assert_eq!(fits[0], fits[1], "{path} at {width} is wider than the screen");
-            assert_eq!(fits[2], width, "{path}");
+            it_fits(&browser, width, path);
         }
     }
     nothing_is_complained_of(&browser);

@@ -237,3 +237,18 @@ async fn a_page_of_twenty_thousand_shops_is_small_and_quick() {
     assert!(cfg!(debug_assertions) || p95 <= P95_MAX, "p95 {p95:?}");
     says(&bench.get("/?page=9999").await.body, &["400 / 400", "20,000", "href=\"/shops/20000\""]);
 }
+
+/// The clock of the drawing is coarse; a flip after it has its place at its end all the same.
+#[tokio::test]
+async fn the_burn_up_never_goes_back_in_time() {
+    let bench = Bench::start(6).await;
+    for shop in 1..=5 {
+        bench.flip(&bench.shop(shop)).await;
+    }
+    let body = bench.get("/").await.body;
+    let (_, path) = body.split_once("class=\"moved\" d=\"").unwrap();
+    let (path, _) = path.split_once('"').unwrap();
+    let x = path.split('H').skip(1).map(|step| step.split('V').next().unwrap().parse().unwrap());
+    let x: Vec<i64> = x.collect();
+    assert!(x.len() > 1 && x.is_sorted(), "{path}");
+}

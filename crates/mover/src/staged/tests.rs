@@ -224,6 +224,25 @@ fn write_back_keeps_the_row_of_the_flip_until_the_next_flip() {
 }
 
 #[test]
+fn the_base_of_the_last_way_back_may_go_before_the_next_flip_in_parts_and_twice() {
+    let world = World::new();
+    world.told(5, (1..=300).map(|id| basket(id, "A", Some("x"), 0)).collect());
+    world.staged.set_base(&shop("7")).unwrap();
+    world.ours(6, (1..=300).map(|id| basket(id, "B", Some("x"), 0)).collect()).check("now B x\nflip A x");
+    let let_go = |of: &str, until| world.staged.let_base_go(&shop(of), Position(until)).unwrap();
+    assert!(!let_go("8", 6), "another shop's stays");
+    assert!(!let_go("7", 5), "what was written back after a flip that this mover slept through stays");
+    world.check("now B x\nflip A x");
+    assert!(let_go("7", 6), "256 of 300");
+    assert!(!let_go("7", 6));
+    assert!(!let_go("7", 6), "nothing is left");
+    world.check("now B x");
+    world.ours(7, vec![basket(1, "C", Some("x"), 0)]).check("now C x\nflip B x");
+    world.staged.set_base(&shop("7")).unwrap();
+    world.check("now C x");
+}
+
+#[test]
 fn what_write_back_deleted_is_still_there_at_the_flip() {
     let world = World::new();
     world.told(5, vec![basket(1, "A", Some("x"), 0), inside(10, 1, 2)]);

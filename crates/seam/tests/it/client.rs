@@ -86,6 +86,16 @@ impl Raw {
         self.stream.write_all(bytes.as_bytes()).await.unwrap();
     }
 
+    /// The same where the seam may not listen to the end.
+    pub async fn try_write(&mut self, bytes: &str) {
+        let _ = self.stream.write_all(bytes.as_bytes()).await;
+    }
+
+    /// Says that nothing more comes; the answer may.
+    pub async fn close_half(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     /// Everything until the seam closes the connection.
     pub async fn read_to_end(&mut self) -> String {
         let mut bytes = Vec::new();

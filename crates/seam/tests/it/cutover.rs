@@ -71,6 +71,8 @@ async fn many_cutovers_lose_double_and_reorder_nothing() {
     }
     let mut held = 0;
     for epoch in 2..2 + cycles() {
+        // The full count takes longer than routes stay fresh.
+        world.handle.heartbeat();
         held += cut_over(&world, epoch).await;
         let before = world.legacy.count() + world.backend.count();
         crate::world::eventually("traffic", || world.legacy.count() + world.backend.count() > before + CLIENTS).await;

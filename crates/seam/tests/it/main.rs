@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
+mod attacks;
+mod bytes;
 mod client;
 mod cutover;
 mod holds;
+mod leaving;
 mod owner;
 mod owners_gone;
 mod passing;

@@ -60,7 +60,8 @@ async fn a_write_that_may_have_been_executed_is_never_sent_again() {
 #[tokio::test]
 async fn on_a_kept_connection_that_ends_a_read_is_repeated_and_a_write_is_not() {
     let (owner, requests) = closing_owner("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-    let world = World::with(|config| config.legacy = owner).await;
+    let one_pool = |config: &mut seam::Config| (config.legacy, config.threads) = (owner, 1);
+    let world = World::with(one_pool).await;
     let read = async || world.call("GET", "/shops/a/carts/1", "").await;
     assert_eq!(read().await.body, "ok");
     assert_eq!(read().await.body, "ok");

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use vocab::id::{Epoch, ShopId, Side};
 
 use crate::client::{Client, PATIENCE, Reply};
-use crate::owner::Owner;
+use crate::owner::{Owner, Seen};
 
 pub struct World {
     pub seam: Seam,
@@ -33,6 +33,8 @@ impl World {
         // A busy machine must not end a hold that a test did not mean to end.
         config.limits.hold_max = PATIENCE;
         config.limits.stale_after = PATIENCE;
+        // On a machine with one processor, too.
+        config.threads = 2;
         change(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let seam = seam::start(listener, config).unwrap();
@@ -58,6 +60,11 @@ impl World {
 
     pub fn stats(&self) -> seam::Stats {
         self.handle.stats(&self.shop).unwrap()
+    }
+
+    /// What both owners got.
+    pub fn owners_seen(&self) -> Vec<Seen> {
+        [self.legacy.seen(), self.backend.seen()].concat()
     }
 
     pub async fn call(&self, method: &str, path: &str, body: &str) -> Reply {

@@ -1,0 +1,9 @@
+//! Which measurement is meant: `cargo bench -p benches -- NAME` starts every one of them with the same words.
+
+/// All that there are.
+const ALL: [&str; 5] = ["apply", "copy", "hold", "opening", "seam"];
+
+/// Whether another measurement than `own` was asked for by its name.
+pub fn is_other(given: &[String], own: &str) -> bool {
+    given.first().is_some_and(|first| first != own && ALL.contains(&first.as_str()))
+}
