@@ -11,6 +11,7 @@ mod patience;
 mod planned;
 mod postgres;
 mod report;
+mod rush;
 mod serving_watch;
 mod shoppers;
 mod stage;

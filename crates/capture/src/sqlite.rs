@@ -55,13 +55,26 @@ impl Sqlite {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let file = Arc::clone(&self.file);
-        let working = tokio::task::spawn_blocking(move || {
+        self.away(move |file| {
             let mut connection = file.take()?;
-            let result = work(&file, &mut connection);
+            let result = work(file, &mut connection);
             file.give(connection);
             result
-        });
+        })
+        .await
+    }
+
+    /// Runs work on a thread that may block.
+    async fn away<T, E>(
+        &self,
+        work: impl FnOnce(&File) -> std::result::Result<T, E> + Send + 'static,
+    ) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let file = Arc::clone(&self.file);
+        let working = tokio::task::spawn_blocking(move || work(&file));
         working.await.unwrap_or_else(|_| Err(Error::Interrupted("the SQLite thread").into()))
     }
 

@@ -2,6 +2,7 @@
 //! few, all), one goes back and again, all are sealed; while people buy.
 
 use super::patience::Patience;
+use super::rush::Rush;
 use super::shoppers::Shoppers;
 use anyhow::{Context, Result, bail};
 use cutover::record::{Phase, StepName};
@@ -129,7 +130,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    /// Moves a group of shops, each busy from ready to release, and looks at everything they ever acknowledged.
+    /// Moves a group of shops, each in a rush, and looks at everything they ever acknowledged.
     async fn flip(&mut self, group: &[ShopId], verb: Verb, told: &mut Told) -> Result<()> {
         let wanted = if verb == Verb::Flip { Side::Backend } else { Side::Legacy };
         let mut moving = Vec::new();
@@ -141,9 +142,7 @@ impl Story<'_> {
         if moving.is_empty() {
             return Ok(());
         }
-        for shop in &moving {
-            self.shoppers.surge(shop, true).await?;
-        }
+        let rush = Rush::begin(self.store, self.shoppers, &moving).await?;
         tokio::time::sleep(SURGE_BEFORE).await;
         for shop in &moving {
             self.shoppers.hold(shop, true).await?;
@@ -151,13 +150,9 @@ impl Story<'_> {
         for shop in &moving {
             self.wish(Some(shop), verb, "the demo's story").await?;
         }
-        let mut patience = Patience::new(FLIP_MAX);
-        for shop in &moving {
-            self.wait_owner(shop, wanted, &mut patience, told).await?;
-        }
+        self.wait_moved(&moving, wanted, rush, told).await?;
         for shop in &moving {
             self.shoppers.hold(shop, false).await?;
-            self.shoppers.surge(shop, false).await?;
             self.shoppers.check(shop).await?;
         }
         Ok(())
@@ -218,18 +213,29 @@ impl Story<'_> {
         }
     }
 
-    async fn wait_owner(&self, shop: &ShopId, wanted: Side, patience: &mut Patience, told: &mut Told) -> Result<()> {
+    async fn wait_moved(&mut self, moving: &[&ShopId], wanted: Side, mut rush: Rush, told: &mut Told) -> Result<()> {
+        let mut patience = Patience::new(FLIP_MAX);
+        let mut waiting = moving.to_vec();
         loop {
             let states = mover::status(self.store).await?;
-            let settled = matches!(state(&states, shop), Some("soaking" | "tracking" | "ready"));
-            if self.owner(shop).await? == wanted && settled {
-                return Ok(());
+            let mut left = Vec::new();
+            for shop in waiting {
+                let settled = matches!(state(&states, shop), Some("soaking" | "tracking" | "ready"));
+                if self.owner(shop).await? == wanted && settled {
+                    continue;
+                }
+                if patience.is_over(&states, shop) {
+                    told.stuck.push(format!("shop {shop} is not moved to {}: {}", wanted.name(), waits(&states)));
+                    told.given_up.insert(shop.clone());
+                    continue;
+                }
+                left.push(shop);
             }
-            if patience.is_over(&states, shop) {
-                told.stuck.push(format!("shop {shop} is not moved to {}: {}", wanted.name(), waits(&states)));
-                told.given_up.insert(shop.clone());
-                return Ok(());
+            if left.is_empty() {
+                return rush.end(self.shoppers).await;
             }
+            rush.look(self.store, self.shoppers).await?;
+            waiting = left;
             tokio::time::sleep(LOOK).await;
         }
     }

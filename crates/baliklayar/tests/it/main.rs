@@ -16,6 +16,7 @@ mod kills;
 mod laws;
 mod retry;
 mod roundtrip;
+mod rush;
 mod service;
 mod straggler;
 mod taken_up;

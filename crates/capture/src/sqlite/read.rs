@@ -43,14 +43,26 @@ impl Sqlite {
 
     pub async fn snapshot(&self) -> Result<Reader> {
         let (connection, cut) = self
-            .with(|file, _| {
-                let connection = file.open()?;
+            .away(|file| {
+                // A new connection reads the whole schema, our triggers too: half a millisecond and more.
+                let connection = file.take()?;
                 connection.execute_batch("begin").map_err(failed("open a snapshot of"))?;
                 let cut = Cut::Sqlite(last_change(&connection)?);
                 Ok::<_, Error>((connection, cut))
             })
             .await?;
         Ok(Reader { file: Arc::clone(&self.file), connection: Some(connection), cut })
+    }
+}
+
+/// Its connection serves the next snapshot. One that cannot end its transaction is closed.
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && connection.execute_batch("rollback").is_ok()
+        {
+            self.file.give(connection);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// How long our work waits for the legacy's writers, where nothing else is said.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
-const IDLE_MAX: usize = 4;
+const IDLE_MAX: usize = 8;
 
 pub(super) struct File {
     pub path: PathBuf,
