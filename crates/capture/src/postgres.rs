@@ -3,6 +3,7 @@
 mod assemble;
 mod block;
 mod cell;
+mod copying;
 mod fence;
 mod guards;
 mod inspect;
@@ -15,6 +16,7 @@ mod shape;
 mod stream;
 mod write_back;
 
+pub(crate) use copying::Copying;
 pub(crate) use inspect::inspect;
 pub(crate) use read::Reader;
 pub(crate) use stream::Stream;

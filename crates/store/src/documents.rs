@@ -26,6 +26,16 @@ pub struct Stored {
     pub source_tx: Option<u64>,
 }
 
+/// A document as the text that is stored ([`decode`](crate::decode) reads it).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    pub id: PublicId,
+    pub class: Class,
+    pub why: Option<Name>,
+    pub origin: Option<Origin>,
+    pub body: String,
+}
+
 /// Documents and the head they belong to, of one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
@@ -82,6 +92,51 @@ impl Store {
                 sql::first(connection, READ, sql, [shop.as_str(), kind.name(), origin.as_str()], with_id)
             };
             origins.iter().map(find).collect()
+        })
+        .await
+    }
+
+    /// As [`load_by_origin`](Self::load_by_origin), with the text as it is stored: who only asks whether it is the
+    /// expected one need not read it.
+    pub async fn texts_by_origin(&self, shop: &ShopId, origins: Vec<(Kind, Origin)>) -> Result<Vec<Option<Text>>> {
+        let shop = shop.clone();
+        self.read(move |connection| {
+            let sql = "select id, class, why, origin, body from document
+                       where shop = ?1 and kind = ?2 and origin = ?3";
+            let find = |(kind, origin): &(Kind, Origin)| {
+                sql::first(connection, READ, sql, [shop.as_str(), kind.name(), origin.as_str()], text)
+            };
+            origins.iter().map(find).collect()
+        })
+        .await
+    }
+
+    /// As [`documents`](Self::documents), with the text as it is stored.
+    pub async fn texts(
+        &self,
+        shop: &ShopId,
+        kind: Kind,
+        after: Option<&PublicId>,
+        limit: usize,
+    ) -> Result<Vec<Text>> {
+        let shop = shop.clone();
+        let after = after.map_or_else(String::new, |id| id.as_str().to_owned());
+        self.read(move |connection| {
+            let sql = "select id, class, why, origin, body from document
+                       where shop = ?1 and kind = ?2 and id > ?3 order by id limit ?4";
+            let cells = params![shop.as_str(), kind.name(), after, sql::limit(limit)];
+            sql::all(connection, READ, sql, cells, text)
+        })
+        .await
+    }
+
+    /// How many documents a shop has, of all kinds, live and history.
+    pub async fn document_count(&self, shop: &ShopId) -> Result<u64> {
+        let shop = shop.clone();
+        self.read(move |connection| {
+            let sql = "select count(*) from document where shop = ?1";
+            let count = sql::first(connection, "count of documents", sql, [shop.as_str()], |row| sql::natural(row, 0))?;
+            Ok(count.unwrap_or(0))
         })
         .await
     }
@@ -201,6 +256,16 @@ fn find(connection: &Connection, shop: &ShopId, kind: Kind, id: &PublicId) -> Re
     sql::first(connection, READ, sql, [shop.as_str(), kind.name(), id.as_str()], stored)
 }
 
+fn text(row: &Row<'_>) -> Result<Text> {
+    Ok(Text {
+        id: sql::public_id(row, 0)?,
+        class: class(row, 1)?,
+        why: sql::cell(row, 2)?,
+        origin: sql::origin(row, 3)?,
+        body: sql::cell(row, 4)?,
+    })
+}
+
 fn stored(row: &Row<'_>) -> Result<Stored> {
     Ok(Stored {
         document: sql::record(row, 0)?,
@@ -237,6 +302,15 @@ pub struct Put<'a> {
     pub changed_at: Option<i64>,
 }
 
+/// Inserts, unless there is one with this id or this origin; whether it did.
+pub fn insert_new(connection: &Connection, put: &Put<'_>) -> Result<bool> {
+    let sql = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
+                                     changed_at, body)
+               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+               on conflict do nothing";
+    Ok(write(connection, sql, put)? > 0)
+}
+
 /// Inserts or overwrites; whether that is right was the door's to check.
 pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
     let sql = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
@@ -246,6 +320,10 @@ pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
                    version = excluded.version, source_tx = excluded.source_tx, origin = excluded.origin,
                    state = excluded.state, title = excluded.title, changed_at = excluded.changed_at,
                    body = excluded.body";
+    write(connection, sql, put).map(drop)
+}
+
+fn write(connection: &Connection, sql: &str, put: &Put<'_>) -> Result<usize> {
     let class = if put.why.is_some() { Class::History } else { Class::Live };
     let cells = params![
         put.shop.as_str(),
@@ -262,7 +340,7 @@ pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
         put.changed_at,
         put.body,
     ];
-    sql::execute(connection, "write of a document", sql, cells).map(drop)
+    sql::execute(connection, "write of a document", sql, cells)
 }
 
 /// What a search looks in: only products are searched.

@@ -64,14 +64,15 @@ impl Staged {
         Ok(unsigned(count))
     }
 
-    /// How many aggregates of a shop are on the list.
+    /// How many aggregates of a shop are on the list. What was copied and not derived yet is on the list of derivation,
+    /// as one for each rule.
     pub(crate) fn count(&self, list: Ledger, shop: &ShopId) -> Result<u64> {
-        let count: i64 = self.reader().query_row(
-            &format!("SELECT count(*) FROM {} WHERE shop = ?1", list.table()),
-            [shop.as_str()],
-            |row| row.get(0),
-        )?;
-        Ok(unsigned(count))
+        let count = |table: &str| -> Result<i64> {
+            let sql = format!("SELECT count(*) FROM {table} WHERE shop = ?1");
+            Ok(self.reader().prepare_cached(&sql)?.query_row([shop.as_str()], |row| row.get(0))?)
+        };
+        let copied = if list == Ledger::Derive { count("underived")? } else { 0 };
+        Ok(unsigned(count(list.table())? + copied))
     }
 
     /// Takes aggregates off the list, but not those that changed again since they were read.

@@ -1,27 +1,17 @@
-//! Writing staged rows: batches of the stream, and chunks of the copy.
+//! Writing staged rows: batches of the stream.
 //!
-//! Two guards keep a key from going backwards (I4): a stream row is written only by a later transaction than the one
-//! that last wrote it; a chunk row only if the chunk's cut covers that transaction.
+//! A guard keeps a key from going backwards (I4): a row is written only by a later transaction than the one that last
+//! wrote it.
 
 use super::{BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, Staged, StagedRow, load, number, shop_of, signed, whole};
 use crate::cells;
 use crate::error::{Error, Result};
-use capture::{Cut, Position, Transaction, Tx};
+use capture::{Position, Transaction, Tx};
 use crash::{Act, Phase};
 use mapping::Touch;
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
-use vocab::id::ShopId;
 use vocab::row::{Cell, Change, ColumnNo, Row, RowKey, TableNo, Use};
-
-/// Rows of one table of one shop, read at one cut.
-pub(crate) struct Chunk {
-    pub(crate) shop: ShopId,
-    pub(crate) table: TableNo,
-    pub(crate) cut: Cut,
-    pub(crate) rows: Vec<(RowKey, Row)>,
-    pub(crate) last: bool,
-}
 
 /// One transaction of somebody else than our write-back that changed moved cells of a shop that the backend owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,30 +78,6 @@ impl Staged {
         let key = params![rogue.shop, signed(rogue.order)];
         self.writer().execute("DELETE FROM rogue WHERE shop = ?1 AND tx_order = ?2", key)?;
         Ok(())
-    }
-
-    /// Stages a chunk whose marker the stream has passed, and how far the copy of that table has come.
-    pub(crate) fn stage_chunk(&self, chunk: &Chunk) -> Result<()> {
-        let mut writer = self.writer();
-        let tx = writer.transaction()?;
-        for (key, row) in &chunk.rows {
-            stage_copied(&tx, &self.0, chunk, key, row)?;
-        }
-        let after = chunk.rows.last().map(|(key, _)| cells::encode_key(key));
-        tx.prepare_cached(
-            "INSERT INTO copied(shop, tbl, after, done, rows) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT(shop, tbl) DO UPDATE SET after = coalesce(excluded.after, after), done = excluded.done,
-             rows = rows + excluded.rows",
-        )?
-        .execute(params![
-            chunk.shop.as_str(),
-            number(chunk.table),
-            after,
-            chunk.last,
-            number(chunk.rows.len())
-        ])?;
-        crash::reach(Act::CopyChunk, Phase::During);
-        Ok(tx.commit()?)
     }
 }
 
@@ -289,38 +255,7 @@ fn base_after(old: Option<&StagedRow>, ours: bool, moved: bool) -> (i64, Option<
     }
 }
 
-fn stage_copied(db: &Connection, inner: &Inner, chunk: &Chunk, key: &RowKey, row: &Row) -> Result<()> {
-    let bytes = cells::encode_key(key);
-    let old = load(db, chunk.table, &bytes)?;
-    let mut tx = Tx { order: 0, xid: 0 };
-    let mut cells: Vec<Option<Cell>> = row.0.iter().cloned().map(Some).collect();
-    if let Some(old) = &old {
-        tx = Tx { order: old.tx_order, xid: old.tx_xid };
-        if old.tx_order > 0 && !chunk.cut.covers(&tx) {
-            // A later transaction wrote this row; only what it did not tell is taken from the chunk.
-            match &old.cells {
-                Some(known) if known.iter().any(Option::is_none) => {
-                    let filled = known.iter().zip(cells).map(|(known, read)| known.clone().or(read)).collect();
-                    cells = filled;
-                }
-                Some(_) | None => return Ok(()),
-            }
-        }
-    }
-    let shared = matches!(inner.mapping.tables()[chunk.table].shop, vocab::row::ShopPath::Shared);
-    let shop = (!shared).then(|| chunk.shop.as_str().to_owned());
-    let fresh = StagedRow {
-        shop,
-        tx_order: tx.order,
-        tx_xid: tx.xid,
-        cells: Some(cells),
-        base_kind: old.as_ref().map_or(BASE_SAME, |row| row.base_kind),
-        base: old.as_ref().and_then(|row| row.base.clone()),
-    };
-    store_row(db, inner, chunk.table, &bytes, old.as_ref(), &fresh)
-}
-
-fn store_row(
+pub(super) fn store_row(
     db: &Connection,
     inner: &Inner,
     table: TableNo,
@@ -375,7 +310,7 @@ fn relink(
     Ok(())
 }
 
-fn next_generation(db: &Connection) -> Result<i64> {
+pub(super) fn next_generation(db: &Connection) -> Result<i64> {
     Ok(db.query_row("UPDATE gen SET next = next + 1 RETURNING next", [], |row| row.get(0))?)
 }
 
