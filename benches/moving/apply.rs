@@ -272,8 +272,16 @@ fn compare(drained: &[Drained]) -> String {
         ]
     };
     let heading = [
-        "", "rows", "transactions", "ours s", "native s", "ours rows/s", "native rows/s", "× native",
-        "CPU s, ours + server", "CPU s, native",
+        "",
+        "rows",
+        "transactions",
+        "ours s",
+        "native s",
+        "ours rows/s",
+        "native rows/s",
+        "× native",
+        "CPU s, ours + server",
+        "CPU s, native",
     ];
     table(&heading, &drained.iter().map(row).collect::<Vec<_>>())
 }

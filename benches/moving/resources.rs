@@ -16,10 +16,7 @@ pub struct Used {
 
 impl Used {
     pub fn since(self, before: Self) -> Self {
-        Self {
-            cpu: self.cpu.saturating_sub(before.cpu),
-            written: self.written.saturating_sub(before.written),
-        }
+        Self { cpu: self.cpu.saturating_sub(before.cpu), written: self.written.saturating_sub(before.written) }
     }
 }
 
@@ -90,11 +87,7 @@ fn stat(pid: u32) -> Option<Stat> {
     // Behind the name, which may hold anything.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at)?.parse::<u32>().ok().map(|ticks| TICK * ticks);
-    Some(Stat {
-        parent: fields.get(1)?.parse().ok()?,
-        own: ticks(11)? + ticks(12)?,
-        children: ticks(13)? + ticks(14)?,
-    })
+    Some(Stat { parent: fields.get(1)?.parse().ok()?, own: ticks(11)? + ticks(12)?, children: ticks(13)? + ticks(14)? })
 }
 
 fn processes() -> BTreeMap<u32, Stat> {
