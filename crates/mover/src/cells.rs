@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn integers_come_back_and_sort_as_integers_do() {
-        let integers = [i64::MIN, i64::MIN + 1, -65_536, -257, -256, -255, -129, -128, -2, -1, 0, 1, 127, 128, 255, 256];
+        let integers =
+            [i64::MIN, i64::MIN + 1, -65_536, -257, -256, -255, -129, -128, -2, -1, 0, 1, 127, 128, 255, 256];
         let integers = integers.into_iter().chain([65_535, 65_536, i64::MAX - 1, i64::MAX]);
         let encoded: Vec<(i64, Vec<u8>)> = integers.map(|value| (value, encode([Some(&Cell::Int(value))]))).collect();
         for (value, bytes) in &encoded {

@@ -112,13 +112,7 @@ impl Store {
     }
 
     /// As [`documents`](Self::documents), with the text as it is stored.
-    pub async fn texts(
-        &self,
-        shop: &ShopId,
-        kind: Kind,
-        after: Option<&PublicId>,
-        limit: usize,
-    ) -> Result<Vec<Text>> {
+    pub async fn texts(&self, shop: &ShopId, kind: Kind, after: Option<&PublicId>, limit: usize) -> Result<Vec<Text>> {
         let shop = shop.clone();
         let after = after.map_or_else(String::new, |id| id.as_str().to_owned());
         self.read(move |connection| {

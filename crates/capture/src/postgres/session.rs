@@ -3,8 +3,8 @@
 //! All statements go over the simple protocol: several in one round trip, and every value as text.
 
 use crate::error::{Error, Result};
-use std::sync::{Mutex, PoisonError};
 use futures_util::StreamExt;
+use std::sync::{Mutex, PoisonError};
 use tokio_postgres::{Client, Config, CopyOutStream, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 /// How our sessions are known in `pg_stat_activity`: drain does not wait for them.
