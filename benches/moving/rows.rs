@@ -18,7 +18,7 @@ pub async fn fill(client: &Client, orders: u32) -> Result<u64> {
              '2024-01-02 03:04:05' from generate_series(1, {PRODUCTS}) n;
          create temp table of_order on commit drop as select
            (select coalesce(max(id), 0) from produk) - {PRODUCTS} as produk, coalesce(max(id), 0) as jual,
-           (select coalesce(max(id), 0) from pelanggan) as pelanggan from jual;
+           coalesce(max(faktur), 0) as faktur, (select coalesce(max(id), 0) from pelanggan) as pelanggan from jual;
          insert into pelanggan (id, nama, telp, surel, sandi)
            select pelanggan + n, 'Pembeli ' || n, '0812' || lpad(n::text, 8, '0'), 'pembeli' || n || '@example.com', '-'
              from of_order, generate_series(1, {buyers}) n;
@@ -38,9 +38,9 @@ fn of_orders(from: u32, to: u32, buyers: u32) -> String {
     let (first, second) = ("(10000 + n % 50 * 1000)", "(n % 2) * (20000 + n % 30 * 1000)");
     let goods = format!("({first} + {second})");
     format!(
-        "insert into jual (id, toko_id, nomor, pelanggan_id, tgl, status, batal_pada, jalan, kota, prov, kodepos,
+        "insert into jual (id, toko_id, nomor, faktur, pelanggan_id, tgl, status, batal_pada, jalan, kota, prov, kodepos,
              negara, subtotal, pajak, ongkir, total, jml_item, kdx, diubah)
-           select jual + n, 1, 'TRX-' || lpad((jual + n)::text, 7, '0'), pelanggan + 1 + n % {buyers},
+           select jual + n, 1, 'TRX-' || lpad((jual + n)::text, 7, '0'), faktur + n, pelanggan + 1 + n % {buyers},
              to_char('2020-01-01'::timestamp + n * interval '61 s', 'YYYY-MM-DD HH24:MI:SS'), 'LUNAS',
              '0000-00-00 00:00:00', 'Jalan Merdeka no. ' || n % 997, 'Bandung', 'Jawa Barat', '40111', 'ID',
              {goods} || '.00', {goods} * 11 / 100 || '.00', '9000.00', {goods} * 111 / 100 + 9000 || '.00',
@@ -88,7 +88,7 @@ impl Orders {
     /// Goes on behind the orders that [`fill`] made.
     pub async fn behind(client: &Client, buyers: u32) -> Result<Self> {
         let sql = format!(
-            "create temp table of_order as select (select max(id) from produk) - {PRODUCTS} as produk, max(id) as jual,
+            "create temp table of_order as select (select max(id) from produk) - {PRODUCTS} as produk, max(id) as jual, max(faktur) as faktur,
                (select max(id) from pelanggan) - {buyers} as pelanggan from jual"
         );
         client.batch_execute(&sql).await?;

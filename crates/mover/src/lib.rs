@@ -8,6 +8,7 @@
 mod aggregate;
 mod blocks;
 mod board;
+mod bulk;
 mod cells;
 mod context;
 mod copy;

@@ -1,7 +1,7 @@
 //! Documents as stored, and the ways to read them.
 
 use crate::head::{self, Head};
-use crate::{Error, Result, Store, sql};
+use crate::{Error, Result, Store, serials, sql};
 use rusqlite::{Connection, Row, params};
 use vocab::document::Record;
 use vocab::id::{Kind, Name, Origin, PublicId, ShopId, Timestamp};
@@ -292,6 +292,8 @@ pub struct Put<'a> {
     pub source_tx: Option<u64>,
     pub origin: Option<&'a str>,
     pub document: &'a Record,
+    /// The number that the body has and the document has not yet; none: what the document says.
+    pub serial: Option<i64>,
     pub body: &'a str,
     pub changed_at: Option<i64>,
 }
@@ -299,8 +301,8 @@ pub struct Put<'a> {
 /// Inserts, unless there is one with this id or this origin; whether it did.
 pub fn insert_new(connection: &Connection, put: &Put<'_>) -> Result<bool> {
     let sql = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
-                                     changed_at, body)
-               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                                     changed_at, body, serial)
+               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
                on conflict do nothing";
     Ok(write(connection, sql, put)? > 0)
 }
@@ -308,12 +310,12 @@ pub fn insert_new(connection: &Connection, put: &Put<'_>) -> Result<bool> {
 /// Inserts or overwrites; whether that is right was the door's to check.
 pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
     let sql = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
-                                     changed_at, body)
-               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                                     changed_at, body, serial)
+               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
                on conflict (shop, kind, id) do update set class = excluded.class, why = excluded.why,
                    version = excluded.version, source_tx = excluded.source_tx, origin = excluded.origin,
                    state = excluded.state, title = excluded.title, changed_at = excluded.changed_at,
-                   body = excluded.body";
+                   body = excluded.body, serial = excluded.serial";
     write(connection, sql, put).map(drop)
 }
 
@@ -333,6 +335,7 @@ fn write(connection: &Connection, sql: &str, put: &Put<'_>) -> Result<usize> {
         number(put.id),
         put.changed_at,
         put.body,
+        serials::of(put),
     ];
     sql::execute(connection, "write of a document", sql, cells)
 }

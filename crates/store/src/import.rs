@@ -293,6 +293,7 @@ impl Importing<'_> {
             source_tx: Some(prepared.item.tx),
             origin: Some(prepared.item.origin.as_str()),
             document: incoming.document,
+            serial: None,
             body: &prepared.body,
             changed_at: incoming.document.int("changed_at").or(incoming.document.int("created_at")),
         }

@@ -27,6 +27,7 @@ mod overview;
 mod plan;
 mod readers;
 mod schema;
+mod serials;
 mod sql;
 mod steps;
 mod stock;

@@ -9,6 +9,7 @@ mod dial;
 mod faults;
 mod fsync;
 mod inspect;
+mod invoices;
 mod kills;
 mod laws;
 mod retry;

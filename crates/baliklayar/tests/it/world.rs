@@ -246,6 +246,12 @@ impl World {
         }
     }
 
+    /// What a person's browser gets under a link: status and page. It bears nobody's key.
+    pub async fn open(&self, link: &str) -> (u16, String) {
+        let request = format!("GET {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\r\n");
+        exchange(self.seam, request.as_bytes()).await
+    }
+
     /// A write under a key of its own.
     pub fn write(&self, method: &'static str, shop: &ShopId, path: &str, body: &Value) -> Request {
         let key = format!("key-{}", self.keys.fetch_add(1, Ordering::Relaxed));
@@ -431,13 +437,19 @@ async fn serve(store: &Store, service: &Service, legacy: SocketAddr, work: &Temp
 }
 
 async fn send(to: SocketAddr, request: &Request) -> Answer {
+    let (status, body) = exchange(to, &request.bytes()).await;
+    Answer { status, body: serde_json::from_str(&body).unwrap_or(Value::Null) }
+}
+
+/// Status and body of an answer.
+async fn exchange(to: SocketAddr, request: &[u8]) -> (u16, String) {
     let mut stream = TcpStream::connect(to).await.unwrap();
-    stream.write_all(&request.bytes()).await.unwrap();
+    stream.write_all(request).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{request:?}: `{answer}`"));
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, body: serde_json::from_str(body).unwrap_or(Value::Null) }
+    let asked = String::from_utf8_lossy(request);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{asked}: `{answer}`"));
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 pub fn line_items(lines: &[(&str, i64)]) -> Value {

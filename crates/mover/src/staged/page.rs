@@ -25,7 +25,7 @@ impl Staged {
             return anchors.iter().map(|anchor| self.rows(gather, anchor)).collect();
         };
         let keys: Vec<&RowKey> = anchors.iter().filter_map(row_key).collect();
-        let db = self.page_reader()?;
+        let db = self.reader();
         let mut anchored = anchor_rows(&db, &self.0, *table, &keys)?;
         let mut joined = Vec::with_capacity(joins.len());
         for join in joins {
