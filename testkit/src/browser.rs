@@ -125,11 +125,6 @@ impl Browser {
         self.of_session("POST", "/goog/cdp/execute", &command);
     }
 
-    /// A picture of the page as it stands, PNG in base64.
-    pub fn picture(&self) -> String {
-        self.of_session("GET", "/screenshot", &Value::Null).as_str().unwrap_or_default().to_owned()
-    }
-
     /// What the browser wrote to its console since the last time, each with its level.
     pub fn messages(&self) -> Vec<String> {
         let said = self.of_session("POST", "/se/log", &json!({"type": "browser"}));

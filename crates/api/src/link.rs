@@ -20,7 +20,8 @@ impl Links {
 
     /// Where a person opens an order's invoice, relative to the origin.
     pub fn invoice(&self, shop: &ShopId, order: &PublicId) -> String {
-        format!("/shops/{shop}/orders/{order}/invoice?key={}", self.key(shop, order))
+        let id: String = order.as_str().bytes().map(in_path).collect();
+        format!("/shops/{shop}/orders/{id}/invoice?key={}", self.key(shop, order))
     }
 
     /// Is this the key of that order's link? Keys are compared whole, so that the time it takes tells nothing.
@@ -34,6 +35,12 @@ impl Links {
         let tag = hmac::sign(&self.0, format!("invoice\n{shop}\n{order}").as_bytes());
         tag.as_ref().iter().take(KEY_BYTES).map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// A byte of an id as it stands in a path.
+fn in_path(byte: u8) -> String {
+    let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
 }
 
 #[cfg(test)]
@@ -53,6 +60,7 @@ mod tests {
             assert!(!links.opens(&seven, &order, wrong), "{wrong}");
         }
         assert!(!links.opens(&eight, &order, key) && !links.opens(&seven, &PublicId::new("TRX-0000002"), key));
+        assert!(links.invoice(&seven, &PublicId::new("a b?ö")).starts_with("/shops/7/orders/a%20b%3F%C3%B6/invoice?"));
         assert!(!Links::of("another").opens(&seven, &order, key));
     }
 

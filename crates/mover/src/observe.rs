@@ -10,7 +10,9 @@ use cutover::next::{Holding, Observed};
 use cutover::progress::Progress;
 use cutover::ready::{Back, There};
 use cutover::state::State;
+use cutover::stopping::{STOPPING, stops};
 use std::time::{Duration, Instant};
+use store::Acceptance;
 use vocab::id::{Direction, Epoch, Kind, ShopId, Timestamp};
 
 /// What is known without asking anybody.
@@ -115,9 +117,6 @@ async fn open_work(cx: &Context, shop: &ShopId, direction: Direction, memory: &m
     }
 }
 
-/// The classes of findings that stop a move until a person has looked.
-const STOPPING: &[&str] = &["schema.changed", "guards.missing", "stream.lost", "reverse.mismatch"];
-
 pub(crate) async fn is_stopped(cx: &Context, shop: &ShopId) -> Result<bool> {
     Ok(stopped(cx, shop).await?.is_some())
 }
@@ -126,8 +125,7 @@ async fn stopped(cx: &Context, shop: &ShopId) -> Result<Option<vocab::id::Name>>
     if !cx.findings.may_have(shop) {
         return Ok(None);
     }
-    let counts = cx.store.finding_counts(shop).await?;
-    Ok(counts.into_iter().find(|count| count.open > 0 && STOPPING.contains(&&*count.class)).map(|count| count.class))
+    Ok(cx.store.stopped_by(shop, &STOPPING).await?)
 }
 
 /// Open findings. What the policy accepts by class and exact count is accepted now, and no longer open.
@@ -138,9 +136,16 @@ pub(crate) async fn findings_open(cx: &Context, shop: &ShopId) -> Result<u64> {
     let accepted = cx.policy.accepted(shop);
     let mut left = 0;
     for count in cx.store.finding_counts(shop).await? {
-        let is_accepted = accepted.get(&*count.class) == Some(&(count.open + count.accepted));
+        let is_accepted = !stops(&count.class) && accepted.get(&*count.class) == Some(&(count.open + count.accepted));
         if count.open > 0 && is_accepted {
-            match cx.store.accept_findings(shop, &count.class, count.open, BY_POLICY).await {
+            let acceptance = Acceptance {
+                shop: Some(shop.clone()),
+                class: count.class.clone(),
+                count: count.open,
+                who: BY_POLICY.to_owned(),
+                why: "the plan's policy file".to_owned(),
+            };
+            match cx.store.accept_findings(acceptance).await {
                 Ok(()) => continue,
                 // Another was opened meanwhile; the next look counts again.
                 Err(store::AcceptError::CountDiffers { .. }) => {}

@@ -7,7 +7,7 @@ use crate::drive::{Driver, Memory};
 use crate::error::{Error, Result};
 use crate::records::{self, Measured};
 use crate::staged::{Ledger, Staged};
-use crate::{blocks, copy, derive, dial, observe, reverse, verify};
+use crate::{blocks, copy, derive, dial, observe, reread, reverse, verify};
 use capture::FenceOutcome;
 use crash::{Act, Phase as Point};
 use cutover::bounds::{FENCE_LOCK_MS_MAX, HOLD_GIVE_UP_MS};
@@ -169,6 +169,10 @@ async fn effect(driver: &mut Driver, progress: &Progress, step: &Step, intent: &
             driver.memory.fence = None;
             Ok(DONE)
         }
+        Step::Reread => Ok(match reread::begin_again(driver, progress).await? {
+            Ok(()) => DONE,
+            Err(reason) => Effect::Failed(reason),
+        }),
         Step::Soak => soak(driver).await,
         Step::Seal => seal(&cx, &shop).await,
         Step::Wait(_) => Ok(DONE),

@@ -26,6 +26,8 @@ pub(crate) async fn stage(cx: &Context) -> Result<()> {
     let position = cx.staged.run(|staged| staged.position()).await?;
     let mut stream = match cx.source.stream(position).await {
         Err(error @ capture::Error::PositionLost { .. }) => return lost(cx, error).await,
+        // What was installed is gone, and our position with it.
+        Err(error @ capture::Error::NotInstalled(_)) if position.is_some() => return lost(cx, error).await,
         opened => opened?,
     };
     // What a mover before this one staged, and did not live to tell.
@@ -72,7 +74,6 @@ async fn tell_rogues(cx: &Context) -> Result<()> {
 async fn tell(cx: &Context, rogue: &Rogue) -> Result<()> {
     let Ok(shop) = ShopId::parse(&rogue.shop) else { return Ok(()) };
     let what = format!("{} rows of the legacy changed behind the fence, first {}", rogue.changes, rogue.first);
-    cx.findings.note(&shop);
     let finding = Finding {
         shop,
         class: "rogue_watch".into(),
@@ -80,7 +81,7 @@ async fn tell(cx: &Context, rogue: &Rogue) -> Result<()> {
         origin: Origin::new(format!("tx:{}", rogue.order)),
         detail: Record::default().with("what", what),
     };
-    Ok(cx.store.open_finding(finding).await?)
+    cx.open_finding(finding).await
 }
 
 /// An unknown schema change stops every shop that has rows in the table.
@@ -99,8 +100,7 @@ async fn schema_finding(cx: &Context, change: &capture::SchemaChange) -> Result<
             origin: Origin::new(format!("table:{table}")),
             detail: Record::default().with("what", what.as_str()),
         };
-        cx.findings.note(&planned.shop);
-        cx.store.open_finding(finding).await?;
+        cx.open_finding(finding).await?;
     }
     Ok(())
 }

@@ -136,6 +136,14 @@ fn apply(
     epoch: Epoch,
     items: &[Prepared],
 ) -> Result<Vec<Outcome>, ImportError> {
+    admitted(connection, shop, epoch)?;
+    let has_buried = Cell::new(has_buried(connection, shop)?);
+    let door = Importing { connection, shop, expects_new: Cell::new(true), has_buried };
+    items.iter().map(|item| door.item(item)).collect::<Result<_>>().map_err(ImportError::from)
+}
+
+/// Whether the shop takes imports: the legacy owns it, at this epoch.
+pub(crate) fn admitted(connection: &Connection, shop: &ShopId, epoch: Epoch) -> Result<(), ImportError> {
     let head = head::find(connection, shop)?.ok_or(ImportError::UnknownShop)?;
     if head.owner != Side::Legacy {
         return Err(ImportError::NotOwner { owner: head.owner });
@@ -143,10 +151,7 @@ fn apply(
     if head.epoch != epoch {
         return Err(ImportError::WrongEpoch { head: head.epoch });
     }
-    // An origin that is buried may be newer than what comes, so nothing is taken for new as long as there is one.
-    let expects_new = Cell::new(!has_buried(connection, shop)?);
-    let door = Importing { connection, shop, expects_new };
-    items.iter().map(|item| door.item(item)).collect::<Result<_>>().map_err(ImportError::from)
+    Ok(())
 }
 
 fn has_buried(connection: &Connection, shop: &ShopId) -> Result<bool> {
@@ -188,6 +193,8 @@ struct Importing<'a> {
     shop: &'a ShopId,
     /// What came last was new, so what comes next is first taken for new as well.
     expects_new: Cell<bool>,
+    /// What is buried may be newer than what comes, so it is asked for where the shop has anything buried.
+    has_buried: Cell<bool>,
 }
 
 impl Importing<'_> {
@@ -273,6 +280,9 @@ impl Importing<'_> {
         let Some(incoming) = prepared.item.what.incoming().filter(|_| prepared.item.kind != Kind::Product) else {
             return Ok(false);
         };
+        if self.has_buried.get() && self.buried(&prepared.item)?.is_some() {
+            return Ok(false);
+        }
         if !documents::insert_new(self.connection, &self.row(prepared, &incoming, 1))? {
             self.expects_new.set(false);
             return Ok(false);
@@ -314,6 +324,7 @@ impl Importing<'_> {
         if let Some(held) = held {
             self.remove(item.kind, &held.id)?;
         }
+        self.has_buried.set(true);
         let sql = "insert into tombstone (shop, kind, origin, source_tx) values (?1, ?2, ?3, ?4)
                    on conflict (shop, kind, origin) do update set source_tx = excluded.source_tx";
         let [shop, kind, origin] = self.key(item);

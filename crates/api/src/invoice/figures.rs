@@ -45,7 +45,7 @@ pub fn instant(lang: Lang, Timestamp(micros): Timestamp, currency: Currency) -> 
     let (zone, name) = if currency == Currency::IDR { (WIB, "WIB") } else { (Offset::UTC, "UTC") };
     let at = jiff::Timestamp::from_second(micros.div_euclid(SECOND_US)).unwrap_or_default();
     let at = zone.to_datetime(at);
-    let day = format!("{}\u{a0}{}\u{a0}{}", at.day(), words.month(at.month()), at.year());
+    let day = format!("{}\u{a0}{} {}", at.day(), words.month(at.month()), at.year());
     format!("{day}{}{:02}{}{:02}\u{a0}{name}", words.at, at.hour(), words.clock, at.minute())
 }
 

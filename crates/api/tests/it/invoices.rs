@@ -270,14 +270,6 @@ fn look(url: &str) {
         assert_eq!(browser.run(dark) == json!("rgb(255, 255, 255)"), scheme == "light");
     }
     assert_eq!(browser.run("return document.querySelectorAll('h1').length"), json!(1));
-    if let Ok(folder) = std::env::var("INVOICE_PICTURES") {
-        std::fs::write(format!("{folder}/invoice.b64"), browser.picture()).unwrap();
-        browser.resize(360, 800);
-        std::fs::write(format!("{folder}/phone.b64"), browser.picture()).unwrap();
-        browser.scheme("light");
-        browser.resize(1_000, 1_300);
-        std::fs::write(format!("{folder}/light.b64"), browser.picture()).unwrap();
-    }
     let text = browser.text();
     says(&text, &["Invoice 1", "Sarung Tenun", "Sari"]);
     // The other language is one key away, by the same link.

@@ -7,6 +7,7 @@ mod crash;
 mod demo;
 mod dial;
 mod faults;
+mod findings;
 mod fsync;
 mod inspect;
 mod invoices;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use shop::Service;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -53,7 +54,7 @@ pub struct World {
     seam: SocketAddr,
     keys: AtomicU64,
     home: Home,
-    _work: TempDir,
+    work: TempDir,
 }
 
 /// An answer over HTTP.
@@ -136,7 +137,7 @@ impl World {
         let compiled = Arc::new(ArcSwapOption::from(Some(mapping.clone())));
         let service = Service::new(store.clone(), id_plan(compiled, Arc::default()), clock());
         let (seam, gateway) = serve(&store, &service, legacy, &work).await;
-        Self { store, service, mapping, shops, gateway, seam, keys: AtomicU64::new(0), home, _work: work }
+        Self { store, service, mapping, shops, gateway, seam, keys: AtomicU64::new(0), home, work }
     }
 
     pub fn source_url(&self) -> String {
@@ -148,6 +149,23 @@ impl World {
         match &self.home {
             Home::Postgres(database) => database.connect().await,
             Home::Sqlite(_) => panic!("this legacy is on SQLite"),
+        }
+    }
+
+    /// The folder that the command line is told with `--work`.
+    pub fn work(&self) -> &Path {
+        self.work.path()
+    }
+
+    /// Runs statements in the legacy's database, as its own program or somebody at a prompt does.
+    pub async fn legacy(&self, sql: &str) {
+        match &self.home {
+            Home::Sqlite(folder) => {
+                let connection = rusqlite::Connection::open(folder.path().join("kios.sqlite")).unwrap();
+                connection.busy_timeout(Duration::from_secs(5)).unwrap();
+                connection.execute_batch(sql).unwrap();
+            }
+            Home::Postgres(database) => database.connect().await.batch_execute(sql).await.unwrap(),
         }
     }
 

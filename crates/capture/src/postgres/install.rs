@@ -21,8 +21,8 @@ pub(super) const APPLIED: &str = "balik_applied";
 const REFUSED: &str = "BALIK";
 
 const LOCK_TIMEOUT: &str = "set local lock_timeout = '250ms'";
-const ATTEMPTS_MAX: u32 = 40;
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const ATTEMPTS_MAX: u32 = 40;
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) fn publication(name: &str) -> String {
     format!("balik_{name}")

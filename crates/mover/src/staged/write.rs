@@ -3,7 +3,9 @@
 //! A guard keeps a key from going backwards (I4): a row is written only by a later transaction than the one that last
 //! wrote it.
 
-use super::{BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, Staged, StagedRow, load, number, shop_of, signed, whole};
+use super::{
+    BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, ROGUE_MAX, Staged, StagedRow, load, number, shop_of, signed, whole,
+};
 use crate::cells;
 use crate::error::{Error, Result};
 use capture::{Position, Transaction, Tx};
@@ -31,6 +33,8 @@ struct Batch<'a> {
     /// The shops that the backend owns, each with the mark of its flip.
     owned: &'a BTreeMap<String, u64>,
     rogues: BTreeMap<(String, u64), Rogue>,
+    /// The rogue whose change is being staged: what it makes dirty is kept beside it.
+    rogue: Option<(String, u64)>,
 }
 
 impl Staged {
@@ -43,7 +47,7 @@ impl Staged {
         let mut writer = self.writer();
         let tx = writer.transaction()?;
         let generation = next_generation(&tx)?;
-        let mut batch = Batch { db: &tx, inner: &self.0, generation, owned, rogues: BTreeMap::new() };
+        let mut batch = Batch { db: &tx, inner: &self.0, generation, owned, rogues: BTreeMap::new(), rogue: None };
         for transaction in transactions {
             for table in &transaction.emptied {
                 batch.empty(*table, &transaction.tx)?;
@@ -109,7 +113,7 @@ impl Batch<'_> {
         if ours || !moved {
             return Ok(());
         }
-        self.note_rogue(change, shop.as_deref(), tx);
+        self.rogue = self.note_rogue(change, shop.as_deref(), tx);
         for cells in [old.and_then(|row| row.cells), new].into_iter().flatten() {
             if let Some(row) = whole(cells) {
                 self.dirty(change.table, &row, shop.as_deref())?;
@@ -157,8 +161,8 @@ impl Batch<'_> {
         Some(cells.collect())
     }
 
-    fn note_rogue(&mut self, change: &Change, shop: Option<&str>, tx: &Tx) {
-        let Some(shop) = shop.filter(|shop| self.owned.get(*shop).is_some_and(|mark| tx.order > *mark)) else { return };
+    fn note_rogue(&mut self, change: &Change, shop: Option<&str>, tx: &Tx) -> Option<(String, u64)> {
+        let shop = shop.filter(|shop| self.owned.get(*shop).is_some_and(|mark| tx.order > *mark))?;
         let table = &self.inner.mapping.tables()[change.table].name;
         let rogue = self.rogues.entry((shop.to_owned(), tx.order)).or_insert_with(|| Rogue {
             shop: shop.to_owned(),
@@ -167,6 +171,7 @@ impl Batch<'_> {
             first: format!("{table} {:?}", change.key.0),
         });
         rogue.changes += 1;
+        Some((shop.to_owned(), tx.order))
     }
 
     fn dirty(&self, table: TableNo, row: &Row, shop: Option<&str>) -> Result<()> {
@@ -216,6 +221,12 @@ impl Batch<'_> {
                      ON CONFLICT(shop, rule, anchor) DO UPDATE SET gen = excluded.gen"
                 ))?
                 .execute(params![shop, number(rule), anchor, self.generation])?;
+        }
+        if let Some((shop, order)) = &self.rogue {
+            let sql = "INSERT OR IGNORE INTO rogue_of(shop, tx_order, rule, anchor) SELECT ?1, ?2, ?3, ?4
+                       WHERE (SELECT count(*) FROM rogue_of WHERE shop = ?1 AND tx_order = ?2) < ?5";
+            let cells = params![shop, signed(*order), number(rule), anchor, number(ROGUE_MAX)];
+            self.db.prepare_cached(sql)?.execute(cells)?;
         }
         Ok(())
     }
@@ -288,7 +299,7 @@ pub(super) fn store_row(
     Ok(())
 }
 
-fn relink(
+pub(super) fn relink(
     db: &Connection,
     table: TableNo,
     column: ColumnNo,

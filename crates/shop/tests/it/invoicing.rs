@@ -1,10 +1,12 @@
 //! Invoice numbers: one for each order and none for anything else.
 
+use crate::paying::crash_while_paying;
 use crate::{Bench, checkout_of, order_id, refused};
 use commerce::checkout::State;
 use commerce::decision::Aggregate;
 use commerce::invoice::InvoiceNo;
 use commerce::order::Back;
+use commerce::payment::Choice;
 use shop::{Command, Filed};
 use std::collections::BTreeSet;
 use store::{Imported, What};
@@ -49,6 +51,20 @@ async fn a_refused_payment_spends_no_number_and_what_comes_back_keeps_its_own() 
     assert_eq!([&first, &second].map(|order| order.invoice().map(InvoiceNo::get)), [Some(1), Some(2)]);
     bench.run(Command::CancelOrder { id: first.id().clone(), back: Back::Whole }).await;
     assert_eq!(number(&bench, first.id()).await, 1);
+}
+
+#[tokio::test]
+async fn a_crash_between_the_two_commits_of_a_payment_leaves_no_gap() {
+    let bench = Bench::new().await;
+    let [approved, declined, other] = [(); 3].map(|()| bench.checkout(&[("1", 2)]));
+    let (approved, declined, other) = (approved.await, declined.await, other.await);
+    crash_while_paying(&bench, &declined, Choice::Decline).await;
+    crash_while_paying(&bench, &approved, Choice::Approve).await;
+    let sold = bench.order_of(&bench.pay(&other, "approve").await).await;
+    assert_eq!(bench.service.settle(&bench.frame.shop).await.unwrap(), 2);
+    let settled = bench.order_of(&bench.service.checkout(&bench.frame.shop, &approved).await.unwrap()).await;
+    let later = bench.buy(&[("1", 1)]).await;
+    assert_eq!([&sold, &settled, &later].map(|order| order.invoice().map(InvoiceNo::get)), [Some(1), Some(2), Some(3)]);
 }
 
 #[tokio::test]
