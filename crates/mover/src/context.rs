@@ -49,7 +49,6 @@ pub(crate) struct Context {
     pub(crate) stream: Arc<StreamState>,
     pub(crate) classes: Classes,
     pub(crate) findings: Arc<FindingMemory>,
-    pub(crate) gone: Arc<Gone>,
     pub(crate) owned: Arc<Owned>,
     pub(crate) dials: Arc<Dials>,
     pub(crate) fault: Arc<Armed>,
@@ -156,20 +155,6 @@ impl FindingMemory {
 
     pub(crate) fn may_have(&self, shop: &ShopId) -> bool {
         lock(&self.0).contains(shop)
-    }
-}
-
-/// How often this process has taken documents of a shop away.
-#[derive(Default)]
-pub(crate) struct Gone(Mutex<BTreeMap<ShopId, u64>>);
-
-impl Gone {
-    pub(crate) fn note(&self, shop: &ShopId) {
-        *lock(&self.0).entry(shop.clone()).or_default() += 1;
-    }
-
-    pub(crate) fn count(&self, shop: &ShopId) -> u64 {
-        lock(&self.0).get(shop).copied().unwrap_or(0)
     }
 }
 

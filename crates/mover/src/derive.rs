@@ -17,7 +17,7 @@ use vocab::id::{Epoch, Kind, Name, Origin, PublicId, ShopId};
 use vocab::row::Cell;
 
 /// Aggregates derived and imported at once.
-const BATCH: usize = 256;
+const BATCH: usize = 1_024;
 /// Classes remembered, so that a product does not classify its orders again.
 const CLASSES_MAX: usize = 200_000;
 
@@ -78,39 +78,67 @@ pub(crate) struct Worked {
 pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Worked> {
     let copied = derive_copied(cx, shop, epoch).await?;
     let mut imported = copied.imported;
-    while copied.everything {
-        let (mapping, classes, name) = (cx.mapping.clone(), cx.classes.clone(), shop.clone());
-        let read = move |staged: &Staged| {
-            let position = staged.position()?.map_or(0, |position| position.0);
-            Ok((position, read_batch(staged, &mapping, &classes, &name)?))
-        };
-        let (position, batch) = cx.staged.run(read).await?;
-        if batch.is_empty() {
-            return Ok(Worked { imported, everything: true });
-        }
-        imported += u64::try_from(batch.len()).unwrap_or(u64::MAX);
-        let (listed, derived): (Vec<Dirty>, Vec<Derived>) = batch.into_iter().unzip();
-        let Some(lost) = import(cx, shop, epoch, position, derived).await? else {
-            return Ok(Worked { imported, everything: false });
-        };
-        let done: Vec<_> = listed.into_iter().zip(lost).collect();
-        let name = shop.clone();
-        cx.staged.run(move |staged| staged.settle_derived(&name, &done)).await?;
+    if !copied.everything {
+        return Ok(Worked { imported, everything: false });
     }
-    Ok(Worked { imported, everything: false })
+    let mut batch = Batch::read(cx, shop, None).await?;
+    while let Some(last) = batch.listed.last().cloned() {
+        imported += u64::try_from(batch.listed.len()).unwrap_or(u64::MAX);
+        let full = batch.listed.len() == BATCH;
+        // Where more is listed it is read while this is imported. One that changes meanwhile stays listed, and comes in
+        // the next round: nothing is left only where a round finds nothing from its beginning.
+        let ahead = async { if full { Batch::read(cx, shop, Some(last)).await.map(Some) } else { Ok(None) } };
+        let (next, imported_all) = tokio::join!(ahead, batch.import(cx, shop, epoch));
+        if !imported_all? {
+            return Ok(Worked { imported, everything: false });
+        }
+        batch = match next?.filter(|next| !next.listed.is_empty()) {
+            Some(next) => next,
+            None => Batch::read(cx, shop, None).await?,
+        };
+    }
+    Ok(Worked { imported, everything: true })
 }
 
-fn read_batch(staged: &Staged, mapping: &Mapping, classes: &Classes, shop: &ShopId) -> Result<Vec<(Dirty, Derived)>> {
-    let dirty = staged.listed(Ledger::Derive, shop, BATCH)?;
-    let mut batch = Vec::with_capacity(dirty.len());
-    // Listed by rule, so that neighbours can be read together.
-    let mut rest = dirty.into_iter().peekable();
-    while let Some(rule) = rest.peek().map(|dirty| dirty.rule) {
-        let of_rule: Vec<Dirty> = std::iter::from_fn(|| rest.next_if(|dirty| dirty.rule == rule)).collect();
-        let anchors: Vec<Anchor> = of_rule.iter().map(|dirty| dirty.anchor.clone()).collect();
-        batch.extend(of_rule.into_iter().zip(read(staged, mapping, classes, rule, &anchors)?));
+/// Aggregates that are listed, and what they mean.
+struct Batch {
+    listed: Vec<Dirty>,
+    derived: Vec<Derived>,
+    /// Up to where the stream was staged before their rows were read.
+    position: u64,
+}
+
+impl Batch {
+    async fn read(cx: &Context, shop: &ShopId, behind: Option<Dirty>) -> Result<Self> {
+        let (mapping, classes, shop) = (cx.mapping.clone(), cx.classes.clone(), shop.clone());
+        let read = move |staged: &Staged| {
+            let position = staged.position()?.map_or(0, |position| position.0);
+            let listed = staged.listed_behind(Ledger::Derive, &shop, behind.as_ref(), BATCH)?;
+            let derived = read_listed(staged, &mapping, &classes, &listed)?;
+            Ok(Self { listed, derived, position })
+        };
+        cx.staged.run(read).await
     }
-    Ok(batch)
+
+    /// Imports it and takes it off the list; false where the head has moved on.
+    async fn import(self, cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<bool> {
+        let Some(lost) = import(cx, shop, epoch, self.position, self.derived).await? else { return Ok(false) };
+        let done: Vec<_> = self.listed.into_iter().zip(lost).collect();
+        let name = shop.clone();
+        cx.staged.run(move |staged| staged.settle_derived(&name, &done)).await?;
+        Ok(true)
+    }
+}
+
+fn read_listed(staged: &Staged, mapping: &Mapping, classes: &Classes, listed: &[Dirty]) -> Result<Vec<Derived>> {
+    let mut derived = Vec::with_capacity(listed.len());
+    // Listed by rule, so that neighbours can be read together.
+    for of_rule in listed.chunk_by(|one, other| one.rule == other.rule) {
+        let anchors: Vec<Anchor> = of_rule.iter().map(|dirty| dirty.anchor.clone()).collect();
+        let rule = of_rule.first().map_or(0, |dirty| dirty.rule);
+        derived.append(&mut read(staged, mapping, classes, rule, &anchors)?);
+    }
+    Ok(derived)
 }
 
 /// What the staged rows of aggregates of one rule say now, in their order.
@@ -214,9 +242,6 @@ pub(crate) async fn import(
         let (item, derived) = item(derived, position);
         items.push(item);
         kept.push(derived);
-    }
-    if items.iter().any(|item| item.what == What::Gone) {
-        cx.gone.note(shop);
     }
     cx.fault.distort(&mut items);
     let outcomes = match cx.store.import(Import { shop: shop.clone(), epoch, items }).await {

@@ -3,7 +3,7 @@
 //! Whoever holds the lease acts; a mover that loses it stops where it stands, and the next one reads the records.
 
 use crate::board::{stands, write_board};
-use crate::context::{Clock, Context, FindingMemory, Gone, Owned, StreamState, Without};
+use crate::context::{Clock, Context, FindingMemory, Owned, StreamState, Without};
 use crate::dial::{self, Dials};
 use crate::drive::{Board, Driver};
 use crate::error::{Error, Result};
@@ -131,7 +131,6 @@ pub(crate) async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
         stream: Arc::new(StreamState::new(position)),
         classes: crate::derive::Classes::default(),
         findings: Arc::new(FindingMemory::default()),
-        gone: Arc::new(Gone::default()),
         owned: Arc::new(Owned::default()),
         dials: Arc::new(Dials::load(&setup.store).await?),
         fault: Arc::new(Armed::new(setup.fault)),

@@ -234,6 +234,12 @@ fn load(db: &Connection, table: TableNo, key: &[u8]) -> Result<Option<StagedRow>
         .transpose()
 }
 
+/// The shop that a staged row belongs to.
+fn owner(db: &Connection, table: TableNo, key: &[u8]) -> Result<Option<String>> {
+    let mut select = db.prepare_cached("SELECT shop FROM staged WHERE tbl = ?1 AND key = ?2")?;
+    Ok(select.query_row(params![number(table), key], |row| row.get(0)).optional()?.flatten())
+}
+
 /// The shop of a row by its declared path; none where it is shared or its parent is not staged yet.
 fn shop_of(db: &Connection, mapping: &Mapping, table: TableNo, cells: &[Option<Cell>]) -> Result<Option<String>> {
     Ok(match &mapping.tables()[table].shop {
@@ -245,10 +251,7 @@ fn shop_of(db: &Connection, mapping: &Mapping, table: TableNo, cells: &[Option<C
             Some(Cell::Null | Cell::Bytes(_)) | None => None,
         },
         ShopPath::Through { column, table: parent } => match &cells[*column] {
-            Some(cell) => {
-                let key = cells::encode([Some(cell)]);
-                load(db, *parent, &key)?.and_then(|row| row.shop)
-            }
+            Some(cell) => owner(db, *parent, &cells::encode([Some(cell)]))?,
             None => None,
         },
     })

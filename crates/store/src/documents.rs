@@ -26,16 +26,6 @@ pub struct Stored {
     pub source_tx: Option<u64>,
 }
 
-/// A document as the text that is stored ([`decode`](crate::decode) reads it).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
-    pub id: PublicId,
-    pub class: Class,
-    pub why: Option<Name>,
-    pub origin: Option<Origin>,
-    pub body: String,
-}
-
 /// Documents and the head they belong to, of one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
@@ -96,41 +86,20 @@ impl Store {
         .await
     }
 
-    /// As [`load_by_origin`](Self::load_by_origin), with the text as it is stored: who only asks whether it is the
-    /// expected one need not read it.
-    pub async fn texts_by_origin(&self, shop: &ShopId, origins: Vec<(Kind, Origin)>) -> Result<Vec<Option<Text>>> {
-        let shop = shop.clone();
-        self.read(move |connection| {
-            let sql = "select id, class, why, origin, body from document
-                       where shop = ?1 and kind = ?2 and origin = ?3";
-            let find = |(kind, origin): &(Kind, Origin)| {
-                sql::first(connection, READ, sql, [shop.as_str(), kind.name(), origin.as_str()], text)
-            };
-            origins.iter().map(find).collect()
-        })
-        .await
-    }
-
-    /// As [`documents`](Self::documents), with the text as it is stored.
-    pub async fn texts(&self, shop: &ShopId, kind: Kind, after: Option<&PublicId>, limit: usize) -> Result<Vec<Text>> {
+    /// Ids and origins of one kind in the order of the ids, behind `after`: who only asks what there is need not read it.
+    pub async fn origins(
+        &self,
+        shop: &ShopId,
+        kind: Kind,
+        after: Option<&PublicId>,
+        limit: usize,
+    ) -> Result<Vec<(PublicId, Option<Origin>)>> {
         let shop = shop.clone();
         let after = after.map_or_else(String::new, |id| id.as_str().to_owned());
         self.read(move |connection| {
-            let sql = "select id, class, why, origin, body from document
-                       where shop = ?1 and kind = ?2 and id > ?3 order by id limit ?4";
+            let sql = "select id, origin from document where shop = ?1 and kind = ?2 and id > ?3 order by id limit ?4";
             let cells = params![shop.as_str(), kind.name(), after, sql::limit(limit)];
-            sql::all(connection, READ, sql, cells, text)
-        })
-        .await
-    }
-
-    /// How many documents a shop has, of all kinds, live and history.
-    pub async fn document_count(&self, shop: &ShopId) -> Result<u64> {
-        let shop = shop.clone();
-        self.read(move |connection| {
-            let sql = "select count(*) from document where shop = ?1";
-            let count = sql::first(connection, "count of documents", sql, [shop.as_str()], |row| sql::natural(row, 0))?;
-            Ok(count.unwrap_or(0))
+            sql::all(connection, READ, sql, cells, |row| Ok((sql::public_id(row, 0)?, sql::origin(row, 1)?)))
         })
         .await
     }
@@ -248,16 +217,6 @@ fn find(connection: &Connection, shop: &ShopId, kind: Kind, id: &PublicId) -> Re
     let sql = "select body, version, class, why, origin, source_tx from document
                where shop = ?1 and kind = ?2 and id = ?3";
     sql::first(connection, READ, sql, [shop.as_str(), kind.name(), id.as_str()], stored)
-}
-
-fn text(row: &Row<'_>) -> Result<Text> {
-    Ok(Text {
-        id: sql::public_id(row, 0)?,
-        class: class(row, 1)?,
-        why: sql::cell(row, 2)?,
-        origin: sql::origin(row, 3)?,
-        body: sql::cell(row, 4)?,
-    })
 }
 
 fn stored(row: &Row<'_>) -> Result<Stored> {

@@ -33,12 +33,26 @@ pub(crate) struct Dirty {
 
 impl Staged {
     pub(crate) fn listed(&self, list: Ledger, shop: &ShopId, limit: usize) -> Result<Vec<Dirty>> {
+        self.listed_behind(list, shop, None, limit)
+    }
+
+    /// What is listed behind one that was listed before, wherever that is now.
+    pub(crate) fn listed_behind(
+        &self,
+        list: Ledger,
+        shop: &ShopId,
+        behind: Option<&Dirty>,
+        limit: usize,
+    ) -> Result<Vec<Dirty>> {
         let db = self.reader();
         let mut select = db.prepare_cached(&format!(
-            "SELECT rule, anchor, gen FROM {} WHERE shop = ?1 ORDER BY rule, anchor LIMIT ?2",
+            "SELECT rule, anchor, gen FROM {} WHERE shop = ?1 AND (rule, anchor) > (?2, ?3)
+             ORDER BY rule, anchor LIMIT ?4",
             list.table()
         ))?;
-        let rows = select.query_map(params![shop.as_str(), number(limit)], |row| {
+        let rule = behind.map_or(-1, |dirty| number(dirty.rule));
+        let anchor = behind.map_or_else(Vec::new, |dirty| cells::encode_anchor(&dirty.anchor));
+        let rows = select.query_map(params![shop.as_str(), rule, anchor, number(limit)], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?))
         })?;
         rows.map(|row| {

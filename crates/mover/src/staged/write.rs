@@ -4,7 +4,7 @@
 //! wrote it.
 
 use super::{
-    BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, ROGUE_MAX, Staged, StagedRow, load, number, shop_of, signed, whole,
+    BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, ROGUE_MAX, Staged, StagedRow, load, number, owner, shop_of, signed, whole,
 };
 use crate::cells;
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use capture::{Position, Transaction, Tx};
 use crash::{Act, Phase};
 use mapping::Touch;
 use rusqlite::{Connection, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use vocab::row::{Cell, Change, ColumnNo, Row, RowKey, TableNo, Use};
 
 /// One transaction of somebody else than our write-back that changed moved cells of a shop that the backend owns.
@@ -35,6 +35,8 @@ struct Batch<'a> {
     rogues: BTreeMap<(String, u64), Rogue>,
     /// The rogue whose change is being staged: what it makes dirty is kept beside it.
     rogue: Option<(String, u64)>,
+    /// What this batch has listed already: the rows of one aggregate mostly come together.
+    marked: HashSet<(usize, Vec<u8>, String)>,
 }
 
 impl Staged {
@@ -47,7 +49,15 @@ impl Staged {
         let mut writer = self.writer();
         let tx = writer.transaction()?;
         let generation = next_generation(&tx)?;
-        let mut batch = Batch { db: &tx, inner: &self.0, generation, owned, rogues: BTreeMap::new(), rogue: None };
+        let mut batch = Batch {
+            db: &tx,
+            inner: &self.0,
+            generation,
+            owned,
+            rogues: BTreeMap::new(),
+            rogue: None,
+            marked: HashSet::new(),
+        };
         for transaction in transactions {
             for table in &transaction.emptied {
                 batch.empty(*table, &transaction.tx)?;
@@ -174,8 +184,9 @@ impl Batch<'_> {
         Some((shop.to_owned(), tx.order))
     }
 
-    fn dirty(&self, table: TableNo, row: &Row, shop: Option<&str>) -> Result<()> {
-        for (rule_no, rule) in self.inner.mapping.rules().iter().enumerate() {
+    fn dirty(&mut self, table: TableNo, row: &Row, shop: Option<&str>) -> Result<()> {
+        let inner = self.inner;
+        for (rule_no, rule) in inner.mapping.rules().iter().enumerate() {
             match rule.touched(table, row) {
                 None => {}
                 Some(Touch::Anchor(key)) => self.dirty_anchor(rule_no, &key, shop)?,
@@ -195,10 +206,10 @@ impl Batch<'_> {
     }
 
     /// The shop of an aggregate is its anchor row's.
-    fn dirty_anchor(&self, rule: usize, key: &RowKey, shop: Option<&str>) -> Result<()> {
+    fn dirty_anchor(&mut self, rule: usize, key: &RowKey, shop: Option<&str>) -> Result<()> {
         let mapping::Gather::Anchored { table, .. } = &self.inner.mapping.rules()[rule].gather else { return Ok(()) };
         let bytes = cells::encode_key(key);
-        let owner = load(self.db, *table, &bytes)?.and_then(|row| row.shop);
+        let owner = owner(self.db, *table, &bytes)?;
         // Without a staged anchor the shop is not copied yet: the end of its copy dirties everything.
         match owner.as_deref().or(shop) {
             Some(shop) => self.mark(rule, &bytes, shop),
@@ -213,14 +224,16 @@ impl Batch<'_> {
         super::gather::keys_where(self.db, &self.inner.mapping.tables()[*table], *table, column, cell)
     }
 
-    fn mark(&self, rule: usize, anchor: &[u8], shop: &str) -> Result<()> {
-        for list in ["dirty", "unproven"] {
-            self.db
-                .prepare_cached(&format!(
-                    "INSERT INTO {list}(shop, rule, anchor, gen) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT(shop, rule, anchor) DO UPDATE SET gen = excluded.gen"
-                ))?
-                .execute(params![shop, number(rule), anchor, self.generation])?;
+    fn mark(&mut self, rule: usize, anchor: &[u8], shop: &str) -> Result<()> {
+        if self.marked.insert((rule, anchor.to_vec(), shop.to_owned())) {
+            for list in [
+                "INSERT INTO dirty(shop, rule, anchor, gen) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT(shop, rule, anchor) DO UPDATE SET gen = excluded.gen",
+                "INSERT INTO unproven(shop, rule, anchor, gen) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT(shop, rule, anchor) DO UPDATE SET gen = excluded.gen",
+            ] {
+                self.db.prepare_cached(list)?.execute(params![shop, number(rule), anchor, self.generation])?;
+            }
         }
         if let Some((shop, order)) = &self.rogue {
             let sql = "INSERT OR IGNORE INTO rogue_of(shop, tx_order, rule, anchor) SELECT ?1, ?2, ?3, ?4
