@@ -39,6 +39,14 @@ impl Copying {
         }
     }
 
+    /// Ends the read before its end; the source does no more for it.
+    pub async fn give_up(self) {
+        match self.engine {
+            CopyingEngine::Postgres(copying) => copying.give_up().await,
+            CopyingEngine::Sqlite(_) => {}
+        }
+    }
+
     /// The next rows, at most `max`, in key order. After a piece that says `ended` there is no other.
     pub async fn next(&mut self, max: u32) -> Result<Piece> {
         match &mut self.engine {

@@ -63,6 +63,9 @@ async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place) ->
             staging.await?;
             crash::reach(Act::CopyChunk, Phase::After);
             place.done = last;
+            if !ended {
+                read.give_up().await;
+            }
             return Ok(());
         }
         let (staged, next) = tokio::join!(staging, read.next(CHUNK));

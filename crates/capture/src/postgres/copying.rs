@@ -21,7 +21,10 @@ use tokio_postgres::CopyOutStream;
 use vocab::row::{Cell, Row, Table, TableNo};
 
 /// The planner counts on the whole table; what is asked for comes in the order of its key, and piece by piece.
-const SETTINGS: &str = "set local enable_sort = off; set local enable_hashjoin = off; set local jit = off";
+const IN_ORDER: &str = "set local enable_sort = off; set local enable_hashjoin = off; set local jit = off";
+/// Which rows of a shared table are a shop's is asked of other tables, mostly by columns without an index: once for all of
+/// them, and not for each.
+const SHARED: &str = "set local jit = off";
 
 pub(crate) struct Copying {
     declared: Declared,
@@ -42,7 +45,8 @@ impl Postgres {
         let cut = snapshot_of(&session.run("open a snapshot of", begin).await?)?;
         self.mark(&marker).await?;
         let sql = sql::rows_of_shop(Dialect::Postgres, &self.declared, ask);
-        session.run("prepare a read of", SETTINGS).await?;
+        let settings = if ask.shared.is_empty() { IN_ORDER } else { SHARED };
+        session.run("prepare a read of", settings).await?;
         let rows = session.copy_out(&format!("copy ({sql}) to stdout")).await?;
         Ok(Copying {
             declared: self.declared.clone(),
@@ -84,6 +88,13 @@ impl Copying {
         }
         self.left = self.left.saturating_sub(max);
         Ok(Piece { rows, ended: false, last: false })
+    }
+
+    /// Ends the read before its end. The server would go on with it otherwise, for nobody.
+    pub async fn give_up(mut self) {
+        if let Some(session) = self.session.take() {
+            session.cancel().await;
+        }
     }
 
     async fn give_back(&mut self) -> Result<()> {

@@ -96,6 +96,14 @@ impl Session {
         self.attempt(sql).await.map_err(|source| Error::Postgres { act, source })
     }
 
+    /// Ends what the server still does for this connection, which is not used again. A server that cannot be told finds out
+    /// when it writes.
+    pub async fn cancel(self) {
+        if let Err(error) = self.client.cancel_token().cancel_query(NoTls).await {
+            tracing::debug!(%error, "a read that was given up goes on in the source");
+        }
+    }
+
     /// What a `COPY … TO STDOUT` gives, message by message.
     pub async fn copy_out(&self, sql: &str) -> Result<CopyOutStream> {
         self.client.copy_out(sql).await.map_err(|source| Error::Postgres { act: "copy rows of", source })
