@@ -96,12 +96,10 @@ impl Session {
         self.attempt(sql).await.map_err(|source| Error::Postgres { act, source })
     }
 
-    /// Ends what the server still does for this connection, which is not used again. A server that cannot be told finds out
-    /// when it writes.
+    /// Ends what the server still does for this connection, which is not used again.
     pub async fn cancel(self) {
-        if let Err(error) = self.client.cancel_token().cancel_query(NoTls).await {
-            tracing::debug!(%error, "a read that was given up goes on in the source");
-        }
+        // A server that cannot be told finds out when it writes.
+        let _ = self.client.cancel_token().cancel_query(NoTls).await;
     }
 
     /// What a `COPY … TO STDOUT` gives, message by message.
