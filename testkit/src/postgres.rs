@@ -64,7 +64,29 @@ pub async fn fresh_database() -> Database {
     Database { url: url_of(&server, &name), name, server }
 }
 
-async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {
+/// The URL of a database of this name, which stays; and whether it was made just now, empty. For measurements that
+/// prepare much.
+///
+/// # Panics
+/// As [`fresh_database`].
+pub async fn kept_database(name: &str) -> (String, bool) {
+    let server = std::env::var(SERVER)
+        .unwrap_or_else(|_| panic!("{SERVER} names no PostgreSQL server: run ./test, which starts one"));
+    let client = connect(&server).await.expect("connect to the test server");
+    let found = client.query("select 1 from pg_database where datname = $1", &[&name]).await;
+    let made = found.expect("look for the database").is_empty();
+    if made {
+        let create = format!("create database {name} template template0 encoding 'UTF8'");
+        client.batch_execute(&create).await.expect("create the database");
+    }
+    (url_of(&server, name), made)
+}
+
+/// A connection to a database, its I/O driven by a task of its own.
+///
+/// # Errors
+/// The server does not answer, or not as hoped.
+pub async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {
     let config: Config = url.parse()?;
     let (client, connection) = config.connect(NoTls).await?;
     // The task ends with the connection, which ends with the client.

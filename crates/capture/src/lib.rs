@@ -6,6 +6,7 @@
 //! Every object that it makes in the source is named `balik_*`.
 //! Absent on purpose: what a row means (tables come in as data), and any decision about a move.
 
+mod copying;
 mod cut;
 mod declared;
 mod error;
@@ -18,9 +19,10 @@ mod sqlite;
 mod transaction;
 mod write_back;
 
+pub use copying::Copying;
 pub use cut::{Cut, Position, Tx};
 pub use error::{Error, Result, WriteBackError};
 pub use finding::{Code, Finding};
 pub use source::{Reader, Source, Stream};
 pub use transaction::{Marker, SchemaChange, Transaction};
-pub use write_back::{Chunk, Expect, Fence, FenceOutcome, FenceRead, SharedBy, WriteBack};
+pub use write_back::{Chunk, Expect, Fence, FenceOutcome, FenceRead, Piece, SharedBy, WriteBack};

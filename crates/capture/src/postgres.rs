@@ -4,6 +4,7 @@ mod again;
 mod assemble;
 mod block;
 mod cell;
+mod copying;
 mod fence;
 mod guards;
 mod inspect;
@@ -16,6 +17,7 @@ mod shape;
 mod stream;
 mod write_back;
 
+pub(crate) use copying::Copying;
 pub(crate) use inspect::inspect;
 pub(crate) use read::Reader;
 pub(crate) use stream::Stream;

@@ -21,10 +21,10 @@ const NAME_BYTES_MAX: usize = 40;
 /// A legacy's database. Cheap to clone; every clone may be used at the same time.
 #[derive(Clone)]
 pub struct Source {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
 }
 
-enum Engine {
+pub(crate) enum Engine {
     Postgres(Box<Postgres>),
     Sqlite(Sqlite),
 }

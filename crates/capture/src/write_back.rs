@@ -46,6 +46,17 @@ pub struct Chunk {
     pub marker: Marker,
 }
 
+/// Rows of a long read, as many as were asked for or as there are left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// In the order of their keys.
+    pub rows: Vec<(RowKey, Row)>,
+    /// The read is over with them.
+    pub ended: bool,
+    /// Nothing lies behind these rows.
+    pub last: bool,
+}
+
 /// Through which rows of a shop a row of a shared table becomes that shop's: `table.column = shared.key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedBy {

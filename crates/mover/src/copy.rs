@@ -1,23 +1,27 @@
-//! The copy of one shop: chunk by chunk, each at its own cut, staged once the stream has passed its marker.
+//! The copy of one shop: table by table in long reads, each at its own cut, staged piece by piece once the stream has
+//! passed the marker behind that cut.
 //!
-//! A crash in a chunk reads it again at a new cut. The end is a positive proof: every table has been read to its end,
-//! and then every aggregate is dirty once.
+//! While one piece is staged the next is read. A crash loses at most the piece that was not staged: the next read begins
+//! behind the last key that is staged, at a new cut. The end is a positive proof: every table has been read to its end,
+//! and then every aggregate is to be derived once.
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::staged::{Chunk, Ledger};
-use capture::SharedBy;
+use crate::staged::Chunk;
+use capture::{Piece, SharedBy};
 use crash::{Act, Phase};
-use mapping::Gather;
+use mapping::{Gather, RuleNo};
+use std::time::{Duration, Instant};
 use vocab::id::ShopId;
-use vocab::row::{ShopPath, TableNo};
+use vocab::row::{RowKey, ShopPath, TableNo};
 
-/// Rows of a chunk.
-const CHUNK: u32 = 2_000;
-/// Anchors listed at once when all are made dirty.
-const ANCHORS: usize = 2_000;
+/// Rows of a piece: staged in one transaction, and twice as many in memory.
+const CHUNK: u32 = 10_000;
+/// Rows of one read, and how long it may go on: a cut that is open keeps the source from clearing what it still sees.
+const READ: u32 = 1_000_000;
+const READ_MAX: Duration = Duration::from_secs(30);
 
-/// Copies what is not yet copied of a shop, then lists all its aggregates for derivation and for proof.
+/// Copies what is not yet copied of a shop; all its aggregates are to be derived then.
 pub(crate) async fn copy(cx: &Context, shop: &ShopId) -> Result<()> {
     let name = shop.clone();
     let copied = cx.staged.run(move |staged| staged.copied(&name)).await?;
@@ -25,42 +29,57 @@ pub(crate) async fn copy(cx: &Context, shop: &ShopId) -> Result<()> {
         if matches!(&cx.mapping.tables()[table].shop, ShopPath::Fixed(fixed) if fixed != shop) {
             continue;
         }
-        let mut after = copied.0.get(&table).and_then(|copied| copied.after.clone());
-        let mut done = copied.0.get(&table).is_some_and(|copied| copied.done);
-        while !done {
-            crash::reach(Act::CopyChunk, Phase::Before);
-            let shared = shared_by(cx, table);
-            let read = cx.source.read_chunk(shop, table, after.as_ref(), CHUNK, &shared).await?;
-            cx.stream.marker(&read.marker).await;
-            after = read.rows.last().map(|(key, _)| key.clone()).or(after);
-            done = read.last;
-            let chunk = Chunk { shop: shop.clone(), table, cut: read.cut, rows: read.rows, last: read.last };
-            cx.staged.run(move |staged| staged.stage_chunk(&chunk)).await?;
-            crash::reach(Act::CopyChunk, Phase::After);
+        let known = copied.0.get(&table);
+        let mut place = Place { after: known.and_then(|copied| copied.after.clone()), done: false };
+        place.done = known.is_some_and(|copied| copied.done);
+        while !place.done {
+            read(cx, shop, table, &mut place).await?;
         }
     }
-    list_all(cx, shop, &[Ledger::Derive]).await
+    let (name, rules) = (shop.clone(), rules_of(cx, shop));
+    cx.staged.run(move |staged| staged.list_copied(&name, &rules)).await
 }
 
-/// Puts every aggregate of a shop on lists.
-pub(crate) async fn list_all(cx: &Context, shop: &ShopId, lists: &'static [Ledger]) -> Result<()> {
-    for (rule, gather) in cx.mapping.rules().iter().map(|rule| rule.gather.clone()).enumerate() {
-        if !may_belong(cx, &gather, shop) {
-            continue;
+/// How far a table is staged.
+struct Place {
+    after: Option<RowKey>,
+    done: bool,
+}
+
+/// One long read, from where the table is staged to its end, or as far as one read goes.
+async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place) -> Result<()> {
+    let (begun, shared) = (Instant::now(), shared_by(cx, table));
+    crash::reach(Act::CopyChunk, Phase::Before);
+    let mut read = cx.source.begin_copy(shop, table, place.after.as_ref(), READ, &shared).await?;
+    let (marker, cut) = (read.marker().clone(), read.cut().clone());
+    let (first, _) = tokio::join!(read.next(CHUNK), cx.stream.marker(&marker));
+    let mut piece = first?;
+    loop {
+        let Piece { rows, ended, last } = piece;
+        place.after = rows.last().map(|(key, _)| key.clone()).or(place.after.take());
+        let chunk = Chunk { shop: shop.clone(), table, cut: cut.clone(), rows, last };
+        let staging = cx.staged.run(move |staged| staged.stage_chunk(&chunk));
+        if ended || begun.elapsed() > READ_MAX {
+            staging.await?;
+            crash::reach(Act::CopyChunk, Phase::After);
+            place.done = last;
+            if !ended {
+                read.give_up().await;
+            }
+            return Ok(());
         }
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let (name, at, from) = (shop.clone(), gather.clone(), after.take());
-            let page =
-                cx.staged.run(move |staged| staged.anchors(&at, name.as_str(), from.as_deref(), ANCHORS)).await?;
-            let Some((last, _)) = page.last() else { break };
-            after = Some(last.clone());
-            let anchors: Vec<_> = page.into_iter().map(|(_, anchor)| (rule, anchor)).collect();
-            let name = shop.clone();
-            cx.staged.run(move |staged| lists.iter().try_for_each(|list| staged.list(*list, &name, &anchors))).await?;
-        }
+        let (staged, next) = tokio::join!(staging, read.next(CHUNK));
+        staged?;
+        crash::reach(Act::CopyChunk, Phase::After);
+        piece = next?;
+        crash::reach(Act::CopyChunk, Phase::Before);
     }
-    Ok(())
+}
+
+/// The rules by which a shop may have aggregates.
+fn rules_of(cx: &Context, shop: &ShopId) -> Vec<RuleNo> {
+    let rules = cx.mapping.rules().iter().enumerate();
+    rules.filter(|(_, rule)| may_belong(cx, &rule.gather, shop)).map(|(rule, _)| rule).collect()
 }
 
 /// A group's rule is for the one shop that its table is fixed to.

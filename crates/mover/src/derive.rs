@@ -4,6 +4,7 @@
 //! shop and of no other, and goes away when the rows do.
 
 use crate::aggregate::{self, Canonical};
+use crate::bulk::derive_copied;
 use crate::context::Context;
 use crate::error::Result;
 use crate::staged::{Dirty, Ledger, Lost, Staged};
@@ -16,7 +17,7 @@ use vocab::id::{Epoch, Kind, Name, Origin, PublicId, ShopId};
 use vocab::row::Cell;
 
 /// Aggregates derived and imported at once.
-const BATCH: usize = 256;
+const BATCH: usize = 1_024;
 /// Classes remembered, so that a product does not classify its orders again.
 const CLASSES_MAX: usize = 200_000;
 
@@ -73,49 +74,84 @@ pub(crate) struct Worked {
     pub(crate) everything: bool,
 }
 
-/// Derives and imports what is dirty of a shop, until nothing is.
+/// Derives and imports what was copied of a shop and what is dirty of it, until nothing is.
 pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Worked> {
-    let mut imported = 0;
-    loop {
-        let (mapping, classes, name) = (cx.mapping.clone(), cx.classes.clone(), shop.clone());
-        let read = move |staged: &Staged| {
-            let position = staged.position()?.map_or(0, |position| position.0);
-            Ok((position, read_batch(staged, &mapping, &classes, &name)?))
-        };
-        let (position, batch) = cx.staged.run(read).await?;
-        if batch.is_empty() {
-            return Ok(Worked { imported, everything: true });
-        }
-        imported += u64::try_from(batch.len()).unwrap_or(u64::MAX);
-        if !import(cx, shop, epoch, position, &batch).await? {
+    let copied = derive_copied(cx, shop, epoch).await?;
+    let mut imported = copied.imported;
+    if !copied.everything {
+        return Ok(Worked { imported, everything: false });
+    }
+    let mut batch = Batch::read(cx, shop, None).await?;
+    while let Some(last) = batch.listed.last().cloned() {
+        imported += u64::try_from(batch.listed.len()).unwrap_or(u64::MAX);
+        let full = batch.listed.len() == BATCH;
+        // Where more is listed it is read while this is imported. One that changes meanwhile stays listed, and comes in
+        // the next round: nothing is left only where a round finds nothing from its beginning.
+        let ahead = async { if full { Batch::read(cx, shop, Some(last)).await.map(Some) } else { Ok(None) } };
+        let (next, imported_all) = tokio::join!(ahead, batch.import(cx, shop, epoch));
+        if !imported_all? {
             return Ok(Worked { imported, everything: false });
         }
-        let done: Vec<_> = batch.into_iter().map(|(dirty, derived)| (dirty, lost(derived))).collect();
+        batch = match next?.filter(|next| !next.listed.is_empty()) {
+            Some(next) => next,
+            None => Batch::read(cx, shop, None).await?,
+        };
+    }
+    Ok(Worked { imported, everything: true })
+}
+
+/// Aggregates that are listed, and what they mean.
+struct Batch {
+    listed: Vec<Dirty>,
+    derived: Vec<Derived>,
+    /// Up to where the stream was staged before their rows were read.
+    position: u64,
+}
+
+impl Batch {
+    async fn read(cx: &Context, shop: &ShopId, behind: Option<Dirty>) -> Result<Self> {
+        let (mapping, classes, shop) = (cx.mapping.clone(), cx.classes.clone(), shop.clone());
+        let read = move |staged: &Staged| {
+            let position = staged.position()?.map_or(0, |position| position.0);
+            let listed = staged.listed_behind(Ledger::Derive, &shop, behind.as_ref(), BATCH)?;
+            let derived = read_listed(staged, &mapping, &classes, &listed)?;
+            Ok(Self { listed, derived, position })
+        };
+        cx.staged.run(read).await
+    }
+
+    /// Imports it and takes it off the list; false where the head has moved on.
+    async fn import(self, cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<bool> {
+        let Some(lost) = import(cx, shop, epoch, self.position, self.derived).await? else { return Ok(false) };
+        let done: Vec<_> = self.listed.into_iter().zip(lost).collect();
         let name = shop.clone();
         cx.staged.run(move |staged| staged.settle_derived(&name, &done)).await?;
+        Ok(true)
     }
 }
 
-fn read_batch(staged: &Staged, mapping: &Mapping, classes: &Classes, shop: &ShopId) -> Result<Vec<(Dirty, Derived)>> {
-    let dirty = staged.listed(Ledger::Derive, shop, BATCH)?;
-    let mut batch = Vec::with_capacity(dirty.len());
-    for dirty in dirty {
-        let derived = read(staged, mapping, classes, dirty.rule, &dirty.anchor)?;
-        batch.push((dirty, derived));
+fn read_listed(staged: &Staged, mapping: &Mapping, classes: &Classes, listed: &[Dirty]) -> Result<Vec<Derived>> {
+    let mut derived = Vec::with_capacity(listed.len());
+    // Listed by rule, so that neighbours can be read together.
+    for of_rule in listed.chunk_by(|one, other| one.rule == other.rule) {
+        let anchors: Vec<Anchor> = of_rule.iter().map(|dirty| dirty.anchor.clone()).collect();
+        let rule = of_rule.first().map_or(0, |dirty| dirty.rule);
+        derived.append(&mut read(staged, mapping, classes, rule, &anchors)?);
     }
-    Ok(batch)
+    Ok(derived)
 }
 
-/// What the staged rows of one aggregate say now.
+/// What the staged rows of aggregates of one rule say now, in their order.
 pub(crate) fn read(
     staged: &Staged,
     mapping: &Mapping,
     classes: &Classes,
     rule: RuleNo,
-    anchor: &Anchor,
-) -> Result<Derived> {
-    let rows = staged.rows(&mapping.rules()[rule].gather, anchor)?;
-    Ok(told(staged, mapping, classes, rule, anchor, &rows))
+    anchors: &[Anchor],
+) -> Result<Vec<Derived>> {
+    let rows = staged.rows_of(&mapping.rules()[rule].gather, anchors)?;
+    let each = anchors.iter().zip(&rows);
+    Ok(each.map(|(anchor, rows)| told(staged, mapping, classes, rule, anchor, rows)).collect())
 }
 
 /// The same for rows that were read elsewhere (the verifier reads the source itself).
@@ -191,74 +227,88 @@ fn class_of(staged: &Staged, mapping: &Mapping, classes: &Classes, kind: Kind, g
     None
 }
 
-/// Imports a batch; false where the head has moved on, so that it is no longer ours to import.
-async fn import(cx: &Context, shop: &ShopId, epoch: Epoch, position: u64, batch: &[(Dirty, Derived)]) -> Result<bool> {
-    let kept: Vec<&Derived> = batch.iter().map(|(_, derived)| derived).collect();
-    let mut items: Vec<Imported> = kept.iter().map(|derived| item(derived, position)).collect();
+/// Imports a batch and answers what each did not take; none where the head has moved on, so that it is no longer ours to
+/// import.
+pub(crate) async fn import(
+    cx: &Context,
+    shop: &ShopId,
+    epoch: Epoch,
+    position: u64,
+    batch: Vec<Derived>,
+) -> Result<Option<Vec<Option<Lost>>>> {
+    let mut items = Vec::with_capacity(batch.len());
+    let mut kept = Vec::with_capacity(batch.len());
+    for derived in batch {
+        let (item, derived) = item(derived, position);
+        items.push(item);
+        kept.push(derived);
+    }
     cx.fault.distort(&mut items);
     let outcomes = match cx.store.import(Import { shop: shop.clone(), epoch, items }).await {
         Ok(outcomes) => outcomes,
-        Err(ImportError::NotOwner { .. } | ImportError::WrongEpoch { .. }) => return Ok(false),
+        Err(ImportError::NotOwner { .. } | ImportError::WrongEpoch { .. }) => return Ok(None),
         Err(ImportError::UnknownShop) => return Err(crate::error::Error::UnknownShop(shop.clone())),
         Err(ImportError::Store(error)) => return Err(error.into()),
     };
-    for (derived, outcome) in kept.into_iter().zip(outcomes) {
+    for (told, outcome) in kept.iter().zip(outcomes) {
         match outcome {
             Outcome::Unfit { why } => {
-                open_finding(cx, shop, derived, "import.unfit".into(), Record::default().with("what", why)).await?;
+                open_finding(cx, shop, told, "import.unfit".into(), Record::default().with("what", why)).await?;
             }
             // What is refused is gone from the store too: nobody sells by a row that cannot be read any more.
-            Outcome::Applied | Outcome::Stale if matches!(derived.what, Meaning::Refused { .. }) => {}
+            Outcome::Applied | Outcome::Stale if told.refused.is_some() => {}
             Outcome::Applied | Outcome::Stale => {
                 if cx.findings.may_have(shop) {
-                    cx.store.close_findings(shop, derived.kind, &derived.origin).await?;
+                    cx.store.close_findings(shop, told.kind, &told.origin).await?;
                 }
             }
             Outcome::Conflict { held_by } => {
                 let held_by = held_by.map_or_else(|| "an aggregate born here".to_owned(), |origin| origin.to_string());
                 let detail = Record::default().with("what", format!("its public id belongs to {held_by}"));
-                open_finding(cx, shop, derived, "import.conflict".into(), detail).await?;
+                open_finding(cx, shop, told, "import.conflict".into(), detail).await?;
             }
         }
     }
-    for (_, derived) in batch {
-        if let Meaning::Refused { class, detail } = &derived.what {
-            open_finding(cx, shop, derived, class.clone(), detail.clone()).await?;
+    for told in &kept {
+        if let Some((class, detail)) = &told.refused {
+            open_finding(cx, shop, told, class.clone(), detail.clone()).await?;
         }
     }
-    Ok(true)
+    Ok(Some(kept.into_iter().map(|told| told.lost).collect()))
 }
 
-fn item(derived: &Derived, tx: u64) -> Imported {
-    let what = match &derived.what {
-        Meaning::Live { canonical, .. } => What::Live {
-            id: canonical.id.clone(),
-            document: canonical.document.clone(),
-            stock: canonical.stock.clone(),
-            entries: canonical.entries.clone(),
-        },
-        Meaning::History { id, why, document } => {
-            What::History { id: id.clone(), why: why.clone(), document: document.clone() }
+/// What is still to be said of an aggregate once it is on its way into the store.
+struct Told {
+    kind: Kind,
+    origin: Origin,
+    refused: Option<(Name, Record)>,
+    lost: Option<Lost>,
+}
+
+fn item(derived: Derived, tx: u64) -> (Imported, Told) {
+    let Derived { kind, origin, what } = derived;
+    let (mut refused, mut lost) = (None, None);
+    let what = match what {
+        Meaning::Live { canonical: Canonical { id, document, stock, entries }, losers } => {
+            lost = (!losers.is_empty()).then(|| Lost { kind, id: id.clone(), losers });
+            What::Live { id, document, stock, entries }
         }
-        Meaning::Gone | Meaning::Refused { .. } => What::Gone,
+        Meaning::History { id, why, document } => What::History { id, why, document },
+        Meaning::Gone => What::Gone,
+        Meaning::Refused { class, detail } => {
+            refused = Some((class, detail));
+            What::Gone
+        }
     };
-    Imported { kind: derived.kind, origin: derived.origin.clone(), tx, what }
+    let told = Told { kind, origin: origin.clone(), refused, lost };
+    (Imported { kind, origin, tx, what }, told)
 }
 
-async fn open_finding(cx: &Context, shop: &ShopId, derived: &Derived, class: Name, detail: Record) -> Result<()> {
-    let finding = Finding { shop: shop.clone(), class, kind: derived.kind, origin: derived.origin.clone(), detail };
+async fn open_finding(cx: &Context, shop: &ShopId, told: &Told, class: Name, detail: Record) -> Result<()> {
+    let finding = Finding { shop: shop.clone(), class, kind: told.kind, origin: told.origin.clone(), detail };
     if cx.findings.may_have(shop) {
         // An aggregate has one thing wrong at a time: what was found of it before is not what is found now.
         cx.store.close_other_findings(&finding).await?;
     }
     cx.open_finding(finding).await
-}
-
-fn lost(derived: Derived) -> Option<Lost> {
-    match derived.what {
-        Meaning::Live { canonical, losers } if !losers.is_empty() => {
-            Some(Lost { kind: derived.kind, id: canonical.id, losers })
-        }
-        Meaning::Live { .. } | Meaning::History { .. } | Meaning::Gone | Meaning::Refused { .. } => None,
-    }
 }

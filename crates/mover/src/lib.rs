@@ -10,6 +10,7 @@ mod aggregate;
 mod bases;
 mod blocks;
 mod board;
+mod bulk;
 mod cells;
 mod context;
 mod copy;

@@ -33,6 +33,21 @@ pub(crate) async fn read(
     }
 }
 
+/// Which of these aggregates of one rule have a row of their own; what hangs on it is not looked at.
+pub(crate) async fn present(
+    reader: &mut Reader,
+    tables: &[Table],
+    rule: &Rule,
+    anchors: &[Anchor],
+) -> Result<BTreeSet<Anchor>> {
+    if let Gather::Anchored { table, .. } = &rule.gather {
+        let keys: Vec<RowKey> = anchors.iter().filter_map(row_key).cloned().collect();
+        let found = by_key(reader, tables, *table, &keys).await?;
+        return Ok(found.iter().map(|row| Anchor::Row(tables[*table].key_of(row))).collect());
+    }
+    Ok(read(reader, tables, rule, anchors).await?.into_keys().collect())
+}
+
 /// Anchor rows with everything that hangs on them.
 pub(crate) async fn with_joins(
     reader: &mut Reader,

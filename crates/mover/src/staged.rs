@@ -6,9 +6,11 @@
 //! needs. Absent on purpose: what a row means; that is the mapping's.
 
 mod again;
+mod copied;
 mod dirty;
 mod gather;
 mod losers;
+mod page;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -18,17 +20,18 @@ use crate::error::{Error, Result};
 use capture::Position;
 use mapping::{Gather, Mapping};
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vocab::id::ShopId;
-use vocab::row::{Cell, ColumnNo, Row, RowKey, ShopPath, TableNo};
+use vocab::row::{Cell, ColumnNo, Row, ShopPath, TableNo};
 
 pub(crate) use again::{Again, ROGUE_MAX};
+pub(crate) use copied::Chunk;
 pub(crate) use dirty::{Dirty, Ledger};
 pub(crate) use losers::Lost;
-pub(crate) use write::{Chunk, Rogue};
+pub(crate) use write::Rogue;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS staged(
@@ -43,6 +46,9 @@ CREATE TABLE IF NOT EXISTS link(
 CREATE TABLE IF NOT EXISTS dirty(
   shop TEXT NOT NULL, rule INTEGER NOT NULL, anchor BLOB NOT NULL, gen INTEGER NOT NULL,
   PRIMARY KEY(shop, rule, anchor)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS underived(
+  shop TEXT NOT NULL, rule INTEGER NOT NULL, after BLOB NOT NULL,
+  PRIMARY KEY(shop, rule)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unproven(
   shop TEXT NOT NULL, rule INTEGER NOT NULL, anchor BLOB NOT NULL, gen INTEGER NOT NULL,
   PRIMARY KEY(shop, rule, anchor)) STRICT, WITHOUT ROWID;
@@ -89,6 +95,7 @@ struct Inner {
 impl Staged {
     pub(crate) fn open(path: &Path, mapping: Arc<Mapping>) -> Result<Self> {
         let writer = connect(path)?;
+        check_format(&writer)?;
         writer.execute_batch(SCHEMA)?;
         let reader = connect(path)?;
         let linked = linked(&mapping);
@@ -119,7 +126,7 @@ impl Staged {
             "DELETE FROM link WHERE (tbl, key) IN (SELECT tbl, key FROM staged WHERE shop = ?1)",
             [shop.as_str()],
         )?;
-        for table in ["staged", "dirty", "unproven", "copied", "rogue", "rogue_of"] {
+        for table in ["staged", "dirty", "underived", "unproven", "copied", "rogue", "rogue_of"] {
             tx.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop.as_str()])?;
         }
         Ok(tx.commit()?)
@@ -161,27 +168,52 @@ impl Staged {
 fn connect(path: &Path) -> Result<Connection> {
     let connection = Connection::open(path)?;
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA busy_timeout = 10000;",
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA busy_timeout = 10000;
+         PRAGMA wal_autocheckpoint = 16384;",
     )?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
-/// Which cells are looked up by: of joined rows, of anchors that share a row, of groups.
+/// How rows are stored in this version.
+const FORMAT: i64 = 2;
+
+/// A file that another version began is refused: its bytes would be read as other cells.
+fn check_format(db: &Connection) -> Result<()> {
+    let format: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let begun: bool = db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?;
+    match (format, begun) {
+        (FORMAT, _) => Ok(()),
+        (0, false) => Ok(db.pragma_update(None, "user_version", FORMAT)?),
+        _ => Err(Error::Staged("staged.sqlite is of another version: finish its moves with that one")),
+    }
+}
+
+/// Which cells are looked up by, other than by their own table's key: of joined rows, of anchors that share a row, of groups.
 fn linked(mapping: &Mapping) -> Vec<BTreeSet<ColumnNo>> {
     let mut linked = vec![BTreeSet::new(); mapping.tables().len()];
+    let mut grouped = Vec::new();
+    let mut link = |table: TableNo, column: ColumnNo| {
+        if mapping.tables()[table].key != [column] {
+            linked[table].insert(column);
+        }
+    };
     for rule in mapping.rules() {
         match &rule.gather {
             Gather::Grouped { table, column } => {
-                linked[*table].insert(*column);
+                grouped.push((*table, *column));
             }
             Gather::Anchored { table, joins } => {
                 for join in joins {
-                    linked[join.table].insert(join.column);
-                    linked[*table].insert(join.anchor_column);
+                    link(join.table, join.column);
+                    link(*table, join.anchor_column);
                 }
             }
         }
+    }
+    // The groups of a table are listed by their links, whatever the key.
+    for (table, column) in grouped {
+        linked[table].insert(column);
     }
     linked
 }
@@ -220,6 +252,12 @@ fn load(db: &Connection, table: TableNo, key: &[u8]) -> Result<Option<StagedRow>
         .transpose()
 }
 
+/// The shop that a staged row belongs to.
+fn owner(db: &Connection, table: TableNo, key: &[u8]) -> Result<Option<String>> {
+    let mut select = db.prepare_cached("SELECT shop FROM staged WHERE tbl = ?1 AND key = ?2")?;
+    Ok(select.query_row(params![number(table), key], |row| row.get(0)).optional()?.flatten())
+}
+
 /// The shop of a row by its declared path; none where it is shared or its parent is not staged yet.
 fn shop_of(db: &Connection, mapping: &Mapping, table: TableNo, cells: &[Option<Cell>]) -> Result<Option<String>> {
     Ok(match &mapping.tables()[table].shop {
@@ -231,10 +269,7 @@ fn shop_of(db: &Connection, mapping: &Mapping, table: TableNo, cells: &[Option<C
             Some(Cell::Null | Cell::Bytes(_)) | None => None,
         },
         ShopPath::Through { column, table: parent } => match &cells[*column] {
-            Some(cell) => {
-                let key = cells::encode([Some(cell)]);
-                load(db, *parent, &key)?.and_then(|row| row.shop)
-            }
+            Some(cell) => owner(db, *parent, &cells::encode([Some(cell)]))?,
             None => None,
         },
     })
@@ -256,32 +291,4 @@ fn unsigned(value: i64) -> u64 {
 
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-/// How many rows of a shop are copied, by table, and whether all are.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Copied(pub(crate) BTreeMap<TableNo, CopiedTable>);
-
-#[derive(Debug, Clone)]
-pub(crate) struct CopiedTable {
-    pub(crate) after: Option<RowKey>,
-    pub(crate) done: bool,
-}
-
-impl Staged {
-    pub(crate) fn copied(&self, shop: &ShopId) -> Result<Copied> {
-        let db = self.reader();
-        let mut select = db.prepare_cached("SELECT tbl, after, done FROM copied WHERE shop = ?1")?;
-        let rows = select.query_map([shop.as_str()], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Vec<u8>>>(1)?, row.get::<_, bool>(2)?))
-        })?;
-        let mut copied = Copied::default();
-        for row in rows {
-            let (table, after, done) = row?;
-            let after = after.map(|bytes| cells::decode_key(&bytes)).transpose()?;
-            let table = usize::try_from(table).map_err(|_| Error::Staged("a negative table"))?;
-            copied.0.insert(table, CopiedTable { after, done });
-        }
-        Ok(copied)
-    }
 }

@@ -4,18 +4,22 @@
 //! proven again by key until it is quiet. Inside a hold only those keys are left. A difference counts only where it
 //! stays while nothing changes on either side.
 
+mod extra;
+
 use crate::context::Context;
 use crate::copy::may_belong;
 use crate::derive::{self, Derived, Meaning};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::source_rows;
 use crate::staged::{Dirty, Ledger};
 use crate::totals;
+use extra::{Extra, documents_without_rows};
 use mapping::{Anchor, Gather, Rows, RuleNo};
 use std::collections::BTreeMap;
 use store::{Class, Finding, Stored};
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, Origin, PublicId, ShopId};
+use vocab::row::RowKey;
 
 /// Aggregates compared at once.
 const PAGE: u32 = 500;
@@ -67,28 +71,17 @@ pub(crate) async fn full(cx: &Context, shop: &ShopId) -> Result<Verdict> {
     Ok(verdict)
 }
 
-/// Documents of ours that the source knows nothing of.
-#[derive(Default)]
-struct Extra {
-    without_row: Vec<String>,
-    /// No rule of the mapping has a place for them.
-    without_home: Vec<String>,
-}
-
 async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, verdict: &mut Verdict) -> Result<()> {
     match cx.mapping.rules()[rule].gather.clone() {
-        Gather::Anchored { table, joins } => {
-            let mut after = None;
-            loop {
-                let mut reader = cx.source.snapshot().await?;
-                let page = reader.rows_of_shop(shop, table, after.as_ref(), PAGE, &[]).await?;
-                let Some((last, _)) = page.last() else { return Ok(()) };
-                after = Some(last.clone());
-                let tables = cx.mapping.tables();
-                let anchors = page.into_iter().map(|(_, row)| row).collect();
-                let found = source_rows::with_joins(&mut reader, tables, table, &joins, anchors).await?;
+        Gather::Anchored { .. } => {
+            let mut next = read_page(cx.clone(), shop.clone(), rule, None).await?;
+            while let Some((last, found)) = next {
+                // The source is read while this side compares.
+                let ahead = tokio::spawn(read_page(cx.clone(), shop.clone(), rule, Some(last)));
                 compare_page(cx, shop, rule, found, verdict).await?;
+                next = ahead.await.map_err(|_| Error::Task("reading the source"))??;
             }
+            Ok(())
         }
         Gather::Grouped { table, column } => {
             let mut groups: BTreeMap<Anchor, Rows> = BTreeMap::new();
@@ -113,6 +106,23 @@ async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, verdict: &mut Verd
     }
 }
 
+/// The next aggregates behind an anchor, at a snapshot of their own, and the last of them; none at the end.
+async fn read_page(
+    cx: Context,
+    shop: ShopId,
+    rule: RuleNo,
+    after: Option<RowKey>,
+) -> Result<Option<(RowKey, BTreeMap<Anchor, Rows>)>> {
+    let Gather::Anchored { table, joins } = &cx.mapping.rules()[rule].gather else { return Ok(None) };
+    let mut reader = cx.source.snapshot().await?;
+    let page = reader.rows_of_shop(&shop, *table, after.as_ref(), PAGE, &[]).await?;
+    let Some((last, _)) = page.last() else { return Ok(None) };
+    let last = last.clone();
+    let anchors = page.into_iter().map(|(_, row)| row).collect();
+    let found = source_rows::with_joins(&mut reader, cx.mapping.tables(), *table, joins, anchors).await?;
+    Ok(Some((last, found)))
+}
+
 async fn compare_page(
     cx: &Context,
     shop: &ShopId,
@@ -123,6 +133,9 @@ async fn compare_page(
     let anchors: Vec<Anchor> = found.keys().cloned().collect();
     let differing = differing(cx, shop, rule, &anchors, found).await?;
     verdict.compared += u64::try_from(anchors.len()).unwrap_or(u64::MAX);
+    if differing.is_empty() {
+        return Ok(());
+    }
     let listed: Vec<_> = differing.iter().map(|(anchor, _)| (rule, anchor.clone())).collect();
     verdict.differing.extend(differing.into_iter().map(|(_, what)| Different::new(what)));
     let name = shop.clone();
@@ -217,59 +230,6 @@ fn difference(
             (!same).then(|| "history differs".into())
         }
     }
-}
-
-/// Documents that no row of the source stands for, by enumerating ours.
-async fn documents_without_rows(cx: &Context, shop: &ShopId) -> Result<Extra> {
-    let mut extra = Extra::default();
-    for kind in Kind::ALL {
-        let mut after: Option<PublicId> = None;
-        loop {
-            let page = cx.store.documents(shop, kind, after.as_ref(), KEYS).await?;
-            let Some((last, _)) = page.last() else { break };
-            after = Some(last.clone());
-            without_rows(cx, shop, kind, &page, &mut extra).await?;
-        }
-    }
-    Ok(extra)
-}
-
-async fn without_rows(
-    cx: &Context,
-    shop: &ShopId,
-    kind: Kind,
-    page: &[(PublicId, Stored)],
-    extra: &mut Extra,
-) -> Result<()> {
-    let mut by_rule: BTreeMap<RuleNo, Vec<(Anchor, PublicId)>> = BTreeMap::new();
-    for (id, stored) in page {
-        let rules = cx.mapping.rules().iter().enumerate().filter(|(_, rule)| rule.kind == kind);
-        let mut homes = rules.filter_map(|(rule, _)| Some((rule, anchor_of(cx, shop, rule, stored)?)));
-        match homes.next() {
-            Some((rule, anchor)) => by_rule.entry(rule).or_default().push((anchor, id.clone())),
-            None => extra.without_home.push(format!("{} {id}", kind.name())),
-        }
-    }
-    let mut reader = cx.source.snapshot().await?;
-    for (rule, homes) in by_rule {
-        let anchors: Vec<Anchor> = homes.iter().map(|(anchor, _)| anchor.clone()).collect();
-        let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], &anchors).await?;
-        let missing: Vec<_> = homes.into_iter().filter(|(anchor, _)| !found.contains_key(anchor)).collect();
-        let told = missing.iter().map(|(_, id)| format!("{} {id}: the source has no row for it", kind.name()));
-        extra.without_row.extend(told);
-        let listed: Vec<_> = missing.into_iter().map(|(anchor, _)| (rule, anchor)).collect();
-        let name = shop.clone();
-        cx.staged.run(move |staged| staged.list(Ledger::Prove, &name, &listed)).await?;
-    }
-    Ok(())
-}
-
-fn anchor_of(cx: &Context, shop: &ShopId, rule: RuleNo, stored: &Stored) -> Option<Anchor> {
-    let mut document = stored.document.clone();
-    if let Some(origin) = &stored.origin {
-        document.set("origin", origin.as_str());
-    }
-    cx.mapping.anchor_of(rule, shop, &document)
 }
 
 /// Proves, by key, what is on the list; returns what was compared and what differs and did not change meanwhile.

@@ -86,6 +86,24 @@ impl Store {
         .await
     }
 
+    /// Ids and origins of one kind in the order of the ids, behind `after`: who only asks what there is need not read it.
+    pub async fn origins(
+        &self,
+        shop: &ShopId,
+        kind: Kind,
+        after: Option<&PublicId>,
+        limit: usize,
+    ) -> Result<Vec<(PublicId, Option<Origin>)>> {
+        let shop = shop.clone();
+        let after = after.map_or_else(String::new, |id| id.as_str().to_owned());
+        self.read(move |connection| {
+            let sql = "select id, origin from document where shop = ?1 and kind = ?2 and id > ?3 order by id limit ?4";
+            let cells = params![shop.as_str(), kind.name(), after, sql::limit(limit)];
+            sql::all(connection, READ, sql, cells, |row| Ok((sql::public_id(row, 0)?, sql::origin(row, 1)?)))
+        })
+        .await
+    }
+
     /// Active products whose title contains `query` (whatever the case), by numeric, then lexical id, after the
     /// product `after`. An empty query finds all.
     pub async fn products(
@@ -239,6 +257,15 @@ pub struct Put<'a> {
     pub changed_at: Option<i64>,
 }
 
+/// Inserts, unless there is one with this id or this origin; whether it did.
+pub fn insert_new(connection: &Connection, put: &Put<'_>) -> Result<bool> {
+    let sql = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
+                                     changed_at, body, serial)
+               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+               on conflict do nothing";
+    Ok(write(connection, sql, put)? > 0)
+}
+
 /// Inserts or overwrites; whether that is right was the door's to check.
 pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
     let sql = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
@@ -248,6 +275,10 @@ pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
                    version = excluded.version, source_tx = excluded.source_tx, origin = excluded.origin,
                    state = excluded.state, title = excluded.title, changed_at = excluded.changed_at,
                    body = excluded.body, serial = excluded.serial";
+    write(connection, sql, put).map(drop)
+}
+
+fn write(connection: &Connection, sql: &str, put: &Put<'_>) -> Result<usize> {
     let class = if put.why.is_some() { Class::History } else { Class::Live };
     let cells = params![
         put.shop.as_str(),
@@ -265,7 +296,7 @@ pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
         put.body,
         serials::of(put),
     ];
-    sql::execute(connection, "write of a document", sql, cells).map(drop)
+    sql::execute(connection, "write of a document", sql, cells)
 }
 
 /// What a search looks in: only products are searched.

@@ -5,6 +5,7 @@ use crate::documents::{self, Put};
 use crate::writer::Door;
 use crate::{Error, Result, Store, head, json, ledger, sql, stock};
 use rusqlite::{Connection, params};
+use std::cell::Cell;
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Name, Origin, PublicId, ShopId, Side};
 
@@ -85,25 +86,32 @@ impl Store {
         let Import { shop, epoch, items } = import;
         let mut outcomes = Vec::with_capacity(items.len());
         let mut items = items.into_iter();
-        let mut chunk = prepare(&mut items)?;
+        let mut pair = prepare(&mut items)?;
         // An import of nothing still answers whether the shop takes imports.
         loop {
-            let door = Door::Import(chunk.len().div_ceil(ITEMS_PER_WEIGHT));
-            let shop = shop.clone();
-            let write = self.write(door, move |connection| apply(connection, &shop, epoch, &chunk));
-            // The next chunk is made ready while the writer is busy with this one.
-            let (applied, next) = tokio::join!(write, async { prepare(&mut items) });
-            outcomes.append(&mut applied?);
-            chunk = next?;
-            if chunk.is_empty() {
+            // Two at a time, because both fit into one group and so wait for one sync. The next ones are made ready
+            // while the writer is busy with these.
+            let [first, second] = pair.map(|chunk| self.chunk(&shop, epoch, chunk));
+            let (first, second, next) = tokio::join!(first, second, async { prepare(&mut items) });
+            outcomes.append(&mut first?);
+            outcomes.append(&mut second?);
+            pair = next?;
+            if pair[0].is_empty() {
                 return Ok(outcomes);
             }
         }
     }
+
+    async fn chunk(&self, shop: &ShopId, epoch: Epoch, chunk: Vec<Prepared>) -> Result<Vec<Outcome>, ImportError> {
+        let door = Door::Import(chunk.len().div_ceil(ITEMS_PER_WEIGHT));
+        let shop = shop.clone();
+        self.write(door, move |connection| apply(connection, &shop, epoch, &chunk)).await
+    }
 }
 
-fn prepare(items: &mut impl Iterator<Item = Imported>) -> Result<Vec<Prepared>> {
-    items.take(CHUNK).map(Prepared::new).collect()
+fn prepare(items: &mut impl Iterator<Item = Imported>) -> Result<[Vec<Prepared>; 2]> {
+    let mut chunk = || items.by_ref().take(CHUNK).map(Prepared::new).collect::<Result<Vec<_>>>();
+    Ok([chunk()?, chunk()?])
 }
 
 /// An item with its JSON, made outside the writer; empty where it is gone.
@@ -129,7 +137,8 @@ fn apply(
     items: &[Prepared],
 ) -> Result<Vec<Outcome>, ImportError> {
     admitted(connection, shop, epoch)?;
-    let door = Importing { connection, shop };
+    let has_buried = Cell::new(has_buried(connection, shop)?);
+    let door = Importing { connection, shop, expects_new: Cell::new(true), has_buried };
     items.iter().map(|item| door.item(item)).collect::<Result<_>>().map_err(ImportError::from)
 }
 
@@ -143,6 +152,11 @@ pub(crate) fn admitted(connection: &Connection, shop: &ShopId, epoch: Epoch) -> 
         return Err(ImportError::WrongEpoch { head: head.epoch });
     }
     Ok(())
+}
+
+fn has_buried(connection: &Connection, shop: &ShopId) -> Result<bool> {
+    let sql = "select 1 from tombstone where shop = ?1 limit 1";
+    Ok(sql::first(connection, READ, sql, [shop.as_str()], |_| Ok(()))?.is_some())
 }
 
 /// A document on its way in, live or history.
@@ -177,10 +191,17 @@ struct Held {
 struct Importing<'a> {
     connection: &'a Connection,
     shop: &'a ShopId,
+    /// What came last was new, so what comes next is first taken for new as well.
+    expects_new: Cell<bool>,
+    /// What is buried may be newer than what comes, so it is asked for where the shop has anything buried.
+    has_buried: Cell<bool>,
 }
 
 impl Importing<'_> {
     fn item(&self, prepared: &Prepared) -> Result<Outcome> {
+        if self.expects_new.get() && self.insert_new(prepared)? {
+            return Ok(Outcome::Applied);
+        }
         let item = &prepared.item;
         let held = self.held(item)?;
         // What is held was dug out before.
@@ -253,26 +274,49 @@ impl Importing<'_> {
         sql::first(self.connection, READ, sql, key, |row| sql::origin(row, 0))
     }
 
+    /// Inserts a document of which neither id nor origin is known, as nearly all of a first copy are; false: one of
+    /// them is, and nothing was changed. Stock may be another product's, so products are looked at more closely.
+    fn insert_new(&self, prepared: &Prepared) -> Result<bool> {
+        let Some(incoming) = prepared.item.what.incoming().filter(|_| prepared.item.kind != Kind::Product) else {
+            return Ok(false);
+        };
+        if self.has_buried.get() && self.buried(&prepared.item)?.is_some() {
+            return Ok(false);
+        }
+        if !documents::insert_new(self.connection, &self.row(prepared, &incoming, 1))? {
+            self.expects_new.set(false);
+            return Ok(false);
+        }
+        if prepared.item.kind == Kind::Order {
+            ledger::begin(self.connection, self.shop, incoming.id, incoming.entries)?;
+        }
+        Ok(true)
+    }
+
+    fn row<'a>(&'a self, prepared: &'a Prepared, incoming: &Incoming<'a>, version: u64) -> Put<'a> {
+        Put {
+            shop: self.shop,
+            kind: prepared.item.kind,
+            id: incoming.id,
+            why: incoming.why,
+            version,
+            source_tx: Some(prepared.item.tx),
+            origin: Some(prepared.item.origin.as_str()),
+            document: incoming.document,
+            serial: None,
+            body: &prepared.body,
+            changed_at: incoming.document.int("changed_at").or(incoming.document.int("created_at")),
+        }
+    }
+
     fn put(&self, prepared: &Prepared, incoming: &Incoming<'_>, held: Option<&Held>) -> Result<()> {
         let item = &prepared.item;
         let same = held.filter(|held| held.id == *incoming.id);
         if let (Some(held), None) = (held, same) {
             self.remove(item.kind, &held.id)?;
         }
-        let put = Put {
-            shop: self.shop,
-            kind: item.kind,
-            id: incoming.id,
-            why: incoming.why,
-            version: same.map_or(0, |held| held.version) + 1,
-            source_tx: Some(item.tx),
-            origin: Some(item.origin.as_str()),
-            document: incoming.document,
-            serial: None,
-            body: &prepared.body,
-            changed_at: incoming.document.int("changed_at").or(incoming.document.int("created_at")),
-        };
-        documents::put(self.connection, &put)?;
+        let version = same.map_or(0, |held| held.version) + 1;
+        documents::put(self.connection, &self.row(prepared, incoming, version))?;
         self.belongings(item.kind, incoming.id, incoming.stock, incoming.entries)
     }
 
@@ -280,6 +324,7 @@ impl Importing<'_> {
         if let Some(held) = held {
             self.remove(item.kind, &held.id)?;
         }
+        self.has_buried.set(true);
         let sql = "insert into tombstone (shop, kind, origin, source_tx) values (?1, ?2, ?3, ?4)
                    on conflict (shop, kind, origin) do update set source_tx = excluded.source_tx";
         let [shop, kind, origin] = self.key(item);

@@ -61,11 +61,16 @@ fn last(connection: &Connection, shop: &ShopId, order: &PublicId) -> Result<i64>
 
 /// Makes these the only entries of an order.
 pub fn set(connection: &Connection, shop: &ShopId, order: &PublicId, entries: &[Entry]) -> Result<()> {
+    let sql = "delete from ledger where shop = ?1 and order_id = ?2";
+    sql::execute(connection, WRITE, sql, [shop.as_str(), order.as_str()])?;
+    begin(connection, shop, order, entries)
+}
+
+/// The entries of an order that has none.
+pub fn begin(connection: &Connection, shop: &ShopId, order: &PublicId, entries: &[Entry]) -> Result<()> {
     if entries.iter().any(|entry| entry.order != *order) {
         return Err(Error::Invalid(format!("entries of another order imported with order {order}")));
     }
-    let sql = "delete from ledger where shop = ?1 and order_id = ?2";
-    sql::execute(connection, WRITE, sql, [shop.as_str(), order.as_str()])?;
     (1..).zip(entries).try_for_each(|(n, entry)| insert(connection, shop, n, entry, None))
 }
 

@@ -14,6 +14,7 @@ use crate::sql::{self, Dialect, OfShop};
 use crate::transaction::Marker;
 use crate::write_back::Chunk;
 use std::sync::Arc;
+use tokio_postgres::SimpleQueryRow;
 use vocab::row::{Cell, ColumnNo, Row, RowKey, Table, TableNo};
 
 /// Never a text cast of the column's own: every value is compared as what the column is.
@@ -60,7 +61,7 @@ impl Postgres {
         let session = self.sessions.take().await?;
         let begin = "begin isolation level repeatable read, read only; select pg_current_snapshot()";
         let answers = session.run("open a snapshot of", begin).await?;
-        let cut = cut(answers.last().unwrap_or(&Answer::default()))?;
+        let cut = snapshot_of(&answers)?;
         Ok(Reader {
             declared: self.declared.clone(),
             session: Some(session),
@@ -77,12 +78,12 @@ impl Reader {
 
     pub async fn rows_where(&self, table: TableNo, column: ColumnNo, values: &[Cell]) -> Result<Vec<(RowKey, Row)>> {
         let sql = sql::rows_where(DIALECT, &self.declared, table, column, values);
-        Ok(keyed(&self.declared, table, self.answer("read rows of", &sql).await?))
+        self.rows(table, &sql).await
     }
 
     pub async fn rows_of_shop(&self, ask: &OfShop<'_>) -> Result<Vec<(RowKey, Row)>> {
         let sql = sql::rows_of_shop(DIALECT, &self.declared, ask);
-        Ok(keyed(&self.declared, ask.table, self.answer("read rows of", &sql).await?))
+        self.rows(ask.table, &sql).await
     }
 
     pub async fn total(&self, sql: &str, texts: &[(&str, &str)]) -> Result<Vec<Vec<Option<String>>>> {
@@ -92,10 +93,25 @@ impl Reader {
         Ok(self.answer("add up rows of", &format!("set local enable_nestloop = off; {sql}")).await?.rows)
     }
 
+    async fn rows(&self, table: TableNo, sql: &str) -> Result<Vec<(RowKey, Row)>> {
+        let Some(session) = &self.session else { return Err(Error::Interrupted("a read after its end")) };
+        let columns = &self.declared.table(table).columns;
+        let row = |row: &SimpleQueryRow| {
+            let cells = columns.iter().enumerate().map(|(place, column)| cell(column, row.get(place)));
+            self.declared.keyed(table, Row(cells.collect()))
+        };
+        session.each("read rows of", sql, row).await
+    }
+
     async fn answer(&self, act: &'static str, sql: &str) -> Result<Answer> {
         let Some(session) = &self.session else { return Err(Error::Interrupted("a read after its end")) };
         Ok(session.run(act, sql).await?.pop().unwrap_or_default())
     }
+}
+
+/// What a snapshot that was opened last says of itself.
+pub(super) fn snapshot_of(answers: &[Answer]) -> Result<Cut> {
+    cut(answers.last().unwrap_or(&Answer::default()))
 }
 
 fn cut(snapshot: &Answer) -> Result<Cut> {

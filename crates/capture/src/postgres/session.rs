@@ -3,8 +3,9 @@
 //! All statements go over the simple protocol: several in one round trip, and every value as text.
 
 use crate::error::{Error, Result};
+use futures_util::StreamExt;
 use std::sync::{Mutex, PoisonError};
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, Config, CopyOutStream, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 /// How our sessions are known in `pg_stat_activity`: drain does not wait for them.
 pub(super) const APPLICATION: &str = "baliklayar";
@@ -93,6 +94,36 @@ impl Session {
     /// One answer per statement. After an error the connection must not be used again.
     pub async fn run(&self, act: &'static str, sql: &str) -> Result<Vec<Answer>> {
         self.attempt(sql).await.map_err(|source| Error::Postgres { act, source })
+    }
+
+    /// Ends what the server still does for this connection, which is not used again.
+    pub async fn cancel(self) {
+        // A server that cannot be told finds out when it writes.
+        let _ = self.client.cancel_token().cancel_query(NoTls).await;
+    }
+
+    /// What a `COPY … TO STDOUT` gives, message by message.
+    pub async fn copy_out(&self, sql: &str) -> Result<CopyOutStream> {
+        self.client.copy_out(sql).await.map_err(|source| Error::Postgres { act: "copy rows of", source })
+    }
+
+    /// The rows of a query, each as `read` makes it of its texts.
+    pub async fn each<T>(
+        &self,
+        act: &'static str,
+        sql: &str,
+        mut read: impl FnMut(&SimpleQueryRow) -> T,
+    ) -> Result<Vec<T>> {
+        let failed = |source| Error::Postgres { act, source };
+        let messages = self.client.simple_query_raw(sql).await.map_err(failed)?;
+        futures_util::pin_mut!(messages);
+        let mut rows = Vec::new();
+        while let Some(message) = messages.next().await {
+            if let SimpleQueryMessage::Row(row) = message.map_err(failed)? {
+                rows.push(read(&row));
+            }
+        }
+        Ok(rows)
     }
 
     /// As [`run`](Self::run), for those who look into the error.

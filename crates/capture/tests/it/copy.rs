@@ -133,14 +133,31 @@ async fn rows_now(world: &World) -> Rows {
     reader.rows_of_shop(&shop("1"), PRODUK, None, 10_000, &[]).await.unwrap().into_iter().collect()
 }
 
-/// Goes over the shop's rows again and again, a piece at a time.
+/// The same as a long read hands it out.
+async fn long_read(world: &World, after: Option<&RowKey>) -> Chunk {
+    let mut read = world.source.begin_copy(&shop("1"), PRODUK, after, LIMIT, &[]).await.unwrap();
+    let (cut, marker) = (read.cut().clone(), read.marker().clone());
+    let mut rows = Vec::new();
+    loop {
+        let mut piece = read.next(LIMIT / 3).await.unwrap();
+        rows.append(&mut piece.rows);
+        if piece.ended {
+            return Chunk { cut, marker, rows, last: piece.last };
+        }
+    }
+}
+
+/// Goes over the shop's rows again and again, a piece at a time, every other time by a long read.
 async fn reads(world: &World) -> Vec<Read> {
     let mut reads = Vec::with_capacity(READS);
     let mut after = None;
-    for _ in 0..READS {
+    for number in 0..READS {
         let low = world.source.fresh_marker();
         world.source.mark(&low).await.unwrap();
-        let chunk = world.source.read_chunk(&shop("1"), PRODUK, after.as_ref(), LIMIT, &[]).await.unwrap();
+        let chunk = match number % 2 {
+            0 => world.source.read_chunk(&shop("1"), PRODUK, after.as_ref(), LIMIT, &[]).await.unwrap(),
+            _ => long_read(world, after.as_ref()).await,
+        };
         let next = chunk.rows.last().map(|(key, _)| key.clone()).filter(|_| !chunk.last);
         reads.push(Read { low, after, chunk });
         after = next;

@@ -5,7 +5,7 @@
 //! everything stands: a marker has come through the stream, and who wrote before the guards stood is done.
 
 use crate::context::Context;
-use crate::copy;
+use crate::copy::may_belong;
 use crate::drive::Driver;
 use crate::error::{Error, Result};
 use crate::staged::Ledger;
@@ -19,6 +19,8 @@ use vocab::id::ShopId;
 /// How long a marker may take through a stream that has just been opened, and whoever writes at the source to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(20);
+/// Anchors listed at once when all are.
+const ANCHORS: usize = 2_000;
 /// What was found of a copy that is not there any more.
 const OF_THE_COPY: [&str; 4] = ["verify.digest", "verify.unmapped", "control_total", "rehearsal"];
 
@@ -76,7 +78,7 @@ pub(crate) async fn begin_again(driver: &mut Driver, progress: &Progress) -> Res
     }
     driver.memory.copy_again();
     // Whatever is imported is looked at again, also where the source has it no more.
-    copy::list_all(&cx, &shop, &[Ledger::Derive, Ledger::Prove]).await?;
+    list_all(&cx, &shop, &[Ledger::Derive, Ledger::Prove]).await?;
     let cut = cx.source.snapshot().await?.cut().clone();
     let begins = cx.source.begins().await?;
     let name = shop.clone();
@@ -92,4 +94,25 @@ pub(crate) async fn begin_again(driver: &mut Driver, progress: &Progress) -> Res
     }
     cx.store.mend_findings(&shop, &STOPPING).await?;
     Ok(Ok(()))
+}
+
+/// Puts every aggregate of a shop on lists.
+async fn list_all(cx: &Context, shop: &ShopId, lists: &'static [Ledger]) -> Result<()> {
+    for (rule, gather) in cx.mapping.rules().iter().map(|rule| rule.gather.clone()).enumerate() {
+        if !may_belong(cx, &gather, shop) {
+            continue;
+        }
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let (name, at, from) = (shop.clone(), gather.clone(), after.take());
+            let page =
+                cx.staged.run(move |staged| staged.anchors(&at, name.as_str(), from.as_deref(), ANCHORS)).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            let anchors: Vec<_> = page.into_iter().map(|(_, anchor)| (rule, anchor)).collect();
+            let name = shop.clone();
+            cx.staged.run(move |staged| lists.iter().try_for_each(|list| staged.list(*list, &name, &anchors))).await?;
+        }
+    }
+    Ok(())
 }

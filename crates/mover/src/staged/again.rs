@@ -58,7 +58,7 @@ impl Staged {
         }
         let mut writer = self.writer();
         let tx = writer.transaction()?;
-        for table in ["copied", "rogue", "rogue_of"] {
+        for table in ["copied", "underived", "rogue", "rogue_of"] {
             tx.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop.as_str()])?;
         }
         Ok(tx.commit()?)

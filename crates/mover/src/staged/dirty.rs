@@ -33,12 +33,26 @@ pub(crate) struct Dirty {
 
 impl Staged {
     pub(crate) fn listed(&self, list: Ledger, shop: &ShopId, limit: usize) -> Result<Vec<Dirty>> {
+        self.listed_behind(list, shop, None, limit)
+    }
+
+    /// What is listed behind one that was listed before, wherever that is now.
+    pub(crate) fn listed_behind(
+        &self,
+        list: Ledger,
+        shop: &ShopId,
+        behind: Option<&Dirty>,
+        limit: usize,
+    ) -> Result<Vec<Dirty>> {
         let db = self.reader();
         let mut select = db.prepare_cached(&format!(
-            "SELECT rule, anchor, gen FROM {} WHERE shop = ?1 ORDER BY rule, anchor LIMIT ?2",
+            "SELECT rule, anchor, gen FROM {} WHERE shop = ?1 AND (rule, anchor) > (?2, ?3)
+             ORDER BY rule, anchor LIMIT ?4",
             list.table()
         ))?;
-        let rows = select.query_map(params![shop.as_str(), number(limit)], |row| {
+        let rule = behind.map_or(-1, |dirty| number(dirty.rule));
+        let anchor = behind.map_or_else(Vec::new, |dirty| cells::encode_anchor(&dirty.anchor));
+        let rows = select.query_map(params![shop.as_str(), rule, anchor, number(limit)], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?))
         })?;
         rows.map(|row| {
@@ -64,14 +78,15 @@ impl Staged {
         Ok(unsigned(count))
     }
 
-    /// How many aggregates of a shop are on the list.
+    /// How many aggregates of a shop are on the list. What was copied and not derived yet is on the list of derivation,
+    /// as one for each rule.
     pub(crate) fn count(&self, list: Ledger, shop: &ShopId) -> Result<u64> {
-        let count: i64 = self.reader().query_row(
-            &format!("SELECT count(*) FROM {} WHERE shop = ?1", list.table()),
-            [shop.as_str()],
-            |row| row.get(0),
-        )?;
-        Ok(unsigned(count))
+        let count = |table: &str| -> Result<i64> {
+            let sql = format!("SELECT count(*) FROM {table} WHERE shop = ?1");
+            Ok(self.reader().prepare_cached(&sql)?.query_row([shop.as_str()], |row| row.get(0))?)
+        };
+        let copied = if list == Ledger::Derive { count("underived")? } else { 0 };
+        Ok(unsigned(count(list.table())? + copied))
     }
 
     /// Takes aggregates off the list, but not those that changed again since they were read.

@@ -4,7 +4,7 @@ use super::dirty::take_off;
 use super::{Dirty, Ledger, Staged, number, signed};
 use crate::cells;
 use crate::error::Result;
-use mapping::Loser;
+use mapping::{Anchor, Loser, RuleNo};
 use rusqlite::{Connection, params};
 use std::sync::atomic::Ordering;
 use vocab::id::{Kind, PublicId, ShopId};
@@ -25,10 +25,33 @@ impl Staged {
         let mut changed = false;
         for (dirty, lost) in done {
             take_off(&tx, Ledger::Derive, shop, dirty)?;
-            changed |= keep(&tx, shop, dirty, lost.as_ref())?;
+            changed |= keep(&tx, shop, dirty.rule, &dirty.anchor, lost.as_ref())?;
         }
         tx.commit()?;
         self.0.losers_changed.fetch_add(u64::from(changed), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What was copied of a rule is derived up to an anchor; some of it did not take everything.
+    pub(crate) fn derived_until(
+        &self,
+        shop: &ShopId,
+        rule: RuleNo,
+        last: &[u8],
+        lost: &[(Anchor, Lost)],
+    ) -> Result<()> {
+        let mut writer = self.writer();
+        let tx = writer.transaction()?;
+        tx.prepare_cached("UPDATE underived SET after = ?3 WHERE shop = ?1 AND rule = ?2")?.execute(params![
+            shop.as_str(),
+            number(rule),
+            last
+        ])?;
+        for (anchor, lost) in lost {
+            keep(&tx, shop, rule, anchor, Some(lost))?;
+        }
+        tx.commit()?;
+        self.0.losers_changed.fetch_add(u64::from(!lost.is_empty()), Ordering::Relaxed);
         Ok(())
     }
 
@@ -56,16 +79,16 @@ impl Staged {
 }
 
 /// Whether anything changed.
-fn keep(db: &Connection, shop: &ShopId, dirty: &Dirty, lost: Option<&Lost>) -> Result<bool> {
-    let anchor = cells::encode_anchor(&dirty.anchor);
+fn keep(db: &Connection, shop: &ShopId, rule: RuleNo, anchor: &Anchor, lost: Option<&Lost>) -> Result<bool> {
+    let anchor = cells::encode_anchor(anchor);
     let gone = db
         .prepare_cached("DELETE FROM loser WHERE shop = ?1 AND rule = ?2 AND anchor = ?3")?
-        .execute(params![shop.as_str(), number(dirty.rule), anchor])?;
+        .execute(params![shop.as_str(), number(rule), anchor])?;
     let Some(lost) = lost else { return Ok(gone > 0) };
     for loser in &lost.losers {
         let cells = params![
             shop.as_str(),
-            number(dirty.rule),
+            number(rule),
             anchor,
             lost.kind.name(),
             lost.id.as_str(),

@@ -1,29 +1,19 @@
-//! Writing staged rows: batches of the stream, and chunks of the copy.
+//! Writing staged rows: batches of the stream.
 //!
-//! Two guards keep a key from going backwards (I4): a stream row is written only by a later transaction than the one
-//! that last wrote it; a chunk row only if the chunk's cut covers that transaction.
+//! A guard keeps a key from going backwards (I4): a row is written only by a later transaction than the one that last
+//! wrote it.
 
 use super::{
-    BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, ROGUE_MAX, Staged, StagedRow, load, number, shop_of, signed, whole,
+    BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, ROGUE_MAX, Staged, StagedRow, load, number, owner, shop_of, signed, whole,
 };
 use crate::cells;
 use crate::error::{Error, Result};
-use capture::{Cut, Position, Transaction, Tx};
+use capture::{Position, Transaction, Tx};
 use crash::{Act, Phase};
 use mapping::Touch;
 use rusqlite::{Connection, params};
-use std::collections::BTreeMap;
-use vocab::id::ShopId;
+use std::collections::{BTreeMap, HashSet};
 use vocab::row::{Cell, Change, ColumnNo, Row, RowKey, TableNo, Use};
-
-/// Rows of one table of one shop, read at one cut.
-pub(crate) struct Chunk {
-    pub(crate) shop: ShopId,
-    pub(crate) table: TableNo,
-    pub(crate) cut: Cut,
-    pub(crate) rows: Vec<(RowKey, Row)>,
-    pub(crate) last: bool,
-}
 
 /// One transaction of somebody else than our write-back that changed moved cells of a shop that the backend owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +35,8 @@ struct Batch<'a> {
     rogues: BTreeMap<(String, u64), Rogue>,
     /// The rogue whose change is being staged: what it makes dirty is kept beside it.
     rogue: Option<(String, u64)>,
+    /// What this batch has listed already: the rows of one aggregate mostly come together.
+    marked: HashSet<(usize, Vec<u8>, String)>,
 }
 
 impl Staged {
@@ -57,7 +49,15 @@ impl Staged {
         let mut writer = self.writer();
         let tx = writer.transaction()?;
         let generation = next_generation(&tx)?;
-        let mut batch = Batch { db: &tx, inner: &self.0, generation, owned, rogues: BTreeMap::new(), rogue: None };
+        let mut batch = Batch {
+            db: &tx,
+            inner: &self.0,
+            generation,
+            owned,
+            rogues: BTreeMap::new(),
+            rogue: None,
+            marked: HashSet::new(),
+        };
         for transaction in transactions {
             for table in &transaction.emptied {
                 batch.empty(*table, &transaction.tx)?;
@@ -92,30 +92,6 @@ impl Staged {
         let key = params![rogue.shop, signed(rogue.order)];
         self.writer().execute("DELETE FROM rogue WHERE shop = ?1 AND tx_order = ?2", key)?;
         Ok(())
-    }
-
-    /// Stages a chunk whose marker the stream has passed, and how far the copy of that table has come.
-    pub(crate) fn stage_chunk(&self, chunk: &Chunk) -> Result<()> {
-        let mut writer = self.writer();
-        let tx = writer.transaction()?;
-        for (key, row) in &chunk.rows {
-            stage_copied(&tx, &self.0, chunk, key, row)?;
-        }
-        let after = chunk.rows.last().map(|(key, _)| cells::encode_key(key));
-        tx.prepare_cached(
-            "INSERT INTO copied(shop, tbl, after, done, rows) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT(shop, tbl) DO UPDATE SET after = coalesce(excluded.after, after), done = excluded.done,
-             rows = rows + excluded.rows",
-        )?
-        .execute(params![
-            chunk.shop.as_str(),
-            number(chunk.table),
-            after,
-            chunk.last,
-            number(chunk.rows.len())
-        ])?;
-        crash::reach(Act::CopyChunk, Phase::During);
-        Ok(tx.commit()?)
     }
 }
 
@@ -208,8 +184,9 @@ impl Batch<'_> {
         Some((shop.to_owned(), tx.order))
     }
 
-    fn dirty(&self, table: TableNo, row: &Row, shop: Option<&str>) -> Result<()> {
-        for (rule_no, rule) in self.inner.mapping.rules().iter().enumerate() {
+    fn dirty(&mut self, table: TableNo, row: &Row, shop: Option<&str>) -> Result<()> {
+        let inner = self.inner;
+        for (rule_no, rule) in inner.mapping.rules().iter().enumerate() {
             match rule.touched(table, row) {
                 None => {}
                 Some(Touch::Anchor(key)) => self.dirty_anchor(rule_no, &key, shop)?,
@@ -229,10 +206,10 @@ impl Batch<'_> {
     }
 
     /// The shop of an aggregate is its anchor row's.
-    fn dirty_anchor(&self, rule: usize, key: &RowKey, shop: Option<&str>) -> Result<()> {
+    fn dirty_anchor(&mut self, rule: usize, key: &RowKey, shop: Option<&str>) -> Result<()> {
         let mapping::Gather::Anchored { table, .. } = &self.inner.mapping.rules()[rule].gather else { return Ok(()) };
         let bytes = cells::encode_key(key);
-        let owner = load(self.db, *table, &bytes)?.and_then(|row| row.shop);
+        let owner = owner(self.db, *table, &bytes)?;
         // Without a staged anchor the shop is not copied yet: the end of its copy dirties everything.
         match owner.as_deref().or(shop) {
             Some(shop) => self.mark(rule, &bytes, shop),
@@ -247,14 +224,16 @@ impl Batch<'_> {
         super::gather::keys_where(self.db, &self.inner.mapping.tables()[*table], *table, column, cell)
     }
 
-    fn mark(&self, rule: usize, anchor: &[u8], shop: &str) -> Result<()> {
-        for list in ["dirty", "unproven"] {
-            self.db
-                .prepare_cached(&format!(
-                    "INSERT INTO {list}(shop, rule, anchor, gen) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT(shop, rule, anchor) DO UPDATE SET gen = excluded.gen"
-                ))?
-                .execute(params![shop, number(rule), anchor, self.generation])?;
+    fn mark(&mut self, rule: usize, anchor: &[u8], shop: &str) -> Result<()> {
+        if self.marked.insert((rule, anchor.to_vec(), shop.to_owned())) {
+            for list in [
+                "INSERT INTO dirty(shop, rule, anchor, gen) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT(shop, rule, anchor) DO UPDATE SET gen = excluded.gen",
+                "INSERT INTO unproven(shop, rule, anchor, gen) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT(shop, rule, anchor) DO UPDATE SET gen = excluded.gen",
+            ] {
+                self.db.prepare_cached(list)?.execute(params![shop, number(rule), anchor, self.generation])?;
+            }
         }
         if let Some((shop, order)) = &self.rogue {
             let sql = "INSERT OR IGNORE INTO rogue_of(shop, tx_order, rule, anchor) SELECT ?1, ?2, ?3, ?4
@@ -298,37 +277,6 @@ fn base_after(old: Option<&StagedRow>, ours: bool, moved: bool) -> (i64, Option<
             None => (BASE_ABSENT, None),
         },
     }
-}
-
-fn stage_copied(db: &Connection, inner: &Inner, chunk: &Chunk, key: &RowKey, row: &Row) -> Result<()> {
-    let bytes = cells::encode_key(key);
-    let old = load(db, chunk.table, &bytes)?;
-    let mut tx = Tx { order: 0, xid: 0 };
-    let mut cells: Vec<Option<Cell>> = row.0.iter().cloned().map(Some).collect();
-    if let Some(old) = &old {
-        tx = Tx { order: old.tx_order, xid: old.tx_xid };
-        if old.tx_order > 0 && !chunk.cut.covers(&tx) {
-            // A later transaction wrote this row; only what it did not tell is taken from the chunk.
-            match &old.cells {
-                Some(known) if known.iter().any(Option::is_none) => {
-                    let filled = known.iter().zip(cells).map(|(known, read)| known.clone().or(read)).collect();
-                    cells = filled;
-                }
-                Some(_) | None => return Ok(()),
-            }
-        }
-    }
-    let shared = matches!(inner.mapping.tables()[chunk.table].shop, vocab::row::ShopPath::Shared);
-    let shop = (!shared).then(|| chunk.shop.as_str().to_owned());
-    let fresh = StagedRow {
-        shop,
-        tx_order: tx.order,
-        tx_xid: tx.xid,
-        cells: Some(cells),
-        base_kind: old.as_ref().map_or(BASE_SAME, |row| row.base_kind),
-        base: old.as_ref().and_then(|row| row.base.clone()),
-    };
-    store_row(db, inner, chunk.table, &bytes, old.as_ref(), &fresh)
 }
 
 pub(super) fn store_row(

@@ -1,0 +1,93 @@
+//! The first derivation of what a copy brought: page by page in the order of the anchors, some pages ahead of the import.
+//!
+//! How far it has come is one row per rule, moved on behind each page that is imported; a crash imports a page again.
+//! What the stream changes meanwhile is listed one by one and derived afterwards.
+
+use crate::context::Context;
+use crate::derive::{self, Derived, Worked};
+use crate::error::{Error, Result};
+use mapping::{Anchor, RuleNo};
+use std::collections::VecDeque;
+use tokio::task::JoinHandle;
+use vocab::id::{Epoch, ShopId};
+
+/// Aggregates of a page.
+const PAGE: usize = 1_024;
+/// Pages that are read and mapped at once, beside the one that is imported.
+const AHEAD: usize = 2;
+
+/// Derives and imports what was copied of a shop and never derived.
+pub(crate) async fn derive_copied(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Worked> {
+    let mut imported = 0;
+    loop {
+        let name = shop.clone();
+        let Some((rule, after)) = cx.staged.run(move |staged| staged.underived(&name)).await? else {
+            return Ok(Worked { imported, everything: true });
+        };
+        let mut pages = Pages { cx, shop, rule, after, ahead: VecDeque::new(), ended: false };
+        while let Some(page) = pages.next().await? {
+            imported += u64::try_from(page.derived.len()).unwrap_or(u64::MAX);
+            let anchors = page.anchors;
+            let Some(lost) = derive::import(cx, shop, epoch, page.position, page.derived).await? else {
+                return Ok(Worked { imported, everything: false });
+            };
+            let (name, last) = (shop.clone(), page.last);
+            let lost: Vec<_> = anchors.into_iter().zip(lost).filter_map(|(at, lost)| Some((at, lost?))).collect();
+            cx.staged.run(move |staged| staged.derived_until(&name, rule, &last, &lost)).await?;
+        }
+        let name = shop.clone();
+        cx.staged.run(move |staged| staged.all_derived(&name, rule)).await?;
+    }
+}
+
+/// Aggregates that lie side by side, and what they mean.
+struct Page {
+    anchors: Vec<Anchor>,
+    /// The bytes of the last anchor.
+    last: Vec<u8>,
+    /// Up to where the stream was staged before the rows were read.
+    position: u64,
+    derived: Vec<Derived>,
+}
+
+/// The pages of one rule, some of them under way.
+struct Pages<'a> {
+    cx: &'a Context,
+    shop: &'a ShopId,
+    rule: RuleNo,
+    after: Vec<u8>,
+    ahead: VecDeque<JoinHandle<Result<Page>>>,
+    ended: bool,
+}
+
+impl Pages<'_> {
+    async fn next(&mut self) -> Result<Option<Page>> {
+        while self.ahead.len() <= AHEAD && !self.ended {
+            self.begin().await?;
+        }
+        match self.ahead.pop_front() {
+            Some(page) => page.await.map_err(|_| Error::Task("mapping"))?.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn begin(&mut self) -> Result<()> {
+        let (gather, name) = (self.cx.mapping.rules()[self.rule].gather.clone(), self.shop.clone());
+        let after = self.after.clone();
+        let look = move |staged: &crate::staged::Staged| staged.anchors(&gather, name.as_str(), Some(&after), PAGE);
+        let (bytes, anchors): (Vec<_>, Vec<_>) = self.cx.staged.run(look).await?.into_iter().unzip();
+        let Some(last) = bytes.into_iter().next_back() else {
+            self.ended = true;
+            return Ok(());
+        };
+        self.after.clone_from(&last);
+        let (staged, mapping, classes) = (self.cx.staged.clone(), self.cx.mapping.clone(), self.cx.classes.clone());
+        let rule = self.rule;
+        self.ahead.push_back(tokio::task::spawn_blocking(move || {
+            let position = staged.position()?.map_or(0, |position| position.0);
+            let derived = derive::read(&staged, &mapping, &classes, rule, &anchors)?;
+            Ok(Page { anchors, last, position, derived })
+        }));
+        Ok(())
+    }
+}
