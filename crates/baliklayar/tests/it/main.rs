@@ -14,6 +14,7 @@ mod laws;
 mod retry;
 mod roundtrip;
 mod service;
+mod source_faults;
 mod straggler;
 mod taken_up;
 mod world;
