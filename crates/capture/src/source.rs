@@ -4,10 +4,11 @@ use crate::cut::{Cut, Position};
 use crate::declared::Declared;
 use crate::error::{Error, Result, WriteBackError};
 use crate::finding::Finding;
+use crate::guards::Guards;
 use crate::postgres::{self, Postgres};
 use crate::sql::OfShop;
 use crate::sqlite::{self, Sqlite};
-use crate::transaction::{Marker, Transaction};
+use crate::transaction::{Last, Marker, Transaction};
 use crate::write_back::{Chunk, Fence, FenceOutcome, FenceRead, SharedBy, WriteBack};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -122,6 +123,16 @@ impl Source {
         Ok(Stream { engine })
     }
 
+    /// Opens the change stream behind a transaction that is durable here. [`Error::PositionLost`] also where the source
+    /// turns out to have another history: then the first [`next`](Stream::next) says so. On SQLite only the position counts.
+    pub async fn resume(&self, last: Last) -> Result<Stream> {
+        let engine = match &*self.engine {
+            Engine::Postgres(postgres) => StreamEngine::Postgres(Box::new(postgres.resume(last).await?)),
+            Engine::Sqlite(sqlite) => StreamEngine::Sqlite(sqlite.stream(Some(last.position)).await?),
+        };
+        Ok(Stream { engine })
+    }
+
     /// The different values of a column, as shops. A value that cannot be a shop's id is an error.
     pub async fn shops(&self, table: TableNo, column: ColumnNo) -> Result<Vec<ShopId>> {
         match &*self.engine {
@@ -231,13 +242,18 @@ impl Source {
         }
     }
 
-    /// What of capture and fence is not in the source as [`install`](Self::install) made it: names of tables or of
-    /// triggers, none where all stands. A table that the legacy rebuilt has silently lost them.
-    pub async fn missing_guards(&self) -> Result<Vec<String>> {
+    /// What of capture and fence is not in the source as [`install`](Self::install) made it: a table that the legacy
+    /// rebuilt has silently lost them. On PostgreSQL also what is not as declared; on SQLite the stream says that.
+    pub async fn guards(&self) -> Result<Guards> {
         match &*self.engine {
-            Engine::Postgres(postgres) => postgres.missing_guards().await,
-            Engine::Sqlite(sqlite) => sqlite.missing_guards().await,
+            Engine::Postgres(postgres) => postgres.guards().await,
+            Engine::Sqlite(sqlite) => Ok(Guards { missing: sqlite.missing_guards().await?, changed: Vec::new() }),
         }
+    }
+
+    /// As [`guards`](Self::guards): only what is missing.
+    pub async fn missing_guards(&self) -> Result<Vec<String>> {
+        Ok(self.guards().await?.missing)
     }
 
     /// Writes facts of one shop back, in the order given, in one transaction of the source; facts that are there

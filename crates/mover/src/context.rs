@@ -8,6 +8,7 @@ use crate::links::Links;
 use crate::policy::Policy;
 use crate::staged::Staged;
 use crate::totals::Totals;
+use crate::trouble::Trouble;
 use capture::{Marker, Source};
 use mapping::Mapping;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +51,8 @@ pub(crate) struct Context {
     pub(crate) owned: Arc<Owned>,
     pub(crate) dials: Arc<Dials>,
     pub(crate) fault: Arc<Armed>,
+    /// Of the change stream.
+    pub(crate) trouble: Arc<Trouble>,
 }
 
 /// How far the stream is staged, and where the markers were that passed.

@@ -5,10 +5,12 @@
 
 use crate::context::Context;
 use crate::error::Result;
+use crate::observe;
 use crate::staged::{Chunk, Ledger};
-use capture::SharedBy;
+use capture::{Marker, SharedBy};
 use crash::{Act, Phase};
 use mapping::Gather;
+use std::time::Duration;
 use vocab::id::ShopId;
 use vocab::row::{ShopPath, TableNo};
 
@@ -16,9 +18,12 @@ use vocab::row::{ShopPath, TableNo};
 const CHUNK: u32 = 2_000;
 /// Anchors listed at once when all are made dirty.
 const ANCHORS: usize = 2_000;
+/// How often whoever waits for the stream looks whether that makes sense.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Copies what is not yet copied of a shop, then lists all its aggregates for derivation and for proof.
-pub(crate) async fn copy(cx: &Context, shop: &ShopId) -> Result<()> {
+/// False where the shop was stopped meanwhile.
+pub(crate) async fn copy(cx: &Context, shop: &ShopId) -> Result<bool> {
     let name = shop.clone();
     let copied = cx.staged.run(move |staged| staged.copied(&name)).await?;
     for table in parents_first(cx) {
@@ -31,7 +36,9 @@ pub(crate) async fn copy(cx: &Context, shop: &ShopId) -> Result<()> {
             crash::reach(Act::CopyChunk, Phase::Before);
             let shared = shared_by(cx, table);
             let read = cx.source.read_chunk(shop, table, after.as_ref(), CHUNK, &shared).await?;
-            cx.stream.marker(&read.marker).await;
+            if !comes(cx, shop, &read.marker).await? {
+                return Ok(false);
+            }
             after = read.rows.last().map(|(key, _)| key.clone()).or(after);
             done = read.last;
             let chunk = Chunk { shop: shop.clone(), table, cut: read.cut, rows: read.rows, last: read.last };
@@ -39,7 +46,18 @@ pub(crate) async fn copy(cx: &Context, shop: &ShopId) -> Result<()> {
             crash::reach(Act::CopyChunk, Phase::After);
         }
     }
-    list_all(cx, shop, &[Ledger::Derive]).await
+    list_all(cx, shop, &[Ledger::Derive]).await?;
+    Ok(true)
+}
+
+/// Waits for the stream to pass a marker, unless the shop is stopped: a stream that is lost brings none.
+async fn comes(cx: &Context, shop: &ShopId, marker: &Marker) -> Result<bool> {
+    while tokio::time::timeout(LOOK, cx.stream.marker(marker)).await.is_err() {
+        if observe::is_stopped(cx, shop).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Puts every aggregate of a shop on lists.

@@ -10,6 +10,7 @@ use crate::staged::{Dirty, Ledger, Lost, Staged};
 use mapping::{Anchor, Gather, Got, Loser, Mapping, Rows, RuleNo};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use store::{Finding, Import, ImportError, Imported, Outcome, What};
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Name, Origin, PublicId, ShopId};
@@ -77,6 +78,9 @@ pub(crate) struct Worked {
 pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Worked> {
     let mut imported = 0;
     loop {
+        if cx.staged.is_half() && !rest_comes(cx).await {
+            return Ok(Worked { imported, everything: false });
+        }
         let (mapping, classes, name) = (cx.mapping.clone(), cx.classes.clone(), shop.clone());
         let read = move |staged: &Staged| {
             let position = staged.position()?.map_or(0, |position| position.0);
@@ -94,6 +98,17 @@ pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<
         let name = shop.clone();
         cx.staged.run(move |staged| staged.settle_derived(&name, &done)).await?;
     }
+}
+
+/// How long derivation waits for the rest of a transaction that is staged in part.
+const REST_MAX: Duration = Duration::from_millis(300);
+
+/// Whether what is staged is whole, now or soon. What is half a transaction is not derived: an order without its lines is
+/// nothing that the source ever was.
+async fn rest_comes(cx: &Context) -> bool {
+    let mut position = cx.stream.subscribe();
+    let whole = async { while cx.staged.is_half() && position.changed().await.is_ok() {} };
+    tokio::time::timeout(REST_MAX, whole).await.is_ok()
 }
 
 fn read_batch(staged: &Staged, mapping: &Mapping, classes: &Classes, shop: &ShopId) -> Result<Vec<(Dirty, Derived)>> {

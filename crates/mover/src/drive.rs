@@ -154,7 +154,8 @@ impl Driver {
             let progress = self.progress().await?;
             self.own(&progress);
             let wishes = *self.wishes.borrow_and_update();
-            if progress.at_rest() && (wishes.flip && progress.verified() || wishes.rollback) {
+            let soon = progress.at_rest() && (wishes.flip && progress.verified() || wishes.rollback);
+            if soon && !observe::is_stopped(&self.cx, &self.shop).await? {
                 self.prepare(&progress).await?;
             }
             let observed = self.look(&progress).await?;
@@ -168,7 +169,9 @@ impl Driver {
             if *what == For::Nothing || (*what == For::Wish && wishes.release_all) {
                 return Ok(());
             }
-            let worked = self.work(&progress).await?;
+            // What a stopped shop's rows would be derived to is not what its source has.
+            let derives = progress.derives() != Some(Direction::ToBackend) || observed.stopped.is_none();
+            let worked = derives && self.work(&progress).await?;
             if worked && (!progress.at_rest() || self.behind) {
                 continue;
             }
@@ -301,7 +304,7 @@ impl Driver {
             Some(applied) => applied,
             None => perform::applied_from(&self.cx, &self.shop, &self.records).await?,
         };
-        if self.cx.findings.may_have(&self.shop) && observe::is_stopped(&self.cx, &self.shop).await? {
+        if self.cx.findings.may_have(&self.shop) && observe::keeps_from_carrying(&self.cx, &self.shop).await? {
             return Ok(1);
         }
         match reverse::carry_back(&self.cx, &self.shop, applied).await? {

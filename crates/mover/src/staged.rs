@@ -8,18 +8,18 @@
 mod dirty;
 mod gather;
 mod losers;
+mod position;
 #[cfg(test)]
 mod tests;
 mod write;
 
 use crate::cells;
 use crate::error::{Error, Result};
-use capture::Position;
 use mapping::{Gather, Mapping};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vocab::id::ShopId;
 use vocab::row::{Cell, ColumnNo, Row, RowKey, ShopPath, TableNo};
@@ -55,6 +55,9 @@ CREATE TABLE IF NOT EXISTS loser(
   field TEXT NOT NULL, value TEXT NOT NULL, votes INTEGER NOT NULL,
   PRIMARY KEY(shop, rule, anchor, field, value)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS position(one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS last(
+  one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL, before INTEGER NOT NULL, tx_order INTEGER NOT NULL,
+  tx_xid INTEGER NOT NULL, committed_at INTEGER) STRICT;
 CREATE TABLE IF NOT EXISTS gen(one INTEGER PRIMARY KEY CHECK (one = 1), next INTEGER NOT NULL) STRICT;
 INSERT OR IGNORE INTO gen VALUES (1, 1);
 ";
@@ -76,6 +79,8 @@ struct Inner {
     reader: Mutex<Connection>,
     /// How often this process has changed the table of losers.
     losers_changed: AtomicU64,
+    /// Whether a piece of a large transaction is staged, and the rest is not.
+    half: AtomicBool,
 }
 
 impl Staged {
@@ -85,13 +90,19 @@ impl Staged {
         let reader = connect(path)?;
         let linked = linked(&mapping);
         let (writer, reader) = (Mutex::new(writer), Mutex::new(reader));
-        Ok(Self(Arc::new(Inner { mapping, linked, writer, reader, losers_changed: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Inner {
+            mapping,
+            linked,
+            writer,
+            reader,
+            losers_changed: AtomicU64::new(0),
+            half: AtomicBool::new(false),
+        })))
     }
 
-    /// Up to where the stream is staged; none before the first batch.
-    pub(crate) fn position(&self) -> Result<Option<Position>> {
-        let at: Option<i64> = self.reader().query_row("SELECT at FROM position", [], |row| row.get(0)).optional()?;
-        at.map(|at| Ok(Position(u64::try_from(at).map_err(|_| Error::Staged("a negative position"))?))).transpose()
+    /// Whether a transaction is staged in part: nobody may take what is there for what the source was at any time.
+    pub(crate) fn is_half(&self) -> bool {
+        self.0.half.load(Ordering::SeqCst)
     }
 
     /// Runs `work` where it may block.
@@ -117,13 +128,17 @@ impl Staged {
         Ok(tx.commit()?)
     }
 
-    /// From now on the rows as they are now are what `put` compares with.
-    pub(crate) fn set_base(&self, shop: &ShopId) -> Result<()> {
-        self.writer().execute(
-            "UPDATE staged SET base_kind = 0, base = NULL WHERE shop = ?1 AND base_kind <> 0",
-            [shop.as_str()],
-        )?;
-        Ok(())
+    /// From now on the rows as they are now are what `put` compares with. Answers with how many aggregates are not derived
+    /// from these rows yet.
+    pub(crate) fn set_base(&self, shop: &ShopId) -> Result<u64> {
+        let mut writer = self.writer();
+        let tx = writer.transaction()?;
+        let reset = "UPDATE staged SET base_kind = 0, base = NULL WHERE shop = ?1 AND base_kind <> 0";
+        tx.execute(reset, [shop.as_str()])?;
+        let left = "SELECT count(*) FROM dirty WHERE shop = ?1";
+        let left: i64 = tx.query_row(left, [shop.as_str()], |row| row.get(0))?;
+        tx.commit()?;
+        Ok(unsigned(left))
     }
 
     fn writer(&self) -> MutexGuard<'_, Connection> {

@@ -23,16 +23,25 @@ const LAG_MAX: Duration = Duration::from_secs(10);
 
 /// Stages the stream until it breaks.
 pub(crate) async fn stage(cx: &Context) -> Result<()> {
-    let position = cx.staged.run(|staged| staged.position()).await?;
-    let mut stream = match cx.source.stream(position).await {
+    let (position, last) = cx.staged.run(|staged| Ok((staged.position()?, staged.last()?))).await?;
+    let opened = match last {
+        Some(last) => cx.source.resume(last).await,
+        None => cx.source.stream(position).await,
+    };
+    let mut stream = match opened {
         Err(error @ capture::Error::PositionLost { .. }) => return lost(cx, error).await,
+        // What was installed is gone, and our position with it.
+        Err(error @ capture::Error::NotInstalled(_)) if position.is_some() => return lost(cx, error).await,
         opened => opened?,
     };
     // What a mover before this one staged, and did not live to tell.
     tell_rogues(cx).await?;
     loop {
-        let batch = stream.next(BATCH).await?;
-        let Some(position) = batch.last().map(|transaction| transaction.position) else { continue };
+        let batch = match stream.next(BATCH).await {
+            Err(error @ capture::Error::PositionLost { .. }) => return lost(cx, error).await,
+            batch => batch?,
+        };
+        let whole = batch.iter().rfind(|transaction| !transaction.more).map(|transaction| transaction.position);
         let markers: Vec<_> = batch
             .iter()
             .flat_map(|transaction| transaction.markers.iter().map(|marker| (marker.clone(), transaction.tx.order)))
@@ -42,12 +51,18 @@ pub(crate) async fn stage(cx: &Context) -> Result<()> {
                 schema_finding(cx, change).await?;
             }
         }
-        let owned = cx.owned.all();
-        if cx.staged.run(move |staged| staged.stage_stream(&batch, &owned)).await? {
+        let owned = cx.owned.clone();
+        if cx.staged.run(move |staged| staged.stage_stream(&batch, || owned.all())).await? {
             tell_rogues(cx).await?;
         }
-        cx.stream.passed(position.0, markers);
-        stream.acknowledge(position);
+        cx.trouble.over();
+        if let Some(position) = whole {
+            cx.stream.passed(position.0, markers);
+        }
+        // All but the last: a stream that goes on begins with that one once more.
+        if let Some(last) = cx.staged.run(|staged| staged.last()).await? {
+            stream.acknowledge(last.before);
+        }
     }
 }
 
@@ -84,9 +99,8 @@ async fn tell(cx: &Context, rogue: &Rogue) -> Result<()> {
 }
 
 /// An unknown schema change stops every shop that has rows in the table.
-async fn schema_finding(cx: &Context, change: &capture::SchemaChange) -> Result<()> {
-    let harmless = change.missing.is_empty() && change.retyped.is_empty();
-    if harmless {
+pub(crate) async fn schema_finding(cx: &Context, change: &capture::SchemaChange) -> Result<()> {
+    if change.is_harmless() {
         return Ok(());
     }
     let table = &cx.mapping.tables()[change.table].name;

@@ -55,9 +55,6 @@ pub struct World {
     keys: AtomicU64,
     home: Home,
     pub work: TempDir,
-    /// With what the mover was started.
-    pub setup: Setup,
-    pub legacy: SocketAddr,
 }
 
 /// How a world is made; what is not told is as in [`World::start`].
@@ -194,8 +191,8 @@ impl World {
             fault: None,
             holder: "test".into(),
         };
-        tokio::spawn(mover::run(setup.clone()));
-        Self { store, service, mapping, shops, gateway, seam, keys: AtomicU64::new(0), home, work, setup, legacy }
+        tokio::spawn(mover::run(setup));
+        Self { store, service, mapping, shops, gateway, seam, keys: AtomicU64::new(0), home, work }
     }
 
     pub const fn seam(&self) -> SocketAddr {

@@ -20,18 +20,23 @@ pub(super) const APPLIED: &str = "balik_applied";
 /// The SQLSTATE of a write that a closed fence refused.
 const REFUSED: &str = "BALIK";
 
-const LOCK_TIMEOUT: &str = "set local lock_timeout = '250ms'";
-const ATTEMPTS_MAX: u32 = 40;
+/// Whoever writes to the table queues behind us for so long, while somebody else has it for longer.
+const LOCK_TIMEOUT: &str = "set local lock_timeout = '20ms'";
+const ATTEMPTS_MAX: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(50);
+/// Between two attempts, once it takes long.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 pub(super) fn publication(name: &str) -> String {
     format!("balik_{name}")
 }
 
-/// Where the slot of a capture began and where the log ends now; no row where slot or record is missing.
+/// Where the slot of a capture began, where the log ends now, and whether the server has thrown away what the slot needs;
+/// no row where slot or record is missing.
 pub(super) fn slot_range(slot: &str) -> String {
     format!(
-        "select (o.begins - '0/0')::bigint, (pg_current_wal_lsn() - '0/0')::bigint from balik_origin o \
+        "select (o.begins - '0/0')::bigint, (pg_current_wal_lsn() - '0/0')::bigint, \
+         s.restart_lsn is null or coalesce(s.wal_status, 'lost') = 'lost' from balik_origin o \
          join pg_replication_slots s on s.slot_name = {slot} where o.slot = {slot}",
         slot = quoted(slot)
     )
@@ -120,8 +125,8 @@ impl Postgres {
                     if attempt < ATTEMPTS_MAX
                         && error.refusal().map(DbError::code) == Some(&SqlState::LOCK_NOT_AVAILABLE) =>
                 {
+                    tokio::time::sleep(PAUSE_MAX.min(PAUSE * attempt)).await;
                     attempt += 1;
-                    tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => return Err(error),
             }

@@ -3,14 +3,16 @@
 //! Two guards keep a key from going backwards (I4): a stream row is written only by a later transaction than the one
 //! that last wrote it; a chunk row only if the chunk's cut covers that transaction.
 
+use super::position::{set_last, set_position};
 use super::{BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, Staged, StagedRow, load, number, shop_of, signed, whole};
 use crate::cells;
-use crate::error::{Error, Result};
-use capture::{Cut, Position, Transaction, Tx};
+use crate::error::Result;
+use capture::{Cut, Transaction, Tx};
 use crash::{Act, Phase};
 use mapping::Touch;
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use vocab::id::ShopId;
 use vocab::row::{Cell, Change, ColumnNo, Row, RowKey, TableNo, Use};
 
@@ -47,13 +49,19 @@ impl Staged {
     /// Stages transactions in commit order and the position they reach. What a rogue wrote behind the mark of an owned
     /// shop is noted in the same transaction, until somebody has said so ([`Staged::rogue_is_told`]). Whether there was
     /// any is the answer.
-    pub(crate) fn stage_stream(&self, transactions: &[Transaction], owned: &BTreeMap<String, u64>) -> Result<bool> {
-        let Some(last) = transactions.last() else { return Ok(false) };
+    pub(crate) fn stage_stream(
+        &self,
+        transactions: &[Transaction],
+        owned: impl FnOnce() -> BTreeMap<String, u64>,
+    ) -> Result<bool> {
+        let Some(newest) = transactions.last() else { return Ok(false) };
         crash::reach(Act::ApplyBatch, Phase::Before);
         let mut writer = self.writer();
+        // Whoever sets a shop's mark and then has the file to itself knows: what is staged later is compared with it.
+        let owned = owned();
         let tx = writer.transaction()?;
         let generation = next_generation(&tx)?;
-        let mut batch = Batch { db: &tx, inner: &self.0, generation, owned, rogues: BTreeMap::new() };
+        let mut batch = Batch { db: &tx, inner: &self.0, generation, owned: &owned, rogues: BTreeMap::new() };
         for transaction in transactions {
             for table in &transaction.emptied {
                 batch.empty(*table, &transaction.tx)?;
@@ -66,9 +74,21 @@ impl Staged {
         for rogue in rogues.values() {
             note_rogue(&tx, rogue)?;
         }
-        set_position(&tx, last.position)?;
+        let mut whole = transactions.iter().filter(|transaction| !transaction.more).rev();
+        if let Some(last) = whole.next() {
+            let before = whole.next().map(|before| before.position);
+            set_last(&tx, last, before)?;
+            set_position(&tx, last.position)?;
+        }
         crash::reach(Act::ApplyBatch, Phase::During);
+        // Said before a half can be seen, and taken back after the whole can.
+        if newest.more {
+            self.0.half.store(true, Ordering::SeqCst);
+        }
         tx.commit()?;
+        if !newest.more {
+            self.0.half.store(false, Ordering::SeqCst);
+        }
         crash::reach(Act::ApplyBatch, Phase::After);
         Ok(!rogues.is_empty())
     }
@@ -377,13 +397,4 @@ fn relink(
 
 fn next_generation(db: &Connection) -> Result<i64> {
     Ok(db.query_row("UPDATE gen SET next = next + 1 RETURNING next", [], |row| row.get(0))?)
-}
-
-fn set_position(db: &Connection, position: Position) -> Result<()> {
-    let at = i64::try_from(position.0).map_err(|_| Error::Staged("a position past 2^63"))?;
-    db.execute(
-        "INSERT INTO position(one, at) VALUES (1, ?1) ON CONFLICT(one) DO UPDATE SET at = max(at, excluded.at)",
-        [at],
-    )?;
-    Ok(())
 }

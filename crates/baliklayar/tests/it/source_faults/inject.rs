@@ -26,7 +26,7 @@ pub async fn eve(stage: &mut Stage, house: &mut House, fault: Fault, phase: Phas
     match (fault, phase) {
         (Fault::LargeTransaction, Phase::Held | Phase::Fenced) => {
             let rogue = stage.world.postgres().await;
-            rogue.batch_execute(&format!("begin; {}", large())).await.map_err(said)?;
+            rogue.batch_execute(&format!("begin; {}", large(ROWS))).await.map_err(said)?;
             stage.straggler = Some(rogue);
         }
         (Fault::OpenTransaction, Phase::Tracking | Phase::Ready | Phase::Held | Phase::Soaking) => {
@@ -59,10 +59,10 @@ pub async fn strike(stage: &mut Stage, house: &mut House, fault: Fault, phase: P
     match fault {
         Fault::SessionsKilled => stage.sql.execute(KILL, &[]).await.map(drop).map_err(said)?,
         Fault::SlotDropped => drop_slot(stage).await?,
-        Fault::SlotInvalidated => todo!("invalidated"),
+        Fault::SlotInvalidated => invalidate_slot(stage).await?,
         Fault::LargeTransaction => match stage.straggler.take() {
             Some(open) => open.batch_execute("commit").await.map_err(said)?,
-            None => stage.run(&large()).await.map_err(said)?,
+            None => stage.run(&large(ROWS)).await.map_err(said)?,
         },
         Fault::OpenTransaction => left_open(stage, phase).await?,
         Fault::ColumnAdded => stage.run("alter table jual add column sumber varchar(20)").await.map_err(said)?,
@@ -87,7 +87,10 @@ pub async fn strike(stage: &mut Stage, house: &mut House, fault: Fault, phase: P
         }
         Fault::ClockForward => stage.jump(JUMP, true),
         Fault::ClockBack => stage.jump(JUMP, false),
-        Fault::StagedFull => todo!("full"),
+        Fault::StagedFull => {
+            stage.disk.as_ref().expect("a disk of its own").fill();
+            stage.run(&large(ROWS / 10)).await.map_err(said)?;
+        }
         Fault::Failover => fail_over(stage, house).await?,
     }
     Ok(struck)
@@ -95,6 +98,13 @@ pub async fn strike(stage: &mut Stage, house: &mut House, fault: Fault, phase: P
 
 /// What was begun and ends by itself.
 pub async fn afterwards(stage: &mut Stage) -> Told {
+    if let Some(disk) = &stage.disk {
+        let begun = Instant::now();
+        while text(stage, &stage.neighbour, "stopped").await.as_deref() != Some("staged.full") {
+            in_time(stage, begun, "nobody says that the disk is full").await?;
+        }
+        disk.make_room();
+    }
     if stage.straggler.is_some() {
         tokio::time::sleep(LASTS).await;
         end_straggler(stage).await?;
@@ -119,10 +129,10 @@ fn product(stage: &Stage, code: &str) -> String {
 }
 
 /// Points for everybody, and as many new customers of a campaign.
-fn large() -> String {
+fn large(rows: u32) -> String {
     format!(
         "insert into pelanggan (nama, telp, surel, sandi, poin) \
-         select 'Pelanggan ' || n, '+62811' || n, n || '@contoh.id', 'x', 5 from generate_series(1, {ROWS}) n"
+         select 'Pelanggan ' || n, '+62811' || n, n || '@contoh.id', 'x', 5 from generate_series(1, {rows}) n"
     )
 }
 
@@ -159,6 +169,39 @@ async fn drop_slot(stage: &Stage) -> Told {
         }
     }
     Ok(())
+}
+
+/// The server keeps no more than it was told to, and the slot's reader sleeps meanwhile.
+async fn invalidate_slot(stage: &Stage) -> Told {
+    let active = "select active_pid from pg_replication_slots where database = current_database() and active";
+    let reader: i32 = stage.sql.query_one(active, &[]).await.map_err(said)?.get(0);
+    signal("STOP", reader);
+    let keep = "alter system set max_slot_wal_keep_size = '1MB'";
+    for sql in [keep, "select pg_reload_conf()"] {
+        stage.sql.batch_execute(sql).await.map_err(said)?;
+    }
+    for _ in 0..4 {
+        let more = "select pg_logical_emit_message(false, 'log', 'more'), pg_switch_wal()";
+        stage.sql.batch_execute(more).await.map_err(said)?;
+    }
+    let server = stage.world.postgres().await;
+    // It waits for the reader to end, and the reader has to wake for that.
+    let checkpoint = tokio::spawn(async move { server.batch_execute("checkpoint").await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    signal("CONT", reader);
+    checkpoint.await.expect("a checkpoint").map_err(said)?;
+    let status =
+        "select coalesce(max(wal_status), 'lost') from pg_replication_slots where database = current_database()";
+    let status: String = stage.sql.query_one(status, &[]).await.map_err(said)?.get(0);
+    for sql in ["alter system reset max_slot_wal_keep_size", "select pg_reload_conf()"] {
+        stage.sql.batch_execute(sql).await.map_err(said)?;
+    }
+    if status == "lost" { Ok(()) } else { Err(format!("the slot is not lost but {status}")) }
+}
+
+fn signal(name: &str, process: i32) {
+    let sent = std::process::Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status();
+    assert!(sent.is_ok_and(|sent| sent.success()), "kill -{name} {process}");
 }
 
 async fn left_open(stage: &mut Stage, phase: Phase) -> Told {

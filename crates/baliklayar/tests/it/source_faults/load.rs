@@ -91,11 +91,6 @@ impl Load {
         }
     }
 
-    /// How many were answered since.
-    pub fn since(&self, from: Instant) -> usize {
-        self.samples.lock().unwrap().iter().filter(|it| it.due >= from).count()
-    }
-
     pub async fn end(mut self) {
         self.over.store(true, Ordering::Relaxed);
         while let Some(ended) = self.clients.join_next().await {

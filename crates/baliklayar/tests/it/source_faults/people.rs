@@ -3,7 +3,6 @@
 use crate::world::{HOST, SELLER, World};
 use serde_json::{Value, json};
 use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncWriteExt, BufReader, DuplexStream};
@@ -19,7 +18,6 @@ const CLOSE_MAX: Duration = Duration::from_secs(120);
 pub struct People {
     tell: DuplexStream,
     said: mpsc::UnboundedReceiver<Value>,
-    tick: Arc<Mutex<Value>>,
     _folder: TempDir,
 }
 
@@ -50,8 +48,7 @@ impl People {
         let args: Vec<String> = args.iter().flat_map(|(flag, value)| [(*flag).to_owned(), (*value).clone()]).collect();
         let (tell, told) = tokio::io::duplex(4_096);
         let (says, said) = mpsc::unbounded_channel();
-        let tick = Arc::new(Mutex::new(Value::Null));
-        let mut lines = Lines { says, tick: tick.clone(), open: Vec::new() };
+        let mut lines = Lines { says, open: Vec::new() };
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let ran = runtime.block_on(demo_shoppers::run_on(&args, BufReader::new(told), &mut lines));
@@ -59,14 +56,9 @@ impl People {
                 let _ = lines.says.send(json!({"said": "failed", "what": format!("{error:#}")}));
             }
         });
-        let mut people = Self { tell, said, tick, _folder: folder };
+        let mut people = Self { tell, said, _folder: folder };
         people.hear("ready", READY_MAX).await;
         people
-    }
-
-    /// The totals so far, as of the last second.
-    pub fn tick(&self) -> Value {
-        self.tick.lock().unwrap().clone()
     }
 
     /// Ends the shopping; the oracle's report.
@@ -101,10 +93,9 @@ pub fn complaint(report: &Value) -> Option<String> {
         .then(|| format!("{} failed, {} wrong, {} {}", wrong.0, wrong.1, report["reasons"], report["examples"]))
 }
 
-/// Takes lines apart; the newest tick is kept, the rest handed on.
+/// Takes lines apart and hands on those that somebody waits for.
 struct Lines {
     says: mpsc::UnboundedSender<Value>,
-    tick: Arc<Mutex<Value>>,
     open: Vec<u8>,
 }
 
@@ -114,9 +105,7 @@ impl Write for Lines {
         while let Some(end) = self.open.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.open.drain(..=end).collect();
             let said: Value = serde_json::from_slice(&line).map_err(std::io::Error::other)?;
-            if said["said"] == "tick" {
-                *self.tick.lock().unwrap() = said;
-            } else {
+            if said["said"] != "tick" {
                 // Whoever no longer listens has ended.
                 let _ = self.says.send(said);
             }

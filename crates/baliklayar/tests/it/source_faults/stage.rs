@@ -1,6 +1,7 @@
 //! A world in which something is about to befall the source: a shop that moves, a neighbour that is planned too, and one
 //! that nobody moves; people at all of them.
 
+use super::disk::Disk;
 use super::fault::{Fault, Phase};
 use super::gate::Gate;
 use super::load::Load;
@@ -10,7 +11,7 @@ use crate::world::{Engine, How, World};
 use mover::Clock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use testkit::postgres::{Database, copy_of, fresh_database_on};
 use testkit::server::Server;
 use tokio_postgres::Client;
@@ -93,7 +94,6 @@ pub struct Stage {
     pub sql: Client,
     pub people: People,
     pub load: Load,
-    pub begun: Instant,
     clock: Arc<AtomicI64>,
     /// The shop that moves, and its neighbour.
     pub shop: ShopId,
@@ -102,12 +102,14 @@ pub struct Stage {
     pub straggler: Option<Client>,
     /// Keeps the copy from its last tables.
     pub lock: Option<Client>,
+    /// Under the staged rows, where it is to be filled.
+    pub disk: Option<Disk>,
 }
 
 impl Stage {
     pub async fn set(house: &House, fault: Fault, phase: Phase, seed: u64) -> Self {
         let (gate, switch, ahead) = (Gate::default(), Switch::default(), Arc::new(AtomicI64::new(0)));
-        let now = crate::source_faults::real_clock();
+        let now = baliklayar::serving::clock();
         let clock: Clock = {
             let ahead = ahead.clone();
             Arc::new(move || Timestamp(now().0 + ahead.load(Ordering::SeqCst)))
@@ -122,13 +124,14 @@ impl Stage {
             ..How::new(Engine::Postgres, seed, SHOPS)
         };
         let world = World::start_as(how).await;
+        // The mover opens its file when the first wish comes.
+        let disk = (fault == Fault::StagedFull).then(|| Disk::under(world.work.path()));
         gate.look_with(world.store.clone(), world.postgres().await);
         let (shop, neighbour, other) = (world.shops[0].clone(), world.shops[1].clone(), world.shops[2].clone());
         let product = world.one(&format!("select min(id) from produk where toko_id = {other} and aktif = 'Y'")).await;
         let people = People::at(&world, &[&shop, &neighbour], seed).await;
         let load = Load::at(world.seam(), &other, &product);
         let sql = world.postgres().await;
-        let begun = Instant::now();
         Self {
             world,
             gate,
@@ -136,12 +139,12 @@ impl Stage {
             sql,
             people,
             load,
-            begun,
             clock: ahead,
             shop,
             neighbour,
             straggler: None,
             lock: None,
+            disk,
         }
     }
 
