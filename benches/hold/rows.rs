@@ -26,11 +26,12 @@ pub async fn fill(client: &Client, wanted: i64) -> Result<()> {
              from generate_series(1, {products}) n;
          update produk set stok = 1000000;
          create temp table made on commit drop as
-           select nextval(pg_get_serial_sequence('jual', 'id')) as id, 1 + n % 20 as produk_id
+           select nextval(pg_get_serial_sequence('jual', 'id')) as id, 1 + n % 20 as produk_id,
+             n + (select coalesce(max(faktur), 0) from jual where toko_id = 1) as faktur
              from generate_series(1, {orders}) n;
-         insert into jual (id, toko_id, nomor, pelanggan_id, tgl, status, batal_pada, jalan, kota, kodepos, negara,
+         insert into jual (id, toko_id, nomor, faktur, pelanggan_id, tgl, status, batal_pada, jalan, kota, kodepos, negara,
              subtotal, pajak, ongkir, total, jml_item, kdx, diubah)
-           select id, 1, 'TRX-' || lpad(id::text, 7, '0'), 0, '2024-01-02 03:04:05', 'LUNAS', '0000-00-00 00:00:00',
+           select id, 1, 'TRX-' || lpad(id::text, 7, '0'), faktur, 0, '2024-01-02 03:04:05', 'LUNAS', '0000-00-00 00:00:00',
              'Jl. Merdeka 17', 'Bandung', '40111', 'ID', '30000.00', '3300.00', '9000.00', '42300.00', 2, 'A1',
              '2024-01-02 03:04:05' from made;
          insert into jual_detil (jual_id, urut, produk_id, nama, harga, jml, batal_jml, retur_jml, pajak, total, tanda)

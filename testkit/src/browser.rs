@@ -119,6 +119,12 @@ impl Browser {
         self.of_session("POST", "/goog/cdp/execute", &command);
     }
 
+    /// Shows the page as it would be printed.
+    pub fn on_paper(&self) {
+        let command = json!({"cmd": "Emulation.setEmulatedMedia", "params": {"media": "print"}});
+        self.of_session("POST", "/goog/cdp/execute", &command);
+    }
+
     /// What the browser wrote to its console since the last time, each with its level.
     pub fn messages(&self) -> Vec<String> {
         let said = self.of_session("POST", "/se/log", &json!({"type": "browser"}));

@@ -7,7 +7,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, RawPathParams, Request};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use shop::{Frame, Keyed};
@@ -21,6 +21,7 @@ const KEY_MAX: usize = 128;
 pub struct Call {
     pub frame: Frame,
     id: Option<PublicId>,
+    query: String,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -29,6 +30,17 @@ impl Call {
     /// The id in the path.
     pub fn id(&self) -> Result<PublicId, Problem> {
         self.id.clone().ok_or_else(Problem::not_found)
+    }
+
+    /// A parameter of the query, as it was sent: none of ours needs an encoding.
+    pub fn parameter(&self, wanted: &str) -> Option<&str> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(name, _)| *name == wanted).map(|(_, value)| value).next()
+    }
+
+    /// A header's text; empty where it is absent.
+    pub fn header(&self, name: &HeaderName) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The body as JSON; an empty one is an empty object.
@@ -94,7 +106,8 @@ impl<S: Send + Sync> FromRequest<S> for Call {
             let content = format!("the body is larger than {BODY_MAX} bytes, or was not sent whole");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", content)
         })?;
-        Ok(Self { frame: Frame { shop, epoch }, id, headers: parts.headers, body })
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        Ok(Self { frame: Frame { shop, epoch }, id, query, headers: parts.headers, body })
     }
 }
 

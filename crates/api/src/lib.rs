@@ -5,6 +5,8 @@
 //! Absent on purpose: SQL, who owns a shop, and anything that remembers a request.
 
 mod call;
+mod invoice;
+mod link;
 mod problem;
 mod routes;
 mod serve;

@@ -2,6 +2,8 @@
 
 use crate::Keys;
 use crate::call::Call;
+use crate::invoice;
+use crate::link::Links;
 use crate::problem::Problem;
 use crate::wire::{request, response};
 use axum::Router;
@@ -12,16 +14,18 @@ use http::StatusCode;
 use shop::{Answer, Command, Service};
 use std::sync::Arc;
 
-struct Api {
-    service: Service,
-    keys: Keys,
+pub struct Api {
+    pub service: Service,
+    pub keys: Keys,
+    pub links: Links,
 }
 
-type Shared = State<Arc<Api>>;
+pub type Shared = State<Arc<Api>>;
 type Answered = Result<Response, Problem>;
 
 /// All paths of the backend. Nothing is served beside them.
 pub fn router(service: Service, keys: Keys) -> Router {
+    let links = Links::of(&keys.host);
     let shop = Router::new()
         .route("/catalog/search", post(search))
         .route("/catalog/lookup", post(lookup))
@@ -34,6 +38,8 @@ pub fn router(service: Service, keys: Keys) -> Router {
         .route("/checkout-sessions/{id}/complete", post(complete))
         .route("/checkout-sessions/{id}/cancel", post(cancel_checkout))
         .route("/orders/{id}", get(order))
+        .route("/orders/{id}/invoice", get(invoice::show))
+        .route("/assets/{name}", get(invoice::asset))
         .route("/orders/{id}/cancel", post(cancel_order))
         .route("/orders/{id}/refund", post(refund_order))
         .route("/seller/products/{id}", put(edit_product));
@@ -45,17 +51,17 @@ pub fn router(service: Service, keys: Keys) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method")
         })
-        .with_state(Arc::new(Api { service, keys }))
-}
-
-fn render(call: &Call, answer: &Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    (status, axum::Json(response::body(&call.frame.shop, answer))).into_response()
+        .with_state(Arc::new(Api { service, keys, links }))
 }
 
 impl Api {
+    fn render(&self, call: &Call, answer: &Answer) -> Response {
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+        (status, axum::Json(response::body(&self.links, &call.frame.shop, answer))).into_response()
+    }
+
     async fn execute(&self, call: &Call, command: Command) -> Answered {
-        Ok(render(call, &self.service.execute(&call.frame, &call.keyed()?, &command).await?))
+        Ok(self.render(call, &self.service.execute(&call.frame, &call.keyed()?, &command).await?))
     }
 }
 
@@ -67,17 +73,17 @@ async fn ready(State(api): Shared) -> Result<StatusCode, Problem> {
 async fn search(State(api): Shared, call: Call) -> Answered {
     let page = request::page(&call.json()?)?;
     let found = api.service.search(&call.frame.shop, page.query.as_deref(), page.after.as_ref(), page.limit).await?;
-    Ok(render(&call, &found))
+    Ok(api.render(&call, &found))
 }
 
 async fn lookup(State(api): Shared, call: Call) -> Answered {
     let ids = request::ids(&call.json()?)?;
-    Ok(render(&call, &api.service.lookup(&call.frame.shop, &ids).await?))
+    Ok(api.render(&call, &api.service.lookup(&call.frame.shop, &ids).await?))
 }
 
 async fn product(State(api): Shared, call: Call) -> Answered {
     let id = request::id(&call.json()?)?;
-    Ok(render(&call, &api.service.product(&call.frame.shop, &id).await?))
+    Ok(api.render(&call, &api.service.product(&call.frame.shop, &id).await?))
 }
 
 async fn create_cart(State(api): Shared, call: Call) -> Answered {
@@ -86,7 +92,7 @@ async fn create_cart(State(api): Shared, call: Call) -> Answered {
 }
 
 async fn cart(State(api): Shared, call: Call) -> Answered {
-    Ok(render(&call, &api.service.cart(&call.frame.shop, &call.id()?).await?))
+    Ok(api.render(&call, &api.service.cart(&call.frame.shop, &call.id()?).await?))
 }
 
 async fn update_cart(State(api): Shared, call: Call) -> Answered {
@@ -105,7 +111,7 @@ async fn create_checkout(State(api): Shared, call: Call) -> Answered {
 }
 
 async fn checkout(State(api): Shared, call: Call) -> Answered {
-    Ok(render(&call, &api.service.checkout(&call.frame.shop, &call.id()?).await?))
+    Ok(api.render(&call, &api.service.checkout(&call.frame.shop, &call.id()?).await?))
 }
 
 async fn update_checkout(State(api): Shared, call: Call) -> Answered {
@@ -117,7 +123,7 @@ async fn update_checkout(State(api): Shared, call: Call) -> Answered {
 async fn complete(State(api): Shared, call: Call) -> Answered {
     let instrument = request::instrument(&call.json()?)?;
     let keyed = call.keyed()?;
-    Ok(render(&call, &api.service.complete(&call.frame, &keyed, &call.id()?, &instrument).await?))
+    Ok(api.render(&call, &api.service.complete(&call.frame, &keyed, &call.id()?, &instrument).await?))
 }
 
 async fn cancel_checkout(State(api): Shared, call: Call) -> Answered {
@@ -126,7 +132,7 @@ async fn cancel_checkout(State(api): Shared, call: Call) -> Answered {
 
 async fn order(State(api): Shared, call: Call) -> Answered {
     call.must_be_host(&api.keys)?;
-    Ok(render(&call, &api.service.order(&call.frame.shop, &call.id()?).await?))
+    Ok(api.render(&call, &api.service.order(&call.frame.shop, &call.id()?).await?))
 }
 
 async fn cancel_order(State(api): Shared, call: Call) -> Answered {

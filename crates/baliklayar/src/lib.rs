@@ -10,6 +10,7 @@ mod holds;
 pub mod link;
 mod moving;
 pub mod serving;
+pub mod sides;
 
 use clap::{Parser, Subcommand};
 use exit::Exit;

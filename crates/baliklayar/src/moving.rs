@@ -1,7 +1,9 @@
 //! `move`: plans, wishes and looks. It acts on nothing itself: what it writes are wishes, and the mover makes them true.
 
+mod findings;
 mod inspect;
 mod status;
+mod wish;
 
 use crate::exit::Exit;
 use crate::print;
@@ -14,9 +16,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use store::{Plan, PlanFile, PlannedShop, Store, Wish};
-use vocab::document::Record;
+use store::{Plan, PlanFile, PlannedShop, Store};
 use vocab::id::{Kind, Part, ShopId, Side};
 
 #[derive(clap::Args)]
@@ -90,6 +90,8 @@ enum What {
     Rollback,
     /// Close the way back
     Seal,
+    /// What could not be moved or does not agree: list it, explain it, accept it, read it again
+    Findings(findings::Args),
     /// End every hold, with the mover dead or alive
     ReleaseAll,
 }
@@ -107,10 +109,6 @@ enum Reader {
     Backend,
 }
 
-/// How long a wish is waited for.
-const WISH_MAX: Duration = Duration::from_secs(120);
-const LOOK: Duration = Duration::from_millis(50);
-
 pub async fn run(args: Args) -> Result<Exit> {
     let shops = args.shop.iter().map(|shop| ShopId::parse(shop)).collect::<Result<Vec<_>, _>>()?;
     let store = || Store::open(&args.work).with_context(|| format!("opening the store in {}", args.work.display()));
@@ -119,23 +117,24 @@ pub async fn run(args: Args) -> Result<Exit> {
         What::Plan { source, mapping, policy } => {
             plan(&args, &store()?, source, mapping, policy.as_deref(), shops).await
         }
+        What::Findings(asked) => findings::run(&args, asked, &store()?, &shops).await,
         What::Install { print_sql } => install(&store()?, *print_sql).await,
         What::Uninstall => uninstall(&args, &store()?).await,
         What::Status => status::print_status(&args, &store()?, &shops).await,
         What::ReleaseAll => release_all(&args, store()?).await,
-        What::Start => wish(&args, &store()?, Verb::Start, &shops).await,
+        What::Start => wish::wish(&args, &store()?, Verb::Start, &shops).await,
         What::Dial { part: DialledPart::Catalog, to: Reader::Backend } => {
-            wish(&args, &store()?, Verb::Dial, &shops).await
+            wish::wish(&args, &store()?, Verb::Dial, &shops).await
         }
         What::Dial { part: DialledPart::Catalog, to: Reader::Legacy } => {
-            wish(&args, &store()?, Verb::DialBack, &shops).await
+            wish::wish(&args, &store()?, Verb::DialBack, &shops).await
         }
-        What::Pause => wish(&args, &store()?, Verb::Pause, &shops).await,
-        What::Resume => wish(&args, &store()?, Verb::Resume, &shops).await,
-        What::Flip => wish(&args, &store()?, Verb::Flip, &shops).await,
-        What::Abort => wish(&args, &store()?, Verb::Abort, &shops).await,
-        What::Rollback => wish(&args, &store()?, Verb::Rollback, &shops).await,
-        What::Seal => wish(&args, &store()?, Verb::Seal, &shops).await,
+        What::Pause => wish::wish(&args, &store()?, Verb::Pause, &shops).await,
+        What::Resume => wish::wish(&args, &store()?, Verb::Resume, &shops).await,
+        What::Flip => wish::wish(&args, &store()?, Verb::Flip, &shops).await,
+        What::Abort => wish::wish(&args, &store()?, Verb::Abort, &shops).await,
+        What::Rollback => wish::wish(&args, &store()?, Verb::Rollback, &shops).await,
+        What::Seal => wish::wish(&args, &store()?, Verb::Seal, &shops).await,
     }
 }
 
@@ -267,56 +266,6 @@ async fn uninstall(args: &Args, store: &Store) -> Result<Exit> {
     let mapping = mover::compile(&plan)?;
     connect(&plan, &mapping).await?.uninstall().await?;
     print("removed");
-    Ok(Exit::Clean)
-}
-
-async fn wish(args: &Args, store: &Store, verb: Verb, shops: &[ShopId]) -> Result<Exit> {
-    let plan = planned(store).await?;
-    if let Some(stranger) = shops.iter().find(|shop| !plan.shops.iter().any(|planned| planned.shop == **shop)) {
-        return refuse("not_planned", &format!("shop {stranger} is not in the plan"));
-    }
-    let asks = matches!(verb, Verb::Flip | Verb::Rollback | Verb::Seal);
-    let of = if shops.is_empty() { "every planned shop".to_owned() } else { format!("{shops:?}") };
-    if asks && !confirmed(args, &format!("{} {of}", verb.name()))? {
-        return refuse("not_confirmed", "nothing was wished");
-    }
-    let targets: Vec<Option<ShopId>> =
-        if shops.is_empty() { vec![None] } else { shops.iter().cloned().map(Some).collect() };
-    let mut ids = Vec::new();
-    for shop in targets {
-        let wish = Wish {
-            shop,
-            verb: verb.name().into(),
-            args: Record::default(),
-            who: args.name.clone(),
-            why: "command line".into(),
-            at: (crate::serving::clock())(),
-        };
-        ids.push(store.wish(wish).await?);
-    }
-    if verb == Verb::Pause {
-        say(args, &json!({"wished": verb.name()}), "pausing");
-        return Ok(Exit::Clean);
-    }
-    let deadline = Instant::now() + WISH_MAX;
-    for id in ids {
-        let outcome = loop {
-            if let Some(outcome) = store.wish_outcome(id).await? {
-                break outcome;
-            }
-            if Instant::now() > deadline {
-                return refuse("not_yet", "the wish is written, and has not come true yet; `move status` says why");
-            }
-            tokio::time::sleep(LOOK).await;
-        };
-        if let Some(code) = outcome.text("refused") {
-            return refuse(code, "nothing was changed; `move status` says where the shops stand");
-        }
-        if outcome.bool("fulfilled") == Some(false) {
-            return refuse("superseded", "a newer wish took this one back; `move status` says where the shops stand");
-        }
-    }
-    say(args, &json!({"fulfilled": verb.name()}), "done");
     Ok(Exit::Clean)
 }
 

@@ -123,7 +123,7 @@ async fn start_console(port: Option<u16>, store: Store) -> Result<impl Future<Ou
         Some(port) => Some(listen(port).await?),
         None => None,
     };
-    let router = console::router(console::Console::new(store, clock()));
+    let router = console::router(console::Console::seeing(store.clone(), clock(), crate::sides::reader(store)));
     Ok(async move {
         let Some(listener) = listener else { return std::future::pending().await };
         let serving = tokio::spawn(console::serve(listener, router, std::future::pending()));

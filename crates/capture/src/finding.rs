@@ -66,6 +66,14 @@ impl Code {
         }
     }
 
+    /// Whether a declared table is not as declared: a copy that goes by the declaration cannot be right.
+    pub const fn is_shape(self) -> bool {
+        matches!(
+            self,
+            Self::TableMissing | Self::ColumnMissing | Self::TypeDiffers | Self::NullDiffers | Self::KeyDiffers
+        )
+    }
+
     /// Whether a move must not begin with it. The others are told, and declared in the mapping where they matter.
     pub const fn blocks(self) -> bool {
         !matches!(self, Self::LegacyTrigger | Self::Cascade | Self::NoSequence)

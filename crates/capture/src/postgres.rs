@@ -1,5 +1,6 @@
 //! A legacy on PostgreSQL: logical decoding for the stream, snapshots for the cut, a locked row for the fence.
 
+mod again;
 mod assemble;
 mod block;
 mod cell;

@@ -133,6 +133,31 @@ impl Source {
         Ok(Stream { engine })
     }
 
+    /// Whether a stream can be opened behind `from`: it is installed, and nothing that lies there is forgotten.
+    pub async fn follows(&self, from: Option<Position>) -> Result<bool> {
+        match &*self.engine {
+            Engine::Postgres(postgres) => postgres.follows(from).await,
+            Engine::Sqlite(sqlite) => sqlite.follows(from).await,
+        }
+    }
+
+    /// Where the stream that is installed begins; what lies before it is in no stream.
+    pub async fn begins(&self) -> Result<Position> {
+        match &*self.engine {
+            Engine::Postgres(postgres) => postgres.begins().await,
+            Engine::Sqlite(sqlite) => sqlite.begins().await,
+        }
+    }
+
+    /// Gives up the stream: the next [`install`](Self::install) begins another one, at a position of its own. May be
+    /// repeated. Only where whoever followed has forgotten its position first.
+    pub async fn forget_stream(&self) -> Result<()> {
+        match &*self.engine {
+            Engine::Postgres(postgres) => postgres.forget_stream().await,
+            Engine::Sqlite(sqlite) => sqlite.forget_stream().await,
+        }
+    }
+
     /// The different values of a column, as shops. A value that cannot be a shop's id is an error.
     pub async fn shops(&self, table: TableNo, column: ColumnNo) -> Result<Vec<ShopId>> {
         match &*self.engine {

@@ -2,6 +2,7 @@
 //!
 //! The triggers run in the legacy's own process, so they use nothing that an old SQLite lacks.
 
+mod again;
 mod block;
 mod catalogue;
 mod fence;

@@ -1,6 +1,7 @@
 //! What a command decided: the documents before and after, how stock moves, what is booked. One commit writes it whole.
 
 use crate::ledger::Entry;
+use crate::order::Order;
 use vocab::document::Record;
 use vocab::id::{Kind, Origin, PublicId};
 
@@ -23,6 +24,8 @@ pub struct Write {
     /// None: it is born here.
     pub before: Option<Record>,
     pub after: Record,
+    /// It is to get the next number of its kind in the shop as it is stored.
+    pub numbered: bool,
 }
 
 /// A signed difference; the stock itself is in the store, by variant.
@@ -43,6 +46,16 @@ impl Decision {
     #[must_use]
     pub fn born<A: Aggregate>(self, after: &A) -> Self {
         self.write(None, after)
+    }
+
+    /// An order that is placed: born, and with the next invoice number of its shop.
+    #[must_use]
+    pub fn placed(mut self, order: &Order) -> Self {
+        self = self.born(order);
+        if let Some(write) = self.writes.last_mut() {
+            write.numbered = true;
+        }
+        self
     }
 
     /// Leaves an aggregate that did not change out.
@@ -68,6 +81,7 @@ impl Decision {
             origin: after.origin().cloned(),
             before,
             after: after.document(),
+            numbered: false,
         });
         self
     }

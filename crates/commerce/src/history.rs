@@ -4,6 +4,7 @@
 //! shown and summed as it is. The recorded total is the source's where it has one, else the exact sum of the lines.
 
 use crate::fault::{Fault, Reader, id_node, optional_id_node, with_origin};
+use crate::invoice::{self, InvoiceNo};
 use crate::money::Currency;
 use vocab::document::{Node, Record};
 use vocab::id::{Origin, PublicId, Timestamp};
@@ -13,6 +14,7 @@ pub struct History {
     id: PublicId,
     origin: Option<Origin>,
     why: String,
+    invoice: Option<InvoiceNo>,
     placed_at: Option<Timestamp>,
     currency: Currency,
     total: Decimal,
@@ -53,6 +55,7 @@ impl History {
             id: from.id("id")?,
             origin: from.origin(),
             why: why.to_owned(),
+            invoice: InvoiceNo::read(&from)?,
             placed_at: from.optional_instant("placed_at")?,
             currency,
             total,
@@ -81,6 +84,7 @@ impl History {
         let record = Record::default()
             .with("id", id_node(&self.id))
             .with("why", self.why.as_str())
+            .with(invoice::FIELD, self.invoice.map(InvoiceNo::get))
             .with("placed_at", self.placed_at.map(|at| at.0))
             .with("currency", self.currency.as_str())
             .with("total", self.total.to_string())
@@ -94,6 +98,14 @@ impl History {
 
     pub fn why(&self) -> &str {
         &self.why
+    }
+
+    pub const fn invoice(&self) -> Option<InvoiceNo> {
+        self.invoice
+    }
+
+    pub const fn placed_at(&self) -> Option<Timestamp> {
+        self.placed_at
     }
 
     pub const fn currency(&self) -> Currency {

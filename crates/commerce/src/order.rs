@@ -10,6 +10,7 @@ pub use back::{Back, Command};
 
 use crate::checkout::{self, Checkout};
 use crate::decision::Aggregate;
+use crate::invoice::InvoiceNo;
 use crate::lines::{LineId, ids_exhausted};
 use crate::money::{Currency, Money};
 use crate::payment::{Attempt, INSTANT};
@@ -46,20 +47,31 @@ impl State {
     }
 }
 
+/// Where it was sent, as far as the order says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Address {
-    street: Option<String>,
-    city: Option<String>,
-    region: Option<String>,
-    postal_code: Option<String>,
-    country: Option<String>,
+pub struct Address {
+    pub street: Option<String>,
+    pub city: Option<String>,
+    pub region: Option<String>,
+    pub postal_code: Option<String>,
+    pub country: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Buyer {
+pub struct Buyer {
     identity: LineId,
     name: String,
     phone: Option<String>,
+}
+
+impl Buyer {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn phone(&self) -> Option<&str> {
+        self.phone.as_deref()
+    }
 }
 
 /// What was sold, and how many of it came back.
@@ -123,6 +135,15 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// As whoever took it called it: `instant`, `transfer` …
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    pub const fn paid_at(&self) -> Option<Timestamp> {
+        self.paid_at
+    }
+
     pub const fn amount(&self) -> Money {
         self.amount
     }
@@ -188,6 +209,7 @@ fn place(at: Timestamp, id: &PublicId) -> (i64, Option<u64>, String) {
 pub struct Order {
     id: PublicId,
     origin: Option<Origin>,
+    invoice: Option<InvoiceNo>,
     checkout: Option<PublicId>,
     state: State,
     currency: Currency,
@@ -202,7 +224,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// The order of a checkout that was paid.
+    /// The order of a checkout that was paid. It has no invoice number yet: it gets the next one as it is stored.
     ///
     /// # Errors
     /// `ids_exhausted` where there are fewer line ids than lines.
@@ -224,6 +246,7 @@ impl Order {
         Ok(Self {
             id: ids.order.id,
             origin: ids.order.origin,
+            invoice: None,
             checkout: Some(checkout.id().clone()),
             state: State::Paid,
             currency: checkout.currency(),
@@ -251,6 +274,26 @@ impl Order {
     /// Did a provider take the money?
     pub fn is_captured(&self) -> bool {
         self.payments.iter().any(|payment| payment.state == PaymentState::Captured)
+    }
+
+    pub const fn invoice(&self) -> Option<InvoiceNo> {
+        self.invoice
+    }
+
+    pub const fn placed_at(&self) -> Timestamp {
+        self.placed_at
+    }
+
+    pub const fn cancelled_at(&self) -> Option<Timestamp> {
+        self.cancelled_at
+    }
+
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub const fn buyer(&self) -> Option<&Buyer> {
+        self.buyer.as_ref()
     }
 
     pub const fn checkout(&self) -> Option<&PublicId> {

@@ -122,10 +122,13 @@ const ADJUSTMENT: &[Field] = &[
     field("amount", Type::Money),
 ];
 
+/// `invoice` is the order's number in its shop's series, 1, 2, 3 …; null where an older program numbered it otherwise,
+/// and in an order that is just being placed: whoever stores it gives it the next one.
 pub const ORDER: Shape = Shape {
     kind: Kind::Order,
     fields: &[
         field("id", Type::Id),
+        optional("invoice", Type::Int),
         optional("checkout", Type::Id),
         field("state", Type::Word(&["open", "paid", "shipped", "done", "cancelled"])),
         field("currency", Type::Currency),

@@ -48,6 +48,11 @@ impl Terms {
         })
     }
 
+    /// The seller's, as people know it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     pub const fn currency(&self) -> Currency {
         self.currency
     }

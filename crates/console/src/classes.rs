@@ -1,19 +1,27 @@
 //! Classes of findings explained: the short form of docs/runbook.md, in both languages.
 
 use crate::lang::Lang;
+use cutover::stopping::stops;
 
 /// One class, in one language.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Explained {
     /// It stops the move; the others block a flip, a rollback and the seal.
     pub stops: bool,
     pub meaning: &'static str,
     pub to_do: &'static str,
+    /// The page of the documents that says more.
+    pub page: String,
 }
 
 const BEGIN_AGAIN: Both = Both {
     en: "Repair the cause, then begin again with an empty work folder (docs/runbook.md).",
     id: "Perbaiki sebabnya, lalu mulai lagi dengan folder kerja kosong (docs/runbook.md).",
+};
+
+const MEND: Both = Both {
+    en: "Repair the cause, then read again: a shop that the legacy owns is copied again in place, one that soaks is compared as a whole.",
+    id: "Perbaiki sebabnya, lalu baca ulang: toko milik legacy disalin ulang di tempat, toko dalam masa rendam dibandingkan seluruhnya.",
 };
 
 #[derive(Clone, Copy)]
@@ -37,11 +45,13 @@ impl Both {
 
 /// What a class means and what to do; one that this version does not know is left to the runbook.
 pub fn of(lang: Lang, class: &str) -> Explained {
-    let (stops, meaning, to_do) = stopping(class).or_else(|| blocking(class)).unwrap_or_else(|| family(class));
-    Explained { stops, meaning: meaning.said(lang), to_do: to_do.said(lang) }
+    let (meaning, to_do) = stopping(class).or_else(|| blocking(class)).unwrap_or_else(|| family(class));
+    let stops = stops(class);
+    let page = if stops { format!("docs/runbook/{class}.md") } else { "docs/runbook.md".to_owned() };
+    Explained { stops, meaning: meaning.said(lang), to_do: to_do.said(lang), page }
 }
 
-type Said = (bool, Both, Both);
+type Said = (Both, Both);
 
 fn stopping(class: &str) -> Option<Said> {
     let said = match class {
@@ -59,20 +69,19 @@ fn stopping(class: &str) -> Option<Said> {
         ),
         "reverse.mismatch" => {
             return Some((
-                true,
                 both(
                     "The legacy refused what was carried back, or a cell did not read back as written.",
                     "Legacy menolak yang dibawa kembali, atau sebuah sel tidak terbaca seperti yang ditulis.",
                 ),
                 both(
-                    "Look at the table, row and cell that the text names: usually a trigger that nobody declared. Nothing of that batch is in the legacy.",
-                    "Lihat tabel, baris, dan sel yang disebut: biasanya trigger yang tidak dinyatakan. Tidak ada dari kelompok itu di legacy.",
+                    "Look at the table, row and cell that the text names: usually a trigger that nobody declared. Nothing of that batch is in the legacy: mended, read again, and it is carried back once more.",
+                    "Lihat tabel, baris, dan sel yang disebut: biasanya trigger yang tidak dinyatakan. Tidak ada dari kelompok itu di legacy: perbaiki, baca ulang, dan ia dibawa kembali sekali lagi.",
                 ),
             ));
         }
         _ => return None,
     };
-    Some((true, said, BEGIN_AGAIN))
+    Some((said, MEND))
 }
 
 fn blocking(class: &str) -> Option<Said> {
@@ -83,8 +92,8 @@ fn blocking(class: &str) -> Option<Said> {
                 "Agregat berbeda antara baris sumber dan dokumen kita, dan tetap berbeda.",
             ),
             both(
-                "If the mapping is wrong, correct it and begin again. Never touch the data.",
-                "Kalau pemetaan salah, perbaiki dan mulai lagi. Jangan menyentuh data.",
+                "Look at both sides, and read again. If it stays, the mapping is wrong: correct it and begin again. Never touch the data.",
+                "Lihat kedua sisi, lalu baca ulang. Kalau tetap, pemetaannya salah: perbaiki dan mulai lagi. Jangan menyentuh data.",
             ),
         ),
         "control_total" => (
@@ -124,8 +133,8 @@ fn blocking(class: &str) -> Option<Said> {
                 "Baris toko milik backend diubah di legacy, melewati pagar. Perubahan itu tidak diambil alih.",
             ),
             both(
-                "Find the writer; time and first row are in the text. Open until a policy accepts it.",
-                "Cari penulisnya; waktu dan baris pertama ada di teks. Terbuka sampai kebijakan menerimanya.",
+                "Find the writer; the first row is in the text. Read again: it goes away if the rows are as our facts say, else it names what is not. Accept it when you know what it did.",
+                "Cari penulisnya; baris pertama ada di teks. Baca ulang: temuan hilang kalau baris sesuai fakta kita, kalau tidak ia menyebut yang berbeda. Terima kalau sudah tahu apa yang terjadi.",
             ),
         ),
         "import.conflict" => (
@@ -141,7 +150,7 @@ fn blocking(class: &str) -> Option<Said> {
         ),
         _ => return None,
     };
-    Some((false, meaning, to_do))
+    Some((meaning, to_do))
 }
 
 fn family(class: &str) -> Said {
@@ -172,7 +181,7 @@ fn family(class: &str) -> Said {
             both("Look it up in docs/runbook.md.", "Lihat docs/runbook.md."),
         ),
     };
-    (false, meaning, to_do)
+    (meaning, to_do)
 }
 
 #[cfg(test)]
@@ -181,7 +190,11 @@ mod tests {
 
     #[test]
     fn a_class_is_explained_by_its_name_or_its_family_or_by_the_runbook() {
-        assert!(of(Lang::En, "stream.lost").stops);
+        let lost = of(Lang::En, "stream.lost");
+        assert_eq!((lost.stops, lost.page.as_str()), (true, "docs/runbook/stream.lost.md"));
+        for class in cutover::stopping::STOPPING {
+            assert!(stopping(class).is_some(), "{class} has no words of its own");
+        }
         assert_eq!(of(Lang::Id, "control_total").meaning, "Sebuah angka yang ditulis tangan berbeda.");
         assert_eq!(of(Lang::En, "mapping.money").meaning, of(Lang::En, "mapping.word").meaning);
         assert!(of(Lang::En, "weather.bad").to_do.contains("runbook"));

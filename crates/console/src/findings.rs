@@ -3,21 +3,24 @@
 use crate::Console;
 use crate::ask::Query;
 use crate::classes;
+use crate::figures::second;
 use crate::lang::Lang;
 use crate::page::{Page, Section, answer, plain};
 use crate::route::{Trouble, Visit};
+use crate::sides::{self, Field, Legacy};
 use axum::extract::State;
 use axum::response::Response;
+use cutover::stopping::stops;
+use cutover::verb::Verb;
 use http::StatusCode;
 use maud::{Markup, html};
 use store::{Finding, FindingCount, FindingKey, FoundFinding, Stored};
-use vocab::document::{Node, Record};
 use vocab::id::{Kind, Origin, PublicId, ShopId};
 
 /// Findings on one page.
 const PAGE_ROWS: usize = 50;
-/// Fields of a document that are shown; a cart of the largest size has more.
-const FIELDS_MAX: usize = 400;
+/// Aggregates of one finding whose both sides are shown.
+const SIDES_MAX: usize = 3;
 /// How much of a text a list shows.
 const SAID_MAX: usize = 160;
 
@@ -44,6 +47,7 @@ pub async fn list(State(console): State<Console>, visit: Visit) -> Result<Respon
     let body = html! {
         h1 { (title) }
         (filter(lang, &of, &classes))
+        @if let Some(class) = class { (verbs(lang, shop.as_ref(), class, open_of(&classes, class))) }
         @if found.is_empty() { p { (lang.no_findings()) } } @else { (table(lang, &found)) }
         (of.pages(lang, more))
     };
@@ -52,11 +56,48 @@ pub async fn list(State(console): State<Console>, visit: Visit) -> Result<Respon
     Ok(answer(StatusCode::OK, &page, visit.chosen))
 }
 
+fn open_of(classes: &[FindingCount], class: &str) -> u64 {
+    classes.iter().find(|count| &*count.class == class).map_or(0, |count| count.open)
+}
+
 /// Which findings are listed.
 struct Of<'a> {
     shop: Option<&'a ShopId>,
     class: Option<&'a str>,
     page: usize,
+}
+
+/// Where findings are listed.
+pub fn listed(shop: Option<&ShopId>, class: Option<&str>, page: usize) -> String {
+    Of { shop, class, page }.address()
+}
+
+/// Where a verb about findings of a class is confirmed; with their number, where that is part of it.
+pub fn about(verb: Verb, shop: Option<&ShopId>, class: &str, count: Option<u64>) -> String {
+    let shop = shop.map(|shop| ("shop", shop.to_string()));
+    let count = count.map(|count| ("count", count.to_string()));
+    let class = ("class", class.to_owned());
+    format!("/findings/{}{}", verb.name(), parameters(shop.into_iter().chain([class]).chain(count)))
+}
+
+/// What can be done about the open findings of a class: read again, and, where they stop nothing, accepted as they are.
+fn verbs(lang: Lang, shop: Option<&ShopId>, class: &str, open: u64) -> Markup {
+    let button = |verb: Verb, count: Option<u64>| {
+        let id = format!("verb-{}", verb.name());
+        html! {
+            a .button data-verb=(verb.name()) id=(id) href=(about(verb, shop, class, count)) {
+                (lang.verb(verb)) @if let Some(count) = count { " " (lang.number(count)) } " …"
+            }
+        }
+    };
+    html! {
+        @if open > 0 {
+            p .choices {
+                (button(Verb::Reread, None))
+                @if !stops(class) { (button(Verb::Accept, Some(open))) }
+            }
+        }
+    }
 }
 
 impl Of<'_> {
@@ -149,7 +190,9 @@ fn row(lang: Lang, one: &FoundFinding) -> Markup {
 fn standing(lang: Lang, one: &FoundFinding) -> Markup {
     html! {
         @match &one.accepted_by {
-            Some(who) => { (lang.accepted_by()) " " (who) }
+            Some(who) => {
+                (lang.accepted_by()) " " (who) @if let Some(why) = &one.accepted_why { ": " (why) }
+            }
             None => { strong .wrong { (lang.open()) } }
         }
     }
@@ -180,16 +223,30 @@ pub async fn one(State(console): State<Console>, visit: Visit) -> Result<Respons
     let Some(found) = console.store().finding(&key).await? else {
         return Ok(plain(StatusCode::NOT_FOUND, lang, lang.gone()));
     };
-    let origin = (found.finding.kind, found.finding.origin.clone());
-    let ours = console.store().load_by_origin(&key.shop, &[origin]).await?.into_iter().next().flatten();
+    let mut sides = Vec::new();
+    for (kind, origin) in found.finding.about().into_iter().take(SIDES_MAX) {
+        let ours = sides::ours(console.store(), &key.shop, kind, &origin).await?;
+        let legacy = console.legacy(&key.shop, kind, &origin).await;
+        sides.push(Sides { kind, origin, legacy, ours });
+    }
+    let counts = console.store().finding_counts(&key.shop).await?;
     let title = format!("{} · {}", found.finding.class, lang.whom(Some(&key.shop)));
     let here = address(&found.finding);
-    let body = explained(lang, &found, ours.as_ref());
+    let open = open_of(&counts, &key.class);
+    let body = explained(lang, &found, &sides, open);
     let page = Page { lang, title: &title, section: Section::Findings, here: &here, live: None, body };
     Ok(answer(StatusCode::OK, &page, visit.chosen))
 }
 
-fn explained(lang: Lang, found: &FoundFinding, ours: Option<&(PublicId, Stored)>) -> Markup {
+/// An aggregate that a finding is about, as both sides have it; none where nobody reads the legacy's side here.
+struct Sides {
+    kind: Kind,
+    origin: Origin,
+    legacy: Option<Legacy>,
+    ours: Option<(PublicId, Stored)>,
+}
+
+fn explained(lang: Lang, found: &FoundFinding, sides: &[Sides], open: u64) -> Markup {
     let finding = &found.finding;
     let class = classes::of(lang, &finding.class);
     html! {
@@ -200,58 +257,64 @@ fn explained(lang: Lang, found: &FoundFinding, ours: Option<&(PublicId, Stored)>
                 dt { (lang.shop()) } dd { a href=(format!("/shops/{}", finding.shop)) { (finding.shop) } }
                 dt { (lang.kind()) } dd { (finding.kind.name()) }
                 dt { (lang.origin()) } dd { code { (finding.origin) } }
+                dt { (lang.since()) } dd { @if let Some(since) = found.since { (second(since)) } @else { "–" } }
                 dt { (lang.state()) } dd { (standing(lang, found)) " · " (if class.stops { lang.stops() } else { lang.blocks() }) }
                 dt { (lang.meaning()) } dd { (class.meaning) }
-                dt { (lang.what_to_do()) } dd { (class.to_do) }
+                dt { (lang.what_to_do()) } dd { (class.to_do) " " (lang.more_in()) " " code { (class.page) } "." }
             }
+            (verbs(lang, Some(&finding.shop), &finding.class, open))
         }
-        section .panel aria-labelledby="detail" { h2 #detail { (lang.detail()) } (fields(lang, &finding.detail)) }
-        section .panel aria-labelledby="ours" {
-            h2 #ours { (lang.ours()) }
-            @match ours {
+        section .panel aria-labelledby="detail" {
+            h2 #detail { (lang.detail()) }
+            p { (finding.detail.text("what").unwrap_or("–")) }
+        }
+        @for (number, both) in sides.iter().enumerate() { (both_sides(lang, number, both)) }
+        @if sides.is_empty() { p .quiet { (lang.no_aggregate()) } }
+    }
+}
+
+/// One aggregate field by field; what differs stands out, also for those who see no colours.
+fn both_sides(lang: Lang, number: usize, both: &Sides) -> Markup {
+    let heading = format!("sides-{number}");
+    let legacy = match &both.legacy {
+        Some(Legacy::Document(document)) => Some(document),
+        Some(Legacy::Nothing | Legacy::Unknown(_)) | None => None,
+    };
+    let ours = both.ours.as_ref().map(|(_, stored)| &stored.document);
+    html! {
+        section .panel aria-labelledby=(heading) {
+            h2 id=(heading) { (lang.both_sides()) ": " (both.kind.name()) " " code { (both.origin) } }
+            @match &both.legacy {
+                Some(Legacy::Document(_)) => {}
+                Some(Legacy::Nothing) => { p { (lang.no_rows()) } }
+                Some(Legacy::Unknown(why)) => { p { (lang.legacy_unknown()) " " (why) } }
+                None => { p .quiet { (lang.legacy_not_here()) } }
+            }
+            @match &both.ours {
                 Some((id, stored)) => {
-                    p .quiet { (lang.ours_says()) }
-                    p { (finding.kind.name()) " " (id) " · " (stored.class.name()) @if let Some(why) = &stored.why { " (" (why) ")" } }
-                    (fields(lang, &stored.document))
+                    p .quiet { (lang.ours()) ": " (id) " · " (stored.class.name()) @if let Some(why) = &stored.why { " (" (why) ")" } }
                 }
                 None => { p { (lang.no_document()) } }
             }
+            table .cards .fields {
+                thead { tr {
+                    th scope="col" { (lang.field()) }
+                    th scope="col" { (lang.legacy_side()) }
+                    th scope="col" { (lang.our_side()) }
+                } }
+                tbody { @for field in sides::fields(legacy, ours) { (field_row(lang, &field, legacy.is_some())) } }
+            }
         }
     }
 }
 
-/// A record field by field, lists and records inside it by their paths.
-fn fields(lang: Lang, record: &Record) -> Markup {
-    let mut flat = Vec::new();
-    flatten("", &Node::Record(record.clone()), &mut flat);
+fn field_row(lang: Lang, field: &Field, both: bool) -> Markup {
+    let differs = both && !field.same;
     html! {
-        table .cards .fields {
-            thead { tr { th scope="col" { (lang.field()) } th scope="col" { (lang.value()) } } }
-            tbody { @for (path, value) in &flat { tr { th scope="row" { (path) } td data-head=(lang.value()) { (value) } } } }
-        }
-    }
-}
-
-fn flatten(at: &str, node: &Node, found: &mut Vec<(String, String)>) {
-    if found.len() >= FIELDS_MAX {
-        return;
-    }
-    let mut leaf = |text: String| found.push((at.to_owned(), text));
-    match node {
-        Node::Null => leaf("–".to_owned()),
-        Node::Bool(value) => leaf(value.to_string()),
-        Node::Int(value) => leaf(value.to_string()),
-        Node::Text(text) => leaf(text.clone()),
-        Node::List(nodes) => {
-            for (place, node) in nodes.iter().enumerate() {
-                flatten(&format!("{at}[{place}]"), node, found);
-            }
-        }
-        Node::Record(record) => {
-            for (name, node) in &record.0 {
-                let path = if at.is_empty() { name.to_string() } else { format!("{at}.{name}") };
-                flatten(&path, node, found);
-            }
+        tr {
+            th scope="row" { (field.path) @if differs { " " strong .wrong { (lang.differs()) } } }
+            td data-head=(lang.legacy_side()) { (field.legacy.as_deref().unwrap_or("–")) }
+            td data-head=(lang.our_side()) { (field.ours.as_deref().unwrap_or("–")) }
         }
     }
 }
@@ -261,19 +324,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_shown_by_the_paths_of_its_fields() {
-        let line = Record::default().with("id", "1").with("quantity", 2_i64);
-        let record = Record::default().with("lines", vec![Node::Record(line)]).with("title", Node::Null);
-        let mut flat = Vec::new();
-        flatten("", &Node::Record(record), &mut flat);
-        let flat: Vec<String> = flat.into_iter().map(|(path, value)| format!("{path} {value}")).collect();
-        assert_eq!(flat, ["lines[0].id 1", "lines[0].quantity 2", "title –"]);
-    }
-
-    #[test]
     fn an_origin_survives_an_address() {
         let of = Of { shop: None, class: Some("mapping.money"), page: 2 };
         assert_eq!(of.address(), "/findings?class=mapping.money&page=2");
+        let shop = ShopId::parse("7").unwrap();
+        let accept = about(Verb::Accept, Some(&shop), "mapping.money", Some(3));
+        assert_eq!(accept, "/findings/accept?shop=7&class=mapping.money&count=3");
         assert_eq!(escaped("pesanan:7/ä&"), "pesanan%3A7%2F%C3%A4%26");
     }
 }

@@ -23,18 +23,22 @@ mod progress;
 mod route;
 mod routes;
 mod shop;
+pub mod sides;
 mod text;
 mod timeline;
 mod verbs;
 mod words;
 
+pub use classes::{Explained, of as explain};
+pub use lang::Lang;
 pub use routes::{router, serve};
 
 use picture::{Camera, Picture};
+use sides::{Legacy, Look};
 use std::sync::Arc;
 use store::Store;
 use tokio::sync::Semaphore;
-use vocab::id::Timestamp;
+use vocab::id::{Kind, Origin, ShopId, Timestamp};
 
 /// The clock of whoever serves.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -50,12 +54,30 @@ struct Inner {
     clock: Clock,
     camera: Camera,
     viewers: Arc<Semaphore>,
+    legacy: Option<Look>,
 }
 
 impl Console {
     pub fn new(store: Store, clock: Clock) -> Self {
+        Self::made(store, clock, None)
+    }
+
+    /// One that can show the legacy's side of a finding, because somebody reads it for it.
+    pub fn seeing(store: Store, clock: Clock, legacy: Look) -> Self {
+        Self::made(store, clock, Some(legacy))
+    }
+
+    fn made(store: Store, clock: Clock, legacy: Option<Look>) -> Self {
         let viewers = Arc::new(Semaphore::new(live::VIEWERS_MAX));
-        Self { inner: Arc::new(Inner { store, clock, camera: Camera::default(), viewers }) }
+        Self { inner: Arc::new(Inner { store, clock, camera: Camera::default(), viewers, legacy }) }
+    }
+
+    /// What the legacy has for an aggregate now.
+    async fn legacy(&self, shop: &ShopId, kind: Kind, origin: &Origin) -> Option<Legacy> {
+        match &self.inner.legacy {
+            Some(look) => Some(look(shop.clone(), kind, origin.clone()).await),
+            None => None,
+        }
     }
 
     fn store(&self) -> &Store {

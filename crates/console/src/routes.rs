@@ -32,6 +32,7 @@ pub fn router(console: Console) -> Router {
         .route("/shops/{shop}/{verb}", get(confirm::page_of_shop).post(confirm::wish_of_shop))
         .route("/all/{verb}", get(confirm::page_of_all).post(confirm::wish_of_all))
         .route("/findings", get(findings::list))
+        .route("/findings/{verb}", get(confirm::page_of_findings).post(confirm::wish_of_findings))
         .route("/finding", get(findings::one))
         .route("/console.css", get(assets::style))
         .route("/console.js", get(assets::script))

@@ -208,13 +208,20 @@ fn wish_row(lang: Lang, stored: &StoredWish) -> Markup {
         Some(true) => lang.fulfilled(),
         Some(false) => lang.taken_back(),
     };
+    let outcome_why = stored.outcome.as_ref().and_then(|outcome| Some((outcome.text("refused")?, outcome.text("why"))));
     html! {
         tr {
-            th scope="row" { (verb) @if wish.shop.is_none() { " (" (lang.every_shop()) ")" } }
+            th scope="row" {
+                (verb) @if let Some(class) = wish.args.text("class") { " " (class) }
+                @if wish.shop.is_none() { " (" (lang.every_shop()) ")" }
+            }
             td data-head=(lang.who()) { (wish.who) }
             td data-head=(lang.why()) { (wish.why) }
             td data-head=(lang.when()) { (second(wish.at)) }
-            td data-head=(lang.outcome()) { (outcome) }
+            td data-head=(lang.outcome()) {
+                (outcome)
+                @if let Some((code, why)) = outcome_why { ": " code { (code) } @if let Some(why) = why { " · " (why) } }
+            }
         }
     }
 }

@@ -120,11 +120,19 @@ texts! {
     blocks: "blocks flip, rollback and seal of this shop", "menghalangi alih, kembali, dan segel toko ini";
     detail: "What the mover wrote down", "Yang dicatat mover";
     ours: "Our document", "Dokumen kita";
-    ours_says: "As it stands in the store now. The legacy's side is read again by the mover, and is not in the store.",
-        "Seperti yang ada di store sekarang. Sisi legacy dibaca ulang oleh mover dan tidak ada di store.";
+    both_sides: "Both sides now", "Kedua sisi sekarang";
+    legacy_side: "Legacy", "Legacy";
+    our_side: "Ours", "Kita";
+    differs: "differs", "berbeda";
+    no_rows: "The legacy has no rows for it.", "Legacy tidak punya baris untuknya.";
+    legacy_unknown: "The legacy's side cannot be told:", "Sisi legacy tidak dapat disebutkan:";
+    legacy_not_here: "Nobody reads the legacy's side for this page.", "Tidak ada yang membaca sisi legacy untuk halaman ini.";
+    no_aggregate: "This finding is about the shop as a whole and names no document.", "Temuan ini tentang toko seluruhnya dan tidak menyebut dokumen.";
+    since: "Since", "Sejak";
+    more_in: "More in", "Selengkapnya di";
+    how_many: "Open now", "Terbuka sekarang";
     no_document: "The store has no document of this origin.", "Store tidak punya dokumen dari asal ini.";
     field: "Field", "Bidang";
-    value: "Value", "Nilai";
     gone: "This finding is gone: what it said is true no more.", "Temuan ini sudah hilang: isinya tidak berlaku lagi.";
     cancel: "Cancel", "Batal";
     why_label: "Why? It is kept with the wish.", "Mengapa? Disimpan bersama permintaan.";

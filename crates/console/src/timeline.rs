@@ -113,7 +113,13 @@ pub fn long_steps(lang: Lang, steps: &[RecordedStep]) -> Markup {
 const fn is_long(step: StepName) -> bool {
     matches!(
         step,
-        StepName::Install | StepName::Copy | StepName::Track | StepName::Verify | StepName::Soak | StepName::Seal
+        StepName::Install
+            | StepName::Copy
+            | StepName::Track
+            | StepName::Verify
+            | StepName::Reread
+            | StepName::Soak
+            | StepName::Seal
     )
 }
 

@@ -21,6 +21,7 @@ pub enum Unfit {
     Sealed,
     Dialled,
     NotDialled,
+    NothingFound,
 }
 
 /// Whether a verb makes sense for a shop that stands like this. The mover decides by itself what comes true: this only
@@ -42,6 +43,7 @@ pub fn fit(verb: Verb, row: &Row, paused: bool) -> Result<(), Unfit> {
             .and(unless(at_backend, Unfit::AtBackend))
             .and(unless(row.dialled, Unfit::Dialled)),
         Verb::DialBack => unless(!row.dialled, Unfit::NotDialled),
+        Verb::Reread | Verb::Accept => unless(row.findings_open == 0, Unfit::NothingFound),
     }
 }
 
@@ -77,7 +79,7 @@ pub fn button(lang: Lang, verb: Verb, shop: Option<&ShopId>) -> Markup {
 /// All verbs of one shop: those that make sense with what they will do, the others with why not.
 pub fn list(lang: Lang, row: &Row, paused: bool) -> Markup {
     let whom = lang.whom(Some(&row.shop));
-    let verdicts = Verb::ALL.map(|verb| (verb, fit(verb, row, paused)));
+    let verdicts = Verb::OF_SHOP.map(|verb| (verb, fit(verb, row, paused)));
     html! {
         ul .verbs-said {
             @for (verb, _) in verdicts.iter().filter(|(_, fit)| fit.is_ok()) {
@@ -106,6 +108,7 @@ impl Lang {
             (Self::En, Unfit::Sealed) => "sealed",
             (Self::En, Unfit::Dialled) => "the dial is on",
             (Self::En, Unfit::NotDialled) => "the dial is off",
+            (Self::En, Unfit::NothingFound) => "no finding is open",
             (Self::Id, Unfit::Begun) => "sudah dimulai",
             (Self::Id, Unfit::NotBegun) => "belum dimulai",
             (Self::Id, Unfit::AtBackend) => "milik backend",
@@ -116,6 +119,7 @@ impl Lang {
             (Self::Id, Unfit::Sealed) => "sudah disegel",
             (Self::Id, Unfit::Dialled) => "dial sudah menyala",
             (Self::Id, Unfit::NotDialled) => "dial sudah mati",
+            (Self::Id, Unfit::NothingFound) => "tidak ada temuan terbuka",
         }
     }
 
@@ -141,6 +145,8 @@ impl Lang {
             (Self::En, Verb::Resume) => format!("Resume {whom}?"),
             (Self::En, Verb::Dial) => format!("Read the catalogue of {whom} from the copy?"),
             (Self::En, Verb::DialBack) => format!("Read the catalogue of {whom} from its owner?"),
+            (Self::En, Verb::Reread) => format!("Read what was found of {whom} again?"),
+            (Self::En, Verb::Accept) => format!("Accept these findings of {whom}?"),
             (Self::Id, Verb::Start) => format!("Mulai pemindahan {whom}?"),
             (Self::Id, Verb::Flip) => format!("Pindahkan {whom} ke backend?"),
             (Self::Id, Verb::Rollback) => format!("Kembalikan {whom} ke legacy?"),
@@ -150,6 +156,8 @@ impl Lang {
             (Self::Id, Verb::Resume) => format!("Lanjutkan {whom}?"),
             (Self::Id, Verb::Dial) => format!("Baca katalog {whom} dari salinan?"),
             (Self::Id, Verb::DialBack) => format!("Baca katalog {whom} dari pemiliknya?"),
+            (Self::Id, Verb::Reread) => format!("Baca ulang yang ditemukan pada {whom}?"),
+            (Self::Id, Verb::Accept) => format!("Terima temuan {whom} ini?"),
         }
     }
 
@@ -192,6 +200,15 @@ fn promise_en(verb: Verb, whom: &str) -> String {
              checkout; a flip ends it."
         ),
         Verb::DialBack => format!("Lets the owner answer searches and product pages of {whom} again, at once."),
+        Verb::Reread => format!(
+            "Reads what the findings of {whom} are about from the source again, and takes away those that are true no \
+             more. A shop that is stopped and that the legacy owns is copied again in place, if the cause is mended; \
+             its buyers notice nothing."
+        ),
+        Verb::Accept => format!(
+            "Lets these findings of {whom} block no more, if there are still exactly as many. What they say stays as it \
+             is: nothing is repaired, and one that comes later is open."
+        ),
     }
 }
 
@@ -225,6 +242,15 @@ fn promise_id(verb: Verb, whom: &str) -> String {
              mengakhirinya."
         ),
         Verb::DialBack => format!("Pemilik menjawab lagi pencarian dan halaman produk {whom}, seketika."),
+        Verb::Reread => format!(
+            "Membaca ulang dari sumber apa yang dibahas temuan {whom}, dan menghapus yang tidak berlaku lagi. Toko milik \
+             legacy yang terhenti disalin ulang di tempat, kalau sebabnya sudah diperbaiki; pembeli tidak merasakan \
+             apa-apa."
+        ),
+        Verb::Accept => format!(
+            "Temuan {whom} ini tidak lagi menghalangi, kalau jumlahnya masih tepat sama. Isinya tetap: tidak ada yang \
+             diperbaiki, dan yang datang kemudian tetap terbuka."
+        ),
     }
 }
 
@@ -264,6 +290,12 @@ mod tests {
         check(Side::Backend, State::Soaking, true, "rollback seal resume");
         check(Side::Backend, State::Drained(Direction::ToLegacy), false, "rollback seal abort pause");
         check(Side::Backend, State::Sealed, false, "");
+    }
+
+    #[test]
+    fn what_was_found_can_be_read_again_and_is_accepted_where_it_stands() {
+        assert!(Verb::OF_SHOP.contains(&Verb::Reread) && !Verb::OF_SHOP.contains(&Verb::Accept));
+        assert!(Lang::En.promise(Verb::Accept, "shop 7").contains("nothing is repaired"));
     }
 
     #[test]

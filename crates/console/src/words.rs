@@ -50,6 +50,8 @@ impl Lang {
             (Self::En, Verb::Resume) => "Resume",
             (Self::En, Verb::Dial) => "Read catalogue from copy",
             (Self::En, Verb::DialBack) => "Read catalogue from owner",
+            (Self::En, Verb::Reread) => "Re-read",
+            (Self::En, Verb::Accept) => "Accept",
             (Self::Id, Verb::Start) => "Mulai",
             (Self::Id, Verb::Flip) => "Alihkan",
             (Self::Id, Verb::Rollback) => "Kembalikan",
@@ -59,6 +61,8 @@ impl Lang {
             (Self::Id, Verb::Resume) => "Lanjutkan",
             (Self::Id, Verb::Dial) => "Baca katalog dari salinan",
             (Self::Id, Verb::DialBack) => "Baca katalog dari pemilik",
+            (Self::Id, Verb::Reread) => "Baca ulang",
+            (Self::Id, Verb::Accept) => "Terima",
         }
     }
 
@@ -140,6 +144,7 @@ impl Lang {
                 StepName::Release => "lepas",
                 StepName::Abort => "batalkan",
                 StepName::Unfence => "buka pagar",
+                StepName::Reread => "baca ulang",
                 StepName::Soak => "rendam",
                 StepName::Seal => "segel",
             },

@@ -18,4 +18,5 @@ pub mod record;
 pub mod route;
 pub mod state;
 pub mod step;
+pub mod stopping;
 pub mod verb;

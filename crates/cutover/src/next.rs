@@ -22,6 +22,8 @@ pub struct Wishes {
     pub seal: bool,
     /// Begin nothing; a hold under way goes on to its end.
     pub pause: bool,
+    /// What stopped the shop is mended: copy it again, in place.
+    pub reread: bool,
     /// Begin nothing, and end what is between hold and release: before the flip back, after it on.
     pub release_all: bool,
 }
@@ -101,7 +103,9 @@ fn begin(progress: &Progress, wishes: &Wishes, observed: &Observed) -> Step {
         return Step::Wait(For::Resume);
     }
     if let Some(code) = &observed.stopped {
-        return Step::Wait(For::Help(code.clone()));
+        // A copy that is no longer to be trusted is made again; what the backend owns is not copied from anywhere.
+        let again = wishes.reread && !matches!(progress.stage, Stage::Planned | Stage::Soaking);
+        return if again { Step::Reread } else { Step::Wait(For::Help(code.clone())) };
     }
     match (&progress.stage, progress.verified) {
         (Stage::Planned, _) => Step::Install,
@@ -200,6 +204,7 @@ fn forward(cutover: &Cutover, reached: StepName, holding: Holding, observed: &Ob
         | StepName::Copy
         | StepName::Track
         | StepName::Verify
+        | StepName::Reread
         | StepName::Soak
         | StepName::Seal => back(cutover, Reason::Lost),
     }

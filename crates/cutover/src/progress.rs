@@ -167,6 +167,11 @@ impl Progress {
                 }
             }
             StepName::Verify => self.verified = done,
+            // Already the intent says that the copy is not to be trusted: nobody knows how much of it is forgotten.
+            StepName::Reread => {
+                self.verified = false;
+                self.stage = Stage::Installed;
+            }
             StepName::Soak if done => self.stage = Stage::Soaking,
             StepName::Seal => self.stage = if done { Stage::Sealed } else { Stage::Sealing },
             StepName::Install | StepName::Soak => {}
@@ -250,6 +255,7 @@ impl Cutover {
             | StepName::Copy
             | StepName::Track
             | StepName::Verify
+            | StepName::Reread
             | StepName::Soak
             | StepName::Seal => {}
         }

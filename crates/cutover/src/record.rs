@@ -23,12 +23,13 @@ pub enum StepName {
     Release,
     Abort,
     Unfence,
+    Reread,
     Soak,
     Seal,
 }
 
 impl StepName {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Install,
         Self::Copy,
         Self::Track,
@@ -43,6 +44,7 @@ impl StepName {
         Self::Release,
         Self::Abort,
         Self::Unfence,
+        Self::Reread,
         Self::Soak,
         Self::Seal,
     ];
@@ -63,6 +65,7 @@ impl StepName {
             Self::Release => "release",
             Self::Abort => "abort",
             Self::Unfence => "unfence",
+            Self::Reread => "reread",
             Self::Soak => "soak",
             Self::Seal => "seal",
         }

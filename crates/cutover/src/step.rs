@@ -60,6 +60,9 @@ pub enum Step {
     /// refused from then on; itself refused (failed) if the fence has seen a later epoch. With a reason: an abort of
     /// the way there. Without: the end of the way back, the legacy owns the shop.
     Unfence { epoch: Epoch, reason: Option<Reason> },
+    /// After a stop whose cause is mended: install again, see that the stream goes on, and forget what was copied. The
+    /// copy follows, from nothing.
+    Reread,
     /// Begin to carry facts back to the legacy.
     Soak,
     /// Close the way back: revoke the legacy's tables, drop what is ours there, delete the staged rows.
@@ -97,7 +100,7 @@ impl StepName {
     /// The step's crash points; none where the long work has points of its own, or nothing can be half done.
     pub const fn point(self) -> Option<crash::Step> {
         match self {
-            Self::Install | Self::Copy | Self::Track | Self::Verify | Self::Soak => None,
+            Self::Install | Self::Copy | Self::Track | Self::Verify | Self::Reread | Self::Soak => None,
             Self::Hold => Some(crash::Step::Hold),
             Self::Drain => Some(crash::Step::Drain),
             Self::Fence => Some(crash::Step::Fence),
@@ -131,6 +134,7 @@ impl Step {
             Self::Release { .. } => StepName::Release,
             Self::Abort { .. } => StepName::Abort,
             Self::Unfence { .. } => StepName::Unfence,
+            Self::Reread => StepName::Reread,
             Self::Soak => StepName::Soak,
             Self::Seal => StepName::Seal,
             Self::Wait(_) => return None,
@@ -163,6 +167,7 @@ impl Step {
             | Self::Prove
             | Self::Flip { .. }
             | Self::Release { .. }
+            | Self::Reread
             | Self::Soak
             | Self::Seal
             | Self::Wait(_) => None,
@@ -190,6 +195,7 @@ impl fmt::Display for Step {
             Self::Abort { epoch, reason } => write!(f, "abort at epoch {epoch}: {reason}"),
             Self::Unfence { epoch, reason: Some(reason) } => write!(f, "unfence at epoch {epoch}: {reason}"),
             Self::Unfence { epoch, reason: None } => write!(f, "unfence at epoch {epoch}"),
+            Self::Reread => f.write_str("reread"),
             Self::Soak => f.write_str("soak"),
             Self::Seal => f.write_str("seal"),
             Self::Wait(what) => write!(f, "wait for {what}"),

@@ -14,10 +14,14 @@ pub enum Verb {
     Dial,
     /// And by the owner again.
     DialBack,
+    /// What stopped a shop is mended, or what a finding says may have changed: the source is read again.
+    Reread,
+    /// So many findings of a class, looked at by a person, block no more. Of a class, not of a shop's move.
+    Accept,
 }
 
 impl Verb {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Start,
         Self::Dial,
         Self::DialBack,
@@ -27,7 +31,15 @@ impl Verb {
         Self::Abort,
         Self::Pause,
         Self::Resume,
+        Self::Reread,
+        Self::Accept,
     ];
+
+    /// Those that say all there is to say with a shop: [`Self::Accept`] needs a class and a number too.
+    pub const OF_SHOP: [Self; 10] = {
+        let [start, dial, dial_back, flip, rollback, seal, abort, pause, resume, reread, _] = Self::ALL;
+        [start, dial, dial_back, flip, rollback, seal, abort, pause, resume, reread]
+    };
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -40,6 +52,8 @@ impl Verb {
             Self::Resume => "resume",
             Self::Dial => "dial",
             Self::DialBack => "dial_back",
+            Self::Reread => "reread",
+            Self::Accept => "accept",
         }
     }
 

@@ -1,4 +1,4 @@
-//! History documents: `{id, placed_at?, currency, total, lines: [{product, title, unit_price, quantity}]}`.
+//! History documents: `{id, invoice?, placed_at?, currency, total, lines: [{product, title, unit_price, quantity}]}`.
 //!
 //! A closed document as found: amounts are exact decimal text, nothing is repaired. What is no amount at all is a fault.
 
@@ -32,8 +32,10 @@ pub(crate) fn document(
     let id = if let Node::Text(id) = id { id } else { key() };
     let mut record =
         Record::default().with("origin", origin.as_str()).with("id", id).with("currency", &*program.currency);
-    if let placed @ Node::Int(_) = field(mapping, program, "placed_at", spot, gathered, scope) {
-        record.set("placed_at", placed);
+    for name in ["invoice", "placed_at"] {
+        if let found @ Node::Int(_) = field(mapping, program, name, spot, gathered, scope) {
+            record.set(name, found);
+        }
     }
     let list = program.lists.iter().position(|list| &*list.name == "lines");
     let mut sum = Decimal::ZERO;

@@ -3,9 +3,11 @@
 
 use crate::derive::Classes;
 use crate::dial::Dials;
+use crate::error::Result;
 use crate::faults::Armed;
 use crate::links::Links;
 use crate::policy::Policy;
+use crate::reread::Rereads;
 use crate::staged::Staged;
 use crate::totals::Totals;
 use crate::trouble::Trouble;
@@ -14,7 +16,7 @@ use mapping::Mapping;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use store::{Plan, Store};
+use store::{Finding, Plan, Store};
 use tokio::sync::watch;
 use vocab::id::{ShopId, Timestamp};
 
@@ -53,6 +55,15 @@ pub(crate) struct Context {
     pub(crate) fault: Arc<Armed>,
     /// Of the change stream.
     pub(crate) trouble: Arc<Trouble>,
+    pub(crate) rereads: Arc<Rereads>,
+}
+
+impl Context {
+    /// Stores or replaces a finding, with the time at which it was found.
+    pub(crate) async fn open_finding(&self, finding: Finding) -> Result<()> {
+        self.findings.note(&finding.shop);
+        Ok(self.store.open_finding(finding, (self.clock)()).await?)
+    }
 }
 
 /// How far the stream is staged, and where the markers were that passed.

@@ -261,9 +261,12 @@ fn item(derived: &Derived, tx: u64) -> Imported {
 }
 
 async fn open_finding(cx: &Context, shop: &ShopId, derived: &Derived, class: Name, detail: Record) -> Result<()> {
-    cx.findings.note(shop);
     let finding = Finding { shop: shop.clone(), class, kind: derived.kind, origin: derived.origin.clone(), detail };
-    Ok(cx.store.open_finding(finding).await?)
+    if cx.findings.may_have(shop) {
+        // An aggregate has one thing wrong at a time: what was found of it before is not what is found now.
+        cx.store.close_other_findings(&finding).await?;
+    }
+    cx.open_finding(finding).await
 }
 
 fn lost(derived: Derived) -> Option<Lost> {

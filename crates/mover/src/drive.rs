@@ -58,6 +58,13 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// The copy is made again: what was seen of the one before counts no more.
+    pub(crate) fn copy_again(&mut self) {
+        (self.rehearsed, self.guarded_at) = (false, None);
+        self.copy = dial::Copy::default();
+        self.suspects = Suspects::default();
+    }
+
     pub(crate) fn released(&mut self) {
         self.hold = None;
         self.quiet_since = None;
@@ -73,7 +80,7 @@ const CONFIRMED: u32 = 4;
 
 impl Suspects {
     /// Counts what differs now and forgets what does not; returns what has stayed.
-    fn confirm(&mut self, verdict: &verify::Verdict) -> Vec<String> {
+    fn confirm(&mut self, verdict: &verify::Verdict) -> Vec<verify::Different> {
         let now: BTreeMap<String, u32> = verdict
             .differing
             .iter()
@@ -87,7 +94,7 @@ impl Suspects {
         let stayed = verdict.differing.iter().filter(|different| {
             self.0.get(&format!("{}@{}", different.what, different.generation)).is_some_and(|seen| *seen >= CONFIRMED)
         });
-        stayed.map(|different| different.what.clone()).collect()
+        stayed.cloned().collect()
     }
 }
 
@@ -153,12 +160,13 @@ impl Driver {
         loop {
             let progress = self.progress().await?;
             self.own(&progress);
-            let wishes = *self.wishes.borrow_and_update();
+            let mut wishes = *self.wishes.borrow_and_update();
             let soon = progress.at_rest() && (wishes.flip && progress.verified() || wishes.rollback);
             if soon && !observe::is_stopped(&self.cx, &self.shop).await? {
                 self.prepare(&progress).await?;
             }
             let observed = self.look(&progress).await?;
+            wishes.reread = wishes.reread && self.heed_rereads(&progress, &observed).await?;
             let step = next(&progress, &wishes, &observed);
             self.tell_dial(&progress, &observed).await;
             self.show(&progress, &wishes, &observed, &step);
@@ -298,15 +306,19 @@ impl Driver {
         due
     }
 
-    /// Carries what is new back; returns how many facts were left before it.
+    /// Carries what is new back, unless something stops that; returns how many facts were left before it.
     async fn carry_back(&mut self) -> Result<u64> {
+        if self.cx.findings.may_have(&self.shop) && observe::keeps_from_carrying(&self.cx, &self.shop).await? {
+            return Ok(1);
+        }
+        self.carry_back_now().await
+    }
+
+    pub(crate) async fn carry_back_now(&mut self) -> Result<u64> {
         let applied = match self.memory.applied {
             Some(applied) => applied,
             None => perform::applied_from(&self.cx, &self.shop, &self.records).await?,
         };
-        if self.cx.findings.may_have(&self.shop) && observe::keeps_from_carrying(&self.cx, &self.shop).await? {
-            return Ok(1);
-        }
         match reverse::carry_back(&self.cx, &self.shop, applied).await? {
             Ok(seq) => {
                 self.memory.applied = Some(seq);

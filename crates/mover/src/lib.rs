@@ -5,6 +5,7 @@
 //! step records before it is done; a crash loses nothing but time.
 //! Absent on purpose: gateways and HTTP (the executable carries [`Ask`]s), rails, and the decisions themselves.
 
+mod accept;
 mod aggregate;
 mod blocks;
 mod board;
@@ -15,6 +16,7 @@ mod derive;
 mod dial;
 mod drive;
 mod error;
+mod eyes;
 mod faults;
 mod links;
 mod observe;
@@ -24,6 +26,7 @@ mod records;
 mod rehearse;
 mod release;
 mod report;
+mod reread;
 mod reverse;
 mod run;
 mod source_rows;
@@ -40,6 +43,7 @@ pub use context::{Clock, Without};
 pub use cutover::verb::Verb;
 pub use drive::Seen;
 pub use error::{Error, Result};
+pub use eyes::{Eyes, Told};
 pub use faults::Fault;
 pub use links::{Ask, Links};
 pub use policy::Policy;

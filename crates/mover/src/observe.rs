@@ -11,7 +11,9 @@ use cutover::next::{Holding, Observed};
 use cutover::progress::Progress;
 use cutover::ready::{Back, There};
 use cutover::state::State;
+use cutover::stopping::{STOPPING, stops};
 use std::time::{Duration, Instant};
+use store::Acceptance;
 use vocab::id::{Direction, Epoch, Kind, ShopId, Side, Timestamp};
 
 /// What is known without asking anybody.
@@ -120,9 +122,6 @@ async fn open_work(cx: &Context, shop: &ShopId, direction: Direction, memory: &m
     }
 }
 
-/// The classes of findings that stop a move until a person has looked.
-const STOPPING: &[&str] = &["schema.changed", "stream.lost", "guards.missing", "reverse.mismatch"];
-
 pub(crate) async fn is_stopped(cx: &Context, shop: &ShopId) -> Result<bool> {
     Ok(stopped(cx, shop).await?.is_some())
 }
@@ -138,13 +137,7 @@ async fn stopped(cx: &Context, shop: &ShopId) -> Result<Option<vocab::id::Name>>
     if !cx.findings.may_have(shop) {
         return Ok(None);
     }
-    let counts = cx.store.finding_counts(shop).await?;
-    let mut open = counts.into_iter().filter(|count| count.open > 0).map(|count| count.class);
-    // In the order of the list: where two stop it, the one that explains the other.
-    Ok(open
-        .by_ref()
-        .filter(|class| STOPPING.contains(&&**class))
-        .min_by_key(|class| STOPPING.iter().position(|stopping| *stopping == &**class)))
+    Ok(cx.store.stopped_by(shop, &STOPPING).await?)
 }
 
 /// Open findings. What the policy accepts by class and exact count is accepted now, and no longer open.
@@ -155,9 +148,16 @@ pub(crate) async fn findings_open(cx: &Context, shop: &ShopId) -> Result<u64> {
     let accepted = cx.policy.accepted(shop);
     let mut left = 0;
     for count in cx.store.finding_counts(shop).await? {
-        let is_accepted = accepted.get(&*count.class) == Some(&(count.open + count.accepted));
+        let is_accepted = !stops(&count.class) && accepted.get(&*count.class) == Some(&(count.open + count.accepted));
         if count.open > 0 && is_accepted {
-            match cx.store.accept_findings(shop, &count.class, count.open, BY_POLICY).await {
+            let acceptance = Acceptance {
+                shop: Some(shop.clone()),
+                class: count.class.clone(),
+                count: count.open,
+                who: BY_POLICY.to_owned(),
+                why: "the plan's policy file".to_owned(),
+            };
+            match cx.store.accept_findings(acceptance).await {
                 Ok(()) => continue,
                 // Another was opened meanwhile; the next look counts again.
                 Err(store::AcceptError::CountDiffers { .. }) => {}

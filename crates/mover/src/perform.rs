@@ -7,7 +7,7 @@ use crate::drive::{Driver, Memory};
 use crate::error::{Error, Result};
 use crate::records::{self, Measured};
 use crate::staged::{Ledger, Staged};
-use crate::{blocks, copy, derive, dial, observe, reverse, verify};
+use crate::{blocks, copy, derive, dial, observe, reread, reverse, verify};
 use capture::FenceOutcome;
 use crash::{Act, Phase as Point};
 use cutover::bounds::{FENCE_LOCK_MS_MAX, HOLD_GIVE_UP_MS};
@@ -16,7 +16,7 @@ use cutover::record::{Head, Reason, Record};
 use cutover::step::Step;
 use std::time::{Duration, Instant};
 use store::{HeadChange, HeadError};
-use vocab::id::{Direction, Epoch, Seq, ShopId, Side};
+use vocab::id::{Direction, Epoch, Kind, Seq, ShopId, Side};
 
 /// The longest wait for a marker inside a hold; the hold's own deadline is behind it.
 const MARK_MAX: Duration = Duration::from_millis(300);
@@ -63,7 +63,7 @@ pub(crate) async fn perform(driver: &mut Driver, progress: &Progress, step: &Ste
     match effect {
         Effect::Done { mark, held } => {
             let done = Record { mark, ..intent.done() };
-            let measured = Measured { us, held };
+            let measured = Measured { us, held, invoice: None };
             if is_followed(step) {
                 driver.record_later(done, measured);
                 return Ok(());
@@ -76,7 +76,7 @@ pub(crate) async fn perform(driver: &mut Driver, progress: &Progress, step: &Ste
         }
         Effect::Failed(reason) => {
             driver.memory.failed_at = Some(Instant::now());
-            driver.record(intent.failed(reason), Measured { us, held: None }).await
+            driver.record(intent.failed(reason), Measured { us, ..Measured::default() }).await
         }
     }
 }
@@ -165,13 +165,17 @@ async fn effect(driver: &mut Driver, progress: &Progress, step: &Step, intent: &
             driver.memory.failed_at = Some(Instant::now());
             let change = change(&shop, progress, progress.head.owner, *epoch, false);
             let done = Record { reason: Some(reason.clone()), ..intent.done() };
-            head(driver, change, done).await
+            head(driver, change, done, Measured::default()).await
         }
         Step::Unfence { epoch, .. } => {
             cx.source.unfence(&shop, *epoch, unfence_wait(&driver.memory, *epoch)).await?;
             driver.memory.fence = None;
             Ok(DONE)
         }
+        Step::Reread => Ok(match reread::begin_again(driver, progress).await? {
+            Ok(()) => DONE,
+            Err(reason) => Effect::Failed(reason),
+        }),
         Step::Soak => soak(driver).await,
         Step::Seal => seal(&cx, &shop).await,
         Step::Wait(_) => Ok(DONE),
@@ -213,7 +217,7 @@ async fn fence(
     let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
     if intent.direction == Direction::ToLegacy {
         let change = change(&shop, progress, Side::Backend, progress.head.epoch, true);
-        return head(driver, change, intent.done()).await;
+        return head(driver, change, intent.done(), Measured::default()).await;
     }
     if cx.without.has("fence") {
         driver.memory.fence = Some(epoch);
@@ -303,8 +307,10 @@ async fn flip(driver: &mut Driver, progress: &Progress, intent: &Record, owner: 
         driver.memory.verified_since_flip = false;
         driver.memory.full_pass = None;
     }
+    // Nobody writes now, so it is exact: the legacy is fenced and followed to the mark, or our head is fenced.
+    let invoice = cx.store.last_serial(&shop, Kind::Order).await?;
     let change = change(&shop, progress, owner, epoch, false);
-    let effect = head(driver, change, intent.done()).await?;
+    let effect = head(driver, change, intent.done(), Measured { invoice, ..Measured::default() }).await?;
     if owner == Side::Legacy || matches!(effect, Effect::Failed(_)) {
         cx.owned.clear(&shop);
     }
@@ -316,9 +322,9 @@ fn change(shop: &ShopId, progress: &Progress, owner: Side, epoch: Epoch, fenced:
 }
 
 /// Changes the head and records the step done in one transaction.
-async fn head(driver: &mut Driver, change: HeadChange, done: Record) -> Result<Effect> {
+async fn head(driver: &mut Driver, change: HeadChange, done: Record, measured: Measured) -> Result<Effect> {
     let to_backend = change.owner == Side::Backend && done.direction == Direction::ToBackend;
-    let step = records::to_stored(&driver.cx, &driver.shop, &done, Measured::default());
+    let step = records::to_stored(&driver.cx, &driver.shop, &done, measured);
     let moved = Head { owner: change.owner, epoch: change.epoch, fenced: change.fenced };
     let answer = driver.cx.store.move_head(change, step).await;
     driver.head = answer.is_ok().then_some(moved);

@@ -35,6 +35,8 @@ pub fn from_stored(recorded: &RecordedStep) -> Option<Record> {
 pub(crate) struct Measured {
     pub(crate) us: Option<i64>,
     pub(crate) held: Option<u64>,
+    /// At a flip, the last invoice number of the side that is left: what the other one goes on from.
+    pub(crate) invoice: Option<i64>,
 }
 
 pub(crate) fn to_stored(cx: &Context, shop: &ShopId, record: &Record, measured: Measured) -> Step {
@@ -47,6 +49,9 @@ pub(crate) fn to_stored(cx: &Context, shop: &ShopId, record: &Record, measured: 
     }
     if let Some(us) = measured.us {
         detail.set("us", us);
+    }
+    if let Some(invoice) = measured.invoice {
+        detail.set("invoice", invoice);
     }
     if let Some(held) = measured.held.and_then(|held| i64::try_from(held).ok()) {
         detail.set("held", held);

@@ -87,8 +87,7 @@ async fn halted(cx: &Context, shop: &ShopId, why: &WriteBackError) -> Result<std
         origin: Origin::new("write_back"),
         detail,
     };
-    cx.findings.note(shop);
-    cx.store.open_finding(finding).await?;
+    cx.open_finding(finding).await?;
     Ok(Err(Halt::Mismatch(shown(cx, why))))
 }
 

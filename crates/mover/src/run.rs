@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::staged::Staged;
 use crate::totals::Totals;
 use crate::wishes;
-use crate::{blocks, observe, records, stream, trouble};
+use crate::{accept, blocks, observe, records, reread, stream, trouble};
 use capture::Source;
 use cutover::bounds::LEASE_MS;
 use cutover::next::Wishes;
@@ -135,6 +135,7 @@ pub(crate) async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
         dials: Arc::new(Dials::load(&setup.store).await?),
         fault: Arc::new(Armed::new(setup.fault)),
         trouble: Arc::default(),
+        rereads: Arc::default(),
     })
 }
 
@@ -325,7 +326,10 @@ impl Fleet {
                 }
             }
             dial::turn(&self.cx, &standing, &self.planned).await?;
+            accept::turn(&self.cx, &standing).await?;
             let board = self.board.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let begun = |shop: &ShopId| self.drivers.contains_key(shop);
+            reread::turn(&self.cx, &standing, &self.planned, begun, &board).await?;
             for (id, came_true) in wishes::fulfilled(&standing, &self.planned, &board) {
                 self.cx.store.close_wish(id, Record::default().with("fulfilled", came_true)).await?;
             }

@@ -5,6 +5,7 @@
 //! cells it had at the latest flip beside the ones that write-back gave it: they are the complement that `put`
 //! needs. Absent on purpose: what a row means; that is the mapping's.
 
+mod again;
 mod dirty;
 mod gather;
 mod losers;
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vocab::id::ShopId;
 use vocab::row::{Cell, ColumnNo, Row, RowKey, ShopPath, TableNo};
 
+pub(crate) use again::{Again, ROGUE_MAX};
 pub(crate) use dirty::{Dirty, Ledger};
 pub(crate) use losers::Lost;
 pub(crate) use write::{Chunk, Rogue};
@@ -50,6 +52,9 @@ CREATE TABLE IF NOT EXISTS copied(
 CREATE TABLE IF NOT EXISTS rogue(
   shop TEXT NOT NULL, tx_order INTEGER NOT NULL, changes INTEGER NOT NULL, first TEXT NOT NULL,
   PRIMARY KEY(shop, tx_order)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rogue_of(
+  shop TEXT NOT NULL, tx_order INTEGER NOT NULL, rule INTEGER NOT NULL, anchor BLOB NOT NULL,
+  PRIMARY KEY(shop, tx_order, rule, anchor)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS loser(
   shop TEXT NOT NULL, rule INTEGER NOT NULL, anchor BLOB NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
   field TEXT NOT NULL, value TEXT NOT NULL, votes INTEGER NOT NULL,
@@ -122,7 +127,7 @@ impl Staged {
             "DELETE FROM link WHERE (tbl, key) IN (SELECT tbl, key FROM staged WHERE shop = ?1)",
             [shop.as_str()],
         )?;
-        for table in ["staged", "dirty", "unproven", "copied", "rogue"] {
+        for table in ["staged", "dirty", "unproven", "copied", "rogue", "rogue_of"] {
             tx.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop.as_str()])?;
         }
         Ok(tx.commit()?)

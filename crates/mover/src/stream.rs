@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::staged::{Rogue, Staged};
 use crate::verify;
+use capture::Lost;
 use cutover::bounds::HEARTBEAT_MS;
 use std::time::{Duration, Instant};
 use store::Finding;
@@ -66,10 +67,18 @@ pub(crate) async fn stage(cx: &Context) -> Result<()> {
     }
 }
 
-/// The source has forgotten what follows our position: no shop may go on by what is staged.
+/// The source has forgotten what follows our position, or never knew it: no shop may go on by what is staged, and nothing
+/// from a position that looks as if it fitted.
 async fn lost(cx: &Context, error: capture::Error) -> Result<()> {
     for planned in &cx.plan.shops {
-        verify::finding(cx, &planned.shop, "stream.lost", error.to_string()).await?;
+        // Told once, by whoever knew why; later the position is not known any more.
+        if cx.store.stopped_by(&planned.shop, &["stream.lost"]).await?.is_none() {
+            verify::finding(cx, &planned.shop, "stream.lost", error.to_string()).await?;
+        }
+    }
+    // Another history may come to reach as far as ours did.
+    if matches!(error, capture::Error::PositionLost { why: Lost::Another | Lost::Ends(_), .. }) {
+        cx.staged.run(|staged| staged.lose_position()).await?;
     }
     Err(error.into())
 }
@@ -87,7 +96,6 @@ async fn tell_rogues(cx: &Context) -> Result<()> {
 async fn tell(cx: &Context, rogue: &Rogue) -> Result<()> {
     let Ok(shop) = ShopId::parse(&rogue.shop) else { return Ok(()) };
     let what = format!("{} rows of the legacy changed behind the fence, first {}", rogue.changes, rogue.first);
-    cx.findings.note(&shop);
     let finding = Finding {
         shop,
         class: "rogue_watch".into(),
@@ -95,7 +103,7 @@ async fn tell(cx: &Context, rogue: &Rogue) -> Result<()> {
         origin: Origin::new(format!("tx:{}", rogue.order)),
         detail: Record::default().with("what", what),
     };
-    Ok(cx.store.open_finding(finding).await?)
+    cx.open_finding(finding).await
 }
 
 /// An unknown schema change stops every shop that has rows in the table.
@@ -113,8 +121,7 @@ pub(crate) async fn schema_finding(cx: &Context, change: &capture::SchemaChange)
             origin: Origin::new(format!("table:{table}")),
             detail: Record::default().with("what", what.as_str()),
         };
-        cx.findings.note(&planned.shop);
-        cx.store.open_finding(finding).await?;
+        cx.open_finding(finding).await?;
     }
     Ok(())
 }

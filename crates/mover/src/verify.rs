@@ -36,11 +36,13 @@ pub(crate) struct Verdict {
 pub(crate) struct Different {
     pub(crate) what: String,
     pub(crate) generation: i64,
+    /// Where it comes from; none where the source has no row for it.
+    pub(crate) of: Option<(Kind, Origin)>,
 }
 
 impl Different {
     const fn new(what: String) -> Self {
-        Self { what, generation: 0 }
+        Self { what, generation: 0, of: None }
     }
 }
 
@@ -310,7 +312,11 @@ async fn prove_rule(
         let differs: BTreeMap<&Anchor, &String> = differing.iter().map(|(anchor, what)| (anchor, what)).collect();
         for dirty in page {
             match differs.get(&dirty.anchor) {
-                Some(what) => still.push(Different { what: (*what).clone(), generation: dirty.generation }),
+                Some(what) => still.push(Different {
+                    what: (*what).clone(),
+                    generation: dirty.generation,
+                    of: Some((cx.mapping.rules()[rule].kind, cx.mapping.origin(rule, &dirty.anchor))),
+                }),
                 None => proven.push(dirty.clone()),
             }
         }
@@ -319,12 +325,14 @@ async fn prove_rule(
 }
 
 /// Opens the finding that blocks: a difference that stays while both sides are quiet.
-pub(crate) async fn open_mismatch(cx: &Context, shop: &ShopId, differing: &[String]) -> Result<()> {
+pub(crate) async fn open_mismatch(cx: &Context, shop: &ShopId, differing: &[Different]) -> Result<()> {
     if cx.without.has("verify.digest") {
         return Ok(());
     }
-    finding(cx, shop, "verify.digest", format!("{} aggregates differ, first: {}", differing.len(), first(differing)))
-        .await
+    let first = differing.first().map_or("none", |different| different.what.as_str());
+    let what = format!("{} aggregates differ, first: {first}", differing.len());
+    let about = differing.iter().filter_map(|different| different.of.clone());
+    finding_of(cx, shop, "verify.digest", Finding::naming(Record::default().with("what", what), about)).await
 }
 
 /// Opens the finding of the first control total that differs.
@@ -346,15 +354,12 @@ pub(crate) async fn open_control_total(cx: &Context, shop: &ShopId, figures: &[t
 }
 
 pub(crate) async fn finding(cx: &Context, shop: &ShopId, class: &str, what: String) -> Result<()> {
-    let finding = Finding {
-        shop: shop.clone(),
-        class: class.into(),
-        kind: Kind::Shop,
-        origin: Origin::new(class),
-        detail: Record::default().with("what", what),
-    };
-    cx.findings.note(shop);
-    Ok(cx.store.open_finding(finding).await?)
+    finding_of(cx, shop, class, Record::default().with("what", what)).await
+}
+
+async fn finding_of(cx: &Context, shop: &ShopId, class: &str, detail: Record) -> Result<()> {
+    let (kind, origin) = (Kind::Shop, Origin::new(class));
+    cx.open_finding(Finding { shop: shop.clone(), class: class.into(), kind, origin, detail }).await
 }
 
 /// Takes such a finding away: what it said is true no more.
@@ -363,10 +368,6 @@ pub(crate) async fn close_finding(cx: &Context, shop: &ShopId, class: &str) -> R
         cx.store.close_findings(shop, Kind::Shop, &Origin::new(class)).await?;
     }
     Ok(())
-}
-
-fn first(differing: &[String]) -> &str {
-    differing.first().map_or("none", String::as_str)
 }
 
 /// Every entry of a shop sums to zero, by currency; what does not is a finding.

@@ -6,6 +6,7 @@ use cutover::state::State;
 use cutover::verb::Verb;
 use std::collections::BTreeMap;
 use store::StoredWish;
+use vocab::document::Record;
 use vocab::id::{Direction, ShopId, Side};
 
 /// What a wish came to; none while it is open.
@@ -30,7 +31,8 @@ pub(crate) fn of_shop(standing: &[StoredWish], shop: &ShopId) -> Wishes {
             Some(Verb::Abort) => wishes.abort |= open,
             Some(Verb::Pause) => wishes.pause = open,
             Some(Verb::Resume) => wishes.pause = false,
-            Some(Verb::Start | Verb::Dial | Verb::DialBack) | None => {}
+            Some(Verb::Reread) => wishes.reread |= open,
+            Some(Verb::Start | Verb::Dial | Verb::DialBack | Verb::Accept) | None => {}
         }
     }
     wishes
@@ -45,8 +47,13 @@ fn superseded(standing: &[StoredWish], verb: Verb, id: i64, shop: &ShopId) -> bo
         Verb::Rollback => matches!(other, Verb::Flip | Verb::Seal),
         Verb::Seal => other == Verb::Rollback,
         Verb::Pause => other == Verb::Resume,
-        Verb::Start | Verb::Abort | Verb::Resume | Verb::Dial | Verb::DialBack => false,
+        Verb::Start | Verb::Abort | Verb::Resume | Verb::Dial | Verb::DialBack | Verb::Reread | Verb::Accept => false,
     })
+}
+
+/// The outcome of a wish that nothing can come of: a code, and why.
+pub(crate) fn refused(code: &str, why: &str) -> Record {
+    Record::default().with("fulfilled", false).with("refused", code).with("why", why)
 }
 
 pub(crate) fn concerns(wish: &StoredWish, shop: &ShopId) -> bool {
@@ -63,8 +70,8 @@ fn is_true(verb: Verb, seen: &Seen) -> bool {
         }
         Verb::Seal => seen.state == State::Sealed,
         Verb::Abort => at_rest(seen.state),
-        // Dials are turned, and their wishes closed, when they are read.
-        Verb::Pause | Verb::Resume | Verb::Dial | Verb::DialBack => false,
+        // Dials are turned and findings accepted, and their wishes closed, when they are read; who reads again says so.
+        Verb::Pause | Verb::Resume | Verb::Dial | Verb::DialBack | Verb::Reread | Verb::Accept => false,
     }
 }
 
@@ -104,7 +111,6 @@ pub(crate) fn fulfilled(
 mod tests {
     use super::*;
     use store::Wish;
-    use vocab::document::Record;
     use vocab::id::{Epoch, Timestamp};
 
     fn shop(name: &str) -> ShopId {

@@ -41,7 +41,7 @@ impl Operation {
 }
 
 /// The calls that both sides serve.
-const SERVED: [Operation; 16] = [
+const SERVED: [Operation; 18] = [
     Operation::of_catalog("catalog/search"),
     Operation::of_catalog("catalog/lookup"),
     Operation::of_catalog("catalog/product"),
@@ -55,6 +55,9 @@ const SERVED: [Operation; 16] = [
     Operation::new(Method::POST, "checkout-sessions/{id}/complete", Class::Write),
     Operation::new(Method::POST, "checkout-sessions/{id}/cancel", Class::Write),
     Operation::new(Method::GET, "orders/{id}", Class::Read),
+    // Pages for people, and what they refer to.
+    Operation::new(Method::GET, "orders/{id}/invoice", Class::Read),
+    Operation::new(Method::GET, "assets/{name}", Class::Read),
     Operation::new(Method::POST, "orders/{id}/cancel", Class::Write),
     Operation::new(Method::POST, "orders/{id}/refund", Class::Write),
     Operation::new(Method::PUT, "seller/products/{id}", Class::Write),
@@ -201,6 +204,8 @@ mod tests {
         check(Method::POST, "/shops/a/catalog/search", "a Read -");
         check(Method::GET, "/shops/a/carts/7", "a Read carts/7");
         check(Method::GET, "/shops/a/admin/reports/3", "a Read admin/reports/3");
+        check(Method::GET, "/shops/a/orders/TRX-1/invoice", "a Read orders/TRX-1");
+        check(Method::GET, "/shops/a/assets/invoice.css", "a Read assets/invoice.css");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod command;
 mod failure;
 mod frame;
 pub mod ids;
+mod invoice;
 mod pay;
 mod purse;
 mod read;
@@ -22,6 +23,8 @@ pub use answer::{Answer, Listed, Note, NoteKind, Resource};
 pub use command::{Basket, Command};
 pub use failure::Failure;
 pub use frame::{Frame, Keyed};
+pub use invoice::Invoice;
+pub use view::Filed;
 
 use ids::{IdPlan, Ids};
 use std::sync::Arc;

@@ -196,7 +196,7 @@ impl Service {
         keyed: Option<&Keyed>,
     ) -> Result<(Decision, Finished), Stop> {
         let (after, order) = checkout.approved(ids, self.now())?;
-        let decision = Decision::default().changed(checkout, &after).born(&order);
+        let decision = Decision::default().changed(checkout, &after).placed(&order);
         let decision = self.converted(shop, view, checkout, decision.booking(ledger::added(None, &order)?)).await?;
         let decision = match keyed {
             Some(keyed) => decision.born(&completed(keyed, checkout.id())),

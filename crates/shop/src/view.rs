@@ -29,7 +29,8 @@ pub(crate) struct View {
 }
 
 /// An order that can still change, or one that was closed before it came here.
-pub(crate) enum Filed {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filed {
     Live(Box<Order>),
     History(History),
 }
@@ -160,6 +161,7 @@ impl View {
                 .map(|_| self.seen.get(&(write.kind, write.id.clone())).copied().unwrap_or(0)),
             document: write.after.clone(),
             origin: write.origin.clone(),
+            numbered: write.numbered,
         });
         writes.collect()
     }

@@ -2,9 +2,11 @@
 
 use crate::documents::Put;
 use crate::head::Head;
+use crate::serials::{self, Gapped};
 use crate::writer::Door;
 use crate::{Error, Result, Store, documents, facts, head, json, ledger, sql, stock};
 use rusqlite::Connection;
+use std::borrow::Cow;
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Name, Origin, PublicId, Seq, ShopId, Side, Timestamp};
 
@@ -30,6 +32,8 @@ pub struct Write {
     pub document: Record,
     /// None: what the document's own `origin` says, else what is stored.
     pub origin: Option<Origin>,
+    /// The document gets the next number of its kind in the shop, in the field that is null until then.
+    pub numbered: bool,
 }
 
 /// Stock moves by signed differences.
@@ -54,6 +58,8 @@ pub struct Committed {
     pub seq: Seq,
     /// On hand after each of its stock changes, in their order.
     pub stock: Vec<i64>,
+    /// What its numbered write got.
+    pub serial: Option<i64>,
 }
 
 /// Why a commit did not happen. All but `Store` are refusals: nothing changed and no seq was spent.
@@ -99,9 +105,9 @@ impl Store {
 /// A commit with its JSON, made outside the writer.
 struct Prepared {
     commit: Commit,
-    /// The document of each write.
-    bodies: Vec<String>,
-    fact: String,
+    /// The document of each write; at most one has a number to come.
+    bodies: Vec<Gapped>,
+    fact: Gapped,
 }
 
 impl Prepared {
@@ -109,25 +115,42 @@ impl Prepared {
         if commit.writes.len() + commit.stock.len() + commit.entries.len() > CHANGES_MAX {
             return Err(Error::Invalid(format!("a commit of more than {CHANGES_MAX} changes")));
         }
-        let bodies: Vec<String> =
-            commit.writes.iter().map(|write| json::encode(&write.document)).collect::<Result<_>>()?;
-        let fact = facts::encode(&commit, &bodies)?;
+        let bodies: Vec<Gapped> = commit.writes.iter().map(body).collect::<Result<_>>()?;
+        let texts: Vec<Cow<'_, str>> = bodies.iter().map(|body| body.filled(None)).collect();
+        let text = facts::encode(&commit, &texts)?;
+        let mut numbered = bodies.iter().filter(|body| !body.is_whole());
+        let fact = match (numbered.next(), numbered.next()) {
+            (None, _) => Gapped::whole(text),
+            (Some(body), None) => Gapped::around(text, body)?,
+            (Some(_), Some(_)) => return Err(Error::Invalid("a commit with two documents to be numbered".to_owned())),
+        };
         Ok(Self { commit, bodies, fact })
     }
 
     fn apply(&self, connection: &Connection) -> Result<Committed, CommitError> {
         let commit = &self.commit;
         let seq = admit(connection, commit)?.seq.next();
+        let mut serial = None;
         for (write, body) in commit.writes.iter().zip(&self.bodies) {
-            put(connection, commit, write, body)?;
+            let own = if write.numbered { Some(serials::next(connection, &commit.shop, write.kind)?) } else { None };
+            put(connection, commit, write, &body.filled(own), own)?;
+            serial = serial.or(own);
         }
         let changes = commit.stock.iter().map(|change| stock::change(connection, commit, change));
         let stock = changes.collect::<Result<_, _>>()?;
         ledger::append(connection, commit, seq)?;
-        facts::insert(connection, commit, seq, &self.fact)?;
+        facts::insert(connection, commit, seq, &self.fact.filled(serial))?;
         head::raise(connection, &commit.shop, seq)?;
-        Ok(Committed { seq, stock })
+        Ok(Committed { seq, stock, serial })
     }
+}
+
+fn body(write: &Write) -> Result<Gapped> {
+    let encoded = json::encode(&write.document)?;
+    if write.numbered {
+        return Gapped::document(write.kind, &write.document, encoded);
+    }
+    Ok(Gapped::whole(encoded))
 }
 
 fn admit(connection: &Connection, commit: &Commit) -> Result<Head, CommitError> {
@@ -152,7 +175,13 @@ struct Standing {
     origin: Option<Origin>,
 }
 
-fn put(connection: &Connection, commit: &Commit, write: &Write, body: &str) -> Result<(), CommitError> {
+fn put(
+    connection: &Connection,
+    commit: &Commit,
+    write: &Write,
+    body: &str,
+    serial: Option<i64>,
+) -> Result<(), CommitError> {
     let (shop, kind) = (&commit.shop, write.kind);
     let standing = standing(connection, shop, write)?;
     let expected = match (&standing, write.expected) {
@@ -177,6 +206,7 @@ fn put(connection: &Connection, commit: &Commit, write: &Write, body: &str) -> R
         source_tx: standing.as_ref().and_then(|standing| standing.source_tx),
         origin: named.or(kept),
         document: &write.document,
+        serial,
         body,
         changed_at: Some(commit.at.0),
     };

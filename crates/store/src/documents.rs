@@ -1,7 +1,7 @@
 //! Documents as stored, and the ways to read them.
 
 use crate::head::{self, Head};
-use crate::{Error, Result, Store, sql};
+use crate::{Error, Result, Store, serials, sql};
 use rusqlite::{Connection, Row, params};
 use vocab::document::Record;
 use vocab::id::{Kind, Name, Origin, PublicId, ShopId, Timestamp};
@@ -233,6 +233,8 @@ pub struct Put<'a> {
     pub source_tx: Option<u64>,
     pub origin: Option<&'a str>,
     pub document: &'a Record,
+    /// The number that the body has and the document has not yet; none: what the document says.
+    pub serial: Option<i64>,
     pub body: &'a str,
     pub changed_at: Option<i64>,
 }
@@ -240,12 +242,12 @@ pub struct Put<'a> {
 /// Inserts or overwrites; whether that is right was the door's to check.
 pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
     let sql = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
-                                     changed_at, body)
-               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                                     changed_at, body, serial)
+               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
                on conflict (shop, kind, id) do update set class = excluded.class, why = excluded.why,
                    version = excluded.version, source_tx = excluded.source_tx, origin = excluded.origin,
                    state = excluded.state, title = excluded.title, changed_at = excluded.changed_at,
-                   body = excluded.body";
+                   body = excluded.body, serial = excluded.serial";
     let class = if put.why.is_some() { Class::History } else { Class::Live };
     let cells = params![
         put.shop.as_str(),
@@ -261,6 +263,7 @@ pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
         number(put.id),
         put.changed_at,
         put.body,
+        serials::of(put),
     ];
     sql::execute(connection, "write of a document", sql, cells).map(drop)
 }

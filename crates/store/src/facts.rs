@@ -86,11 +86,11 @@ struct ReadWritten<'a> {
 }
 
 /// The fact's body; `bodies` are the encoded documents of the writes.
-pub fn encode(commit: &Commit, bodies: &[String]) -> Result<String> {
+pub fn encode(commit: &Commit, bodies: &[Cow<'_, str>]) -> Result<String> {
     compose(commit, bodies).and_then(|body| serde_json::to_string(&body)).map_err(|why| Error::Invalid(why.to_string()))
 }
 
-fn compose<'a>(commit: &'a Commit, bodies: &'a [String]) -> serde_json::Result<Body<'a>> {
+fn compose<'a>(commit: &'a Commit, bodies: &'a [Cow<'_, str>]) -> serde_json::Result<Body<'a>> {
     let mut writes = Vec::with_capacity(bodies.len());
     for (write, body) in commit.writes.iter().zip(bodies) {
         let document = serde_json::from_str(body)?;

@@ -3,8 +3,8 @@
 use crate::writer::Door;
 use crate::{Error, Result, Store, json, sql};
 use rusqlite::{Row, params};
-use vocab::document::Record;
-use vocab::id::{Kind, Name, Origin, ShopId};
+use vocab::document::{Node, Record};
+use vocab::id::{Kind, Name, Origin, ShopId, Timestamp};
 
 /// One finding per shop, class, kind and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,11 +16,56 @@ pub struct Finding {
     pub detail: Record,
 }
 
+/// How many aggregates a finding of a whole shop names.
+const AGGREGATES_MAX: usize = 20;
+
+impl Finding {
+    /// The detail of a finding of a whole shop, with the aggregates that it is about: as many as somebody may want to see.
+    pub fn naming(detail: Record, about: impl IntoIterator<Item = (Kind, Origin)>) -> Record {
+        let one = |(kind, origin): (Kind, Origin)| {
+            Node::Record(Record::default().with("kind", kind.name()).with("origin", origin.as_str()))
+        };
+        detail.with("aggregates", about.into_iter().take(AGGREGATES_MAX).map(one).collect::<Vec<_>>())
+    }
+
+    /// The aggregates that it is about: itself, or those that it names.
+    pub fn about(&self) -> Vec<(Kind, Origin)> {
+        if self.is_of_an_aggregate() {
+            return vec![(self.kind, self.origin.clone())];
+        }
+        let named = self.detail.list("aggregates").iter().filter_map(|node| match node {
+            Node::Record(one) => Some((Kind::from_name(one.text("kind")?)?, Origin::new(one.text("origin")?))),
+            Node::Null | Node::Bool(_) | Node::Int(_) | Node::Text(_) | Node::List(_) => None,
+        });
+        named.collect()
+    }
+
+    /// What is said of a shop as a whole has a name for its origin, or of a table or transaction; its terms have a row.
+    fn is_of_an_aggregate(&self) -> bool {
+        let origin = self.origin.as_str();
+        let row = origin.contains(':') && !origin.starts_with("tx:") && !origin.starts_with("table:");
+        self.kind != Kind::Shop || row
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundFinding {
     pub finding: Finding,
+    /// When it was first found; none where an earlier version found it.
+    pub since: Option<Timestamp>,
     /// Who accepted it; none while it is open.
     pub accepted_by: Option<String>,
+    pub accepted_why: Option<String>,
+}
+
+/// A person has looked at so many open findings of a class: of one shop, or of all together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    pub shop: Option<ShopId>,
+    pub class: Name,
+    pub count: u64,
+    pub who: String,
+    pub why: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,15 +91,17 @@ const READ: &str = "read of findings";
 const WRITE: &str = "write of findings";
 
 impl Store {
-    /// Stores or replaces a finding. An accepted one stays accepted while its detail stays the same.
-    pub async fn open_finding(&self, finding: Finding) -> Result<()> {
+    /// Stores or replaces a finding. An accepted one stays accepted while its detail stays the same; one whose shop was
+    /// being copied again because of it stops once more.
+    pub async fn open_finding(&self, finding: Finding, at: Timestamp) -> Result<()> {
         let detail = json::encode(&finding.detail)?;
         self.write(Door::Control, move |connection| {
-            let sql = "insert into finding (shop, class, kind, origin, detail) values (?1, ?2, ?3, ?4, ?5)
-                       on conflict (shop, class, kind, origin) do update set detail = excluded.detail,
-                           accepted_by = case when detail = excluded.detail then accepted_by end";
+            let sql = "insert into finding (shop, class, kind, origin, detail, since) values (?1, ?2, ?3, ?4, ?5, ?6)
+                       on conflict (shop, class, kind, origin) do update set detail = excluded.detail, mending = 0,
+                           accepted_by = case when detail = excluded.detail then accepted_by end,
+                           accepted_why = case when detail = excluded.detail then accepted_why end";
             let Finding { shop, class, kind, origin, .. } = &finding;
-            let cells = params![shop.as_str(), class, kind.name(), origin.as_str(), detail];
+            let cells = params![shop.as_str(), class, kind.name(), origin.as_str(), detail, at.0];
             sql::execute(connection, WRITE, sql, cells).map(drop)
         })
         .await
@@ -71,16 +118,80 @@ impl Store {
         .await
     }
 
-    /// Accepts all open findings of a class, if there are exactly `count`.
-    pub async fn accept_findings(&self, shop: &ShopId, class: &str, count: u64, by: &str) -> Result<(), AcceptError> {
-        let (shop, class, by) = (shop.clone(), class.to_owned(), by.to_owned());
+    /// Takes away what else was found of this origin; answers how many there were.
+    pub async fn close_other_findings(&self, finding: &Finding) -> Result<u64> {
+        let Finding { shop, class, kind, origin, .. } = finding.clone();
         self.write(Door::Control, move |connection| {
-            let sql = "update finding set accepted_by = ?3
-                       where shop = ?1 and class = ?2 and accepted_by is null";
-            let cells = params![shop.as_str(), class, by];
+            let sql = "delete from finding where shop = ?1 and kind = ?2 and origin = ?3 and class <> ?4";
+            let key = [shop.as_str(), kind.name(), origin.as_str(), &class];
+            sql::execute(connection, WRITE, sql, key).and_then(sql::count)
+        })
+        .await
+    }
+
+    /// Accepts all open findings of a class, if there are exactly as many as somebody has looked at.
+    pub async fn accept_findings(&self, acceptance: Acceptance) -> Result<(), AcceptError> {
+        self.write(Door::Control, move |connection| {
+            let Acceptance { shop, class, count, who, why } = &acceptance;
+            let sql = "update finding set accepted_by = ?3, accepted_why = ?4
+                       where (?1 is null or shop = ?1) and class = ?2 and accepted_by is null";
+            let cells = params![shop.as_ref().map(ShopId::as_str), class, who, why];
             let open = sql::execute(connection, WRITE, sql, cells).and_then(sql::count)?;
             // A refusal undoes what was just accepted.
-            if open == count { Ok(()) } else { Err(AcceptError::CountDiffers { open }) }
+            if open == *count { Ok(()) } else { Err(AcceptError::CountDiffers { open }) }
+        })
+        .await
+    }
+
+    /// Takes away every open finding of a class.
+    pub async fn close_class(&self, shop: &ShopId, class: &str) -> Result<u64> {
+        let (shop, class) = (shop.clone(), class.to_owned());
+        self.write(Door::Control, move |connection| {
+            let sql = "delete from finding where shop = ?1 and class = ?2 and accepted_by is null";
+            sql::execute(connection, WRITE, sql, [shop.as_str(), &class]).and_then(sql::count)
+        })
+        .await
+    }
+
+    /// From now on the open findings of these classes stop the shop no more: its copy begins again because of them.
+    pub async fn mend_findings(&self, shop: &ShopId, classes: &'static [&'static str]) -> Result<()> {
+        let shop = shop.clone();
+        self.write(Door::Control, move |connection| {
+            let sql = "update finding set mending = 1 where shop = ?1 and class = ?2 and accepted_by is null";
+            classes.iter().try_for_each(|class| sql::execute(connection, WRITE, sql, [shop.as_str(), class]).map(drop))
+        })
+        .await
+    }
+
+    /// Takes away the findings because of which the shop was copied again; answers how many there were.
+    pub async fn close_mended(&self, shop: &ShopId) -> Result<u64> {
+        let shop = shop.clone();
+        self.write(Door::Control, move |connection| {
+            let sql = "delete from finding where shop = ?1 and mending = 1";
+            sql::execute(connection, WRITE, sql, [shop.as_str()]).and_then(sql::count)
+        })
+        .await
+    }
+
+    /// How many findings are those because of which the shop is being copied again.
+    pub async fn count_mending(&self, shop: &ShopId) -> Result<u64> {
+        let shop = shop.clone();
+        self.read(move |connection| {
+            let sql = "select count(*) from finding where shop = ?1 and mending = 1";
+            let count = sql::first(connection, READ, sql, [shop.as_str()], |row| sql::natural(row, 0))?;
+            Ok(count.unwrap_or(0))
+        })
+        .await
+    }
+
+    /// The first of these classes of which the shop has an open finding that is not being mended.
+    pub async fn stopped_by(&self, shop: &ShopId, classes: &'static [&'static str]) -> Result<Option<Name>> {
+        let shop = shop.clone();
+        self.read(move |connection| {
+            let sql =
+                "select class from finding where shop = ?1 and accepted_by is null and mending = 0 group by class";
+            let open = sql::all(connection, READ, sql, [shop.as_str()], |row| sql::name(row, 0))?;
+            Ok(classes.iter().find_map(|class| open.iter().find(|name| &***name == *class)).cloned())
         })
         .await
     }
@@ -89,9 +200,8 @@ impl Store {
     pub async fn findings(&self, shop: &ShopId) -> Result<Vec<FoundFinding>> {
         let shop = shop.clone();
         self.read(move |connection| {
-            let sql = "select class, kind, origin, detail, accepted_by from finding where shop = ?1
-                       order by class, kind, origin limit ?2";
-            sql::all(connection, READ, sql, params![shop.as_str(), FINDINGS_MAX], |row| found(&shop, row))
+            let sql = format!("select {FOUND} from finding where shop = ?1 order by class, kind, origin limit ?2");
+            sql::all(connection, READ, &sql, params![shop.as_str(), FINDINGS_MAX], found)
         })
         .await
     }
@@ -111,13 +221,21 @@ impl Store {
     }
 }
 
-fn found(shop: &ShopId, row: &Row<'_>) -> Result<FoundFinding> {
+/// The columns of a finding, in the order in which [`found`] reads them.
+pub(crate) const FOUND: &str = "shop, class, kind, origin, detail, since, accepted_by, accepted_why";
+
+pub(crate) fn found(row: &Row<'_>) -> Result<FoundFinding> {
     let finding = Finding {
-        shop: shop.clone(),
-        class: sql::name(row, 0)?,
-        kind: sql::kind(row, 1)?,
-        origin: Origin::new(sql::name(row, 2)?),
-        detail: sql::record(row, 3)?,
+        shop: sql::shop(row, 0)?,
+        class: sql::name(row, 1)?,
+        kind: sql::kind(row, 2)?,
+        origin: Origin::new(sql::name(row, 3)?),
+        detail: sql::record(row, 4)?,
     };
-    Ok(FoundFinding { finding, accepted_by: sql::cell(row, 4)? })
+    Ok(FoundFinding {
+        finding,
+        since: sql::cell::<Option<i64>>(row, 5)?.map(Timestamp),
+        accepted_by: sql::cell(row, 6)?,
+        accepted_why: sql::cell(row, 7)?,
+    })
 }

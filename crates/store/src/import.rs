@@ -128,6 +128,13 @@ fn apply(
     epoch: Epoch,
     items: &[Prepared],
 ) -> Result<Vec<Outcome>, ImportError> {
+    admitted(connection, shop, epoch)?;
+    let door = Importing { connection, shop };
+    items.iter().map(|item| door.item(item)).collect::<Result<_>>().map_err(ImportError::from)
+}
+
+/// Whether the shop takes imports: the legacy owns it, at this epoch.
+pub(crate) fn admitted(connection: &Connection, shop: &ShopId, epoch: Epoch) -> Result<(), ImportError> {
     let head = head::find(connection, shop)?.ok_or(ImportError::UnknownShop)?;
     if head.owner != Side::Legacy {
         return Err(ImportError::NotOwner { owner: head.owner });
@@ -135,8 +142,7 @@ fn apply(
     if head.epoch != epoch {
         return Err(ImportError::WrongEpoch { head: head.epoch });
     }
-    let door = Importing { connection, shop };
-    items.iter().map(|item| door.item(item)).collect::<Result<_>>().map_err(ImportError::from)
+    Ok(())
 }
 
 /// A document on its way in, live or history.
@@ -262,6 +268,7 @@ impl Importing<'_> {
             source_tx: Some(item.tx),
             origin: Some(item.origin.as_str()),
             document: incoming.document,
+            serial: None,
             body: &prepared.body,
             changed_at: incoming.document.int("changed_at").or(incoming.document.int("created_at")),
         };

@@ -9,6 +9,7 @@
 //! connections of their own, each in one snapshot.
 //! Absent on purpose: what a document means, clocks, HTTP, a second engine.
 
+mod again;
 mod blocks;
 mod commit;
 mod debts;
@@ -27,6 +28,7 @@ mod overview;
 mod plan;
 mod readers;
 mod schema;
+mod serials;
 mod sql;
 mod steps;
 mod stock;
@@ -39,7 +41,7 @@ pub use debts::Debt;
 pub use documents::{Class, Count, Loaded, Stored};
 pub use error::Error;
 pub use facts::Fact;
-pub use findings::{AcceptError, Finding, FindingCount, FoundFinding};
+pub use findings::{AcceptError, Acceptance, Finding, FindingCount, FoundFinding};
 pub use head::{Head, HeadChange, HeadError};
 pub use import::{Import, ImportError, Imported, Outcome, What};
 pub use json::{decode, encode};

@@ -1,6 +1,6 @@
 //! Reads over all shops at once, for whoever shows a whole plan: one statement each, however many shops there are.
 
-use crate::findings::{Finding, FindingCount, FoundFinding};
+use crate::findings::{FOUND, FindingCount, FoundFinding, found};
 use crate::wishes::{StoredWish, stored_wish};
 use crate::{Result, Store, sql, steps};
 use rusqlite::{Row, params};
@@ -132,10 +132,11 @@ impl Store {
     ) -> Result<Vec<FoundFinding>> {
         let (shop, class) = (shop.map(|shop| shop.as_str().to_owned()), class.map(str::to_owned));
         self.read(move |connection| {
-            let sql = "select shop, class, kind, origin, detail, accepted_by from finding
-                       where (?1 is null or shop = ?1) and (?2 is null or class = ?2)
-                       order by shop, class, kind, origin limit ?3 offset ?4";
-            sql::all(connection, FINDINGS, sql, params![shop, class, sql::limit(limit), sql::limit(skip)], found)
+            let sql = format!(
+                "select {FOUND} from finding where (?1 is null or shop = ?1) and (?2 is null or class = ?2)
+                 order by shop, class, kind, origin limit ?3 offset ?4"
+            );
+            sql::all(connection, FINDINGS, &sql, params![shop, class, sql::limit(limit), sql::limit(skip)], found)
         })
         .await
     }
@@ -144,10 +145,10 @@ impl Store {
     pub async fn finding(&self, key: &FindingKey) -> Result<Option<FoundFinding>> {
         let key = key.clone();
         self.read(move |connection| {
-            let sql = "select shop, class, kind, origin, detail, accepted_by from finding
-                       where shop = ?1 and class = ?2 and kind = ?3 and origin = ?4";
+            let sql =
+                format!("select {FOUND} from finding where shop = ?1 and class = ?2 and kind = ?3 and origin = ?4");
             let cells = params![key.shop.as_str(), key.class, key.kind.name(), key.origin.as_str()];
-            sql::first(connection, FINDINGS, sql, cells, found)
+            sql::first(connection, FINDINGS, &sql, cells, found)
         })
         .await
     }
@@ -162,15 +163,4 @@ impl Store {
         })
         .await
     }
-}
-
-fn found(row: &Row<'_>) -> Result<FoundFinding> {
-    let finding = Finding {
-        shop: sql::shop(row, 0)?,
-        class: sql::name(row, 1)?,
-        kind: sql::kind(row, 2)?,
-        origin: Origin::new(sql::name(row, 3)?),
-        detail: sql::record(row, 4)?,
-    };
-    Ok(FoundFinding { finding, accepted_by: sql::cell(row, 5)? })
 }

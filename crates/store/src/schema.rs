@@ -11,6 +11,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_checkouts_by_cart.sql"),
     include_str!("../migrations/0003_flips_and_holds.sql"),
     include_str!("../migrations/0004_dials.sql"),
+    include_str!("../migrations/0005_serials.sql"),
+    include_str!("../migrations/0006_findings_since.sql"),
 ];
 
 /// Applies what is missing. Several processes may do this to one file at the same time.
@@ -66,6 +68,8 @@ mod tests {
         "061b385eae800c2eddd4031d9cfdfb4c93293cabc7f07cf709adb2d41ae97e2b",
         "58125c87734848b5b7e4308ab3e491212f9de6f0dd74ba23e7ca29ac80cd3470",
         "7e034b497614d1ed36488e695773dae161e295250e6b896bab6b9a569e65ab74",
+        "beb29c2bce0045985dcfde48dcd7ca91abc4d65536a7f0ad97047c50bc1745d9",
+        "3f061a5e1a5b3a2397a94d00f037f2cc0b0524992bd79b813cf40d74b23cc707",
     ];
 
     #[test]

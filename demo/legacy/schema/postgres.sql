@@ -95,6 +95,7 @@ create table jual (
   id bigserial primary key,
   toko_id bigint not null,
   nomor varchar(20) not null,
+  faktur bigint not null,
   transaksi_id bigint,
   pelanggan_id bigint not null,
   tgl varchar(19) not null,
@@ -115,6 +116,8 @@ create table jual (
   diubah varchar(19) not null
 );
 create unique index jual_nomor on jual (toko_id, nomor);
+-- Invoices are numbered 1, 2, 3 … in each shop, none left out: the tax office asks.
+create unique index jual_faktur on jual (toko_id, faktur);
 
 create table jual_detil (
   id bigserial primary key,

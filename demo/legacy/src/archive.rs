@@ -82,6 +82,7 @@ pub fn render(tx: &mut Transaction<'_>, ctx: &Ctx, invoice: &str) -> Result<Opti
     }
     let mut fields = json!({
         "id": invoice, "permalink_url": order::permalink(ctx, invoice), "currency": "GBP",
+        "invoice": {"number": invoice, "url": order::permalink(ctx, invoice)},
         "fulfillment": {"expectations": [], "events": []}, "adjustments": [],
     });
     match sale(invoice, &lines) {

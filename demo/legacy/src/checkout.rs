@@ -1,6 +1,7 @@
 //! Checkout: the draft of an order, with prices and totals as they were last acknowledged.
 //!
-//! Locks are taken in one order, here and in `order`: draft, cart, products by id, customer. So nobody waits in a ring.
+//! Locks are taken in one order, here and in `order`: draft, cart, products by id, customer, shop, and then whatever a
+//! trigger on the order asks for. So nobody waits in a ring.
 
 use crate::cart::{self, Wanted, beside, line_item, unavailable};
 use crate::catalog;

@@ -10,6 +10,7 @@
 
 mod archive;
 mod arguments;
+mod browser;
 mod cart;
 mod catalog;
 mod checkout;
@@ -17,9 +18,11 @@ mod clock;
 mod database;
 mod details;
 mod give_back;
+mod invoice;
 mod load;
 mod money;
 mod order;
+mod page;
 mod postgres;
 mod seed;
 mod server;

@@ -6,6 +6,7 @@
 use crate::archive;
 use crate::checkout::{Draft, Line as Sold, Sums};
 use crate::database::{self, Transaction};
+use crate::invoice;
 use crate::shop::Ctx;
 use crate::value::{Value, args};
 use crate::wire::{Fields, totals};
@@ -38,15 +39,17 @@ impl Line {
 #[derive(Debug, Clone)]
 pub struct Order {
     pub id: i64,
+    /// The number of its invoice.
+    number: i64,
     draft: Option<i64>,
     pub status: String,
     pub sums: Sums,
     pub lines: Vec<Line>,
 }
 
-/// Where an order can be looked at.
+/// Where a person can look at an order: its invoice.
 pub fn permalink(ctx: &Ctx, nomor: &str) -> String {
-    format!("/shops/{}/orders/{nomor}", ctx.shop.id)
+    ctx.links.link(ctx.shop.id, nomor)
 }
 
 /// The order of a paid draft: header, lines, payment. Its number is the answer.
@@ -55,16 +58,19 @@ pub fn permalink(ctx: &Ctx, nomor: &str) -> String {
 /// What the database says.
 pub fn place(tx: &mut Transaction<'_>, ctx: &Ctx, draft: &Draft, lines: &[Sold]) -> Result<String, database::Error> {
     let customer = customer(tx, draft)?;
+    let number = invoice::next_number(tx, ctx)?;
     let id = tx.next_order_id()?;
     let nomor = format!("TRX-{id:07}");
     let items: i64 = lines.iter().map(|line| line.quantity).sum();
     let sql = "insert into jual (id, toko_id, nomor, transaksi_id, pelanggan_id, tgl, status, batal_pada, \
-               jml_item, kdx, diubah, jalan, kota, prov, kodepos, negara, subtotal, pajak, ongkir, total) \
-               values (?1, ?2, ?3, ?4, ?5, ?6, 'LUNAS', ?7, ?8, 'A1', ?6, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+               jml_item, kdx, diubah, jalan, kota, prov, kodepos, negara, subtotal, pajak, ongkir, total, \
+               faktur) values \
+               (?1, ?2, ?3, ?4, ?5, ?6, 'LUNAS', ?7, ?8, 'A1', ?6, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
     let mut row = args![id, ctx.shop.id, &nomor, draft.id, customer, &ctx.now, clock::NEVER, items].to_vec();
     let to = &draft.details;
     row.extend([&to.street, &to.city, &to.region, &to.postal_code, &to.country].map(|it| Value::from(it.as_ref())));
     row.extend(draft.sums.cells());
+    row.push(number.into());
     tx.run(sql, &row)?;
     for (place, line) in (1..).zip(lines) {
         let sql = "insert into jual_detil (jual_id, urut, produk_id, nama, harga, jml, batal_jml, retur_jml, pajak, \
@@ -95,9 +101,9 @@ fn customer(tx: &mut Transaction<'_>, draft: &Draft) -> Result<i64, database::Er
     tx.insert(sql, args![name.as_ref(), phone.as_ref(), draft.details.email.as_ref(), points])
 }
 
-const ORDER: &str = "select id, transaksi_id, status, subtotal, pajak, ongkir, total from jual \
+const ORDER: &str = "select id, transaksi_id, status, subtotal, pajak, ongkir, total, faktur from jual \
                      where nomor = ?1 and toko_id = ?2";
-const ORDER_LOCKED: &str = "select id, transaksi_id, status, subtotal, pajak, ongkir, total from jual \
+const ORDER_LOCKED: &str = "select id, transaksi_id, status, subtotal, pajak, ongkir, total, faktur from jual \
                             where nomor = ?1 and toko_id = ?2 /*lock*/";
 
 fn load(tx: &mut Transaction<'_>, ctx: &Ctx, sql: &'static str, nomor: &str) -> Result<Option<Order>, database::Error> {
@@ -120,7 +126,7 @@ fn load(tx: &mut Transaction<'_>, ctx: &Ctx, sql: &'static str, nomor: &str) -> 
         })
     };
     let lines = lines.iter().map(line).collect::<Result<_, database::Error>>()?;
-    Ok(Some(Order { id, draft: row.optional_int(1)?, status: row.word(2)?, sums, lines }))
+    Ok(Some(Order { id, number: row.int(7)?, draft: row.optional_int(1)?, status: row.word(2)?, sums, lines }))
 }
 
 /// An order that nobody else changes until the transaction ends.
@@ -142,6 +148,7 @@ pub fn render(tx: &mut Transaction<'_>, ctx: &Ctx, nomor: &str) -> Result<Option
     let items: Vec<Json> = order.lines.iter().map(line_item).collect();
     let mut fields = json!({
         "id": nomor, "permalink_url": permalink(ctx, nomor), "currency": "IDR", "status": order.state(),
+        "invoice": {"number": order.number.to_string(), "url": permalink(ctx, nomor)},
         "line_items": items, "totals": order.sums.shown(),
         "fulfillment": {"expectations": [], "events": []}, "adjustments": adjustments(tx, order.id)?,
     });

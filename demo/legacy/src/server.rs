@@ -2,8 +2,10 @@
 //!
 //! Every write is one transaction with its row in `idem`; a refusal writes nothing at all.
 
+use crate::browser::{self, Asked, Page};
 use crate::database::{Database, Transaction};
 use crate::give_back::{self, Command};
+use crate::invoice::Links;
 use crate::shop::{self, Ctx, Done, KEY_MAX, Key};
 use crate::wire::{self, Fields, Kind, Stop, number, parse};
 use crate::{cart, catalog, checkout};
@@ -29,6 +31,7 @@ pub struct Keys {
 struct App {
     database: Database,
     keys: Keys,
+    links: Links,
 }
 
 /// Serves until the listener fails.
@@ -36,7 +39,8 @@ struct App {
 /// # Errors
 /// What the listener says.
 pub async fn serve(listener: TcpListener, database: Database, keys: Keys) -> std::io::Result<()> {
-    let app = Router::new().fallback(handle).with_state(Arc::new(App { database, keys }));
+    let links = Links::of(&keys.host);
+    let app = Router::new().fallback(handle).with_state(Arc::new(App { database, keys, links }));
     let listener = listener.tap_io(|stream| {
         // An answer is one small write: waiting for more would only delay it.
         if let Err(error) = stream.set_nodelay(true) {
@@ -59,15 +63,20 @@ async fn answer(app: &App, request: Request<Body>) -> Result<Response<Body>, Sto
     let ["shops", shop, rest @ ..] = path.as_slice() else { return Err(Stop::no_such_path()) };
     let call = Call::of(&head.method, rest).ok_or_else(Stop::no_such_path)?;
     call.guard(&app.keys, &head.headers)?;
+    let is_host = bears(&head.headers, &app.keys.host);
     let shop = number(shop).ok_or_else(Stop::no_such_path)?;
     let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| {
         Stop::bad(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", format!("a body has at most {BODY_MAX} bytes"))
     })?;
     match call {
-        Call::Read(read) => answer_read(&app.database, shop, read, body).await,
+        Call::Page(page) => {
+            let asked = Asked { query: head.uri.query().unwrap_or_default(), headers: &head.headers, is_host };
+            browser::answer(&app.database, &app.links, shop, page, &asked).await
+        }
+        Call::Read(read) => answer_read(app, shop, read, body).await,
         Call::Write(write) => {
             let key = key_of(&head.headers, &write, &body)?;
-            answer_write(&app.database, shop, write, key, body).await
+            answer_write(app, shop, write, key, body).await
         }
     }
 }
@@ -101,6 +110,7 @@ enum Write {
 
 #[derive(Debug, Clone)]
 enum Call {
+    Page(Page),
     Read(Read),
     Write(Write),
 }
@@ -115,6 +125,8 @@ impl Call {
             ("GET", ["carts", cart]) => Self::Read(Read::Cart(id(cart))),
             ("GET", ["checkout-sessions", checkout]) => Self::Read(Read::Checkout(id(checkout))),
             ("GET", ["orders", order]) => Self::Read(Read::Order(id(order))),
+            ("GET", ["orders", order, "invoice"]) => Self::Page(Page::Invoice(id(order))),
+            ("GET", ["assets", name]) => Self::Page(Page::Asset(id(name))),
             ("POST", ["carts"]) => Self::Write(Write::CartCreate),
             ("PUT", ["carts", cart]) => Self::Write(Write::CartUpdate(id(cart))),
             ("POST", ["carts", cart, "cancel"]) => Self::Write(Write::CartCancel(id(cart))),
@@ -134,14 +146,19 @@ impl Call {
         let key = match self {
             Self::Read(Read::Order(_)) | Self::Write(Write::OrderCancel(_) | Write::OrderRefund(_)) => &keys.host,
             Self::Write(Write::ProductEdit(_)) => &keys.seller,
-            Self::Read(_) | Self::Write(_) => return Ok(()),
+            // A page has a key of its own in its address.
+            Self::Page(_) | Self::Read(_) | Self::Write(_) => return Ok(()),
         };
-        let given = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
-        if same(given, format!("Bearer {key}").as_bytes()) {
+        if bears(headers, key) {
             return Ok(());
         }
         Err(Stop::bad(StatusCode::UNAUTHORIZED, "unauthorized", "this needs another key"))
     }
+}
+
+fn bears(headers: &HeaderMap, key: &str) -> bool {
+    let given = headers.get(header::AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
+    same(given, format!("Bearer {key}").as_bytes())
 }
 
 /// Compares without telling, by the time it takes, how much of it was right.
@@ -215,26 +232,22 @@ impl Read {
     }
 }
 
-async fn answer_read(database: &Database, shop: i64, read: Read, body: Bytes) -> Result<Response<Body>, Stop> {
+async fn answer_read(app: &App, shop: i64, read: Read, body: Bytes) -> Result<Response<Body>, Stop> {
     let kind = read.kind();
     let counts = matches!(read, Read::Product);
+    let links = app.links.clone();
     let work = move |tx: &mut Transaction<'_>| {
-        let ctx = Ctx::load(tx, shop, Timestamp::now())?;
+        let ctx = Ctx::load(tx, shop, Timestamp::now(), &links)?;
         read.run(tx, &ctx, &body)
     };
-    let fields = if counts { database.write(work).await? } else { database.read(work).await? };
+    let fields = if counts { app.database.write(work).await? } else { app.database.read(work).await? };
     Ok(wire::answer(StatusCode::OK, "success", kind, fields))
 }
 
-async fn answer_write(
-    database: &Database,
-    shop: i64,
-    write: Write,
-    key: Key,
-    body: Bytes,
-) -> Result<Response<Body>, Stop> {
+async fn answer_write(app: &App, shop: i64, write: Write, key: Key, body: Bytes) -> Result<Response<Body>, Stop> {
+    let links = app.links.clone();
     let work = move |tx: &mut Transaction<'_>| {
-        let ctx = Ctx::load(tx, shop, Timestamp::now())?;
+        let ctx = Ctx::load(tx, shop, Timestamp::now(), &links)?;
         let done = shop::once(tx, &ctx, &key, |tx| write.run(tx, &ctx, &body))?;
         let mut fields = shop::render(tx, &ctx, done.kind, &done.id)?;
         if !done.messages.is_empty() {
@@ -242,19 +255,21 @@ async fn answer_write(
         }
         Ok((done.status, done.kind, fields))
     };
-    match database.write(work).await {
+    match app.database.write(work).await {
         Ok((status, kind, fields)) => Ok(wire::answer(status, "success", Some(kind), fields)),
-        Err(Stop::Refused(refusal)) => refused(database, shop, refusal).await,
+        Err(Stop::Refused(refusal)) => refused(app, shop, refusal).await,
         Err(stop) => Err(stop),
     }
 }
 
 /// The refusal, and beside it the resource as it stands now that nothing was done.
-async fn refused(database: &Database, shop: i64, refusal: wire::Refusal) -> Result<Response<Body>, Stop> {
+async fn refused(app: &App, shop: i64, refusal: wire::Refusal) -> Result<Response<Body>, Stop> {
     let Some((kind, id)) = refusal.about.clone() else { return Err(Stop::Refused(refusal)) };
-    let shown = database
+    let links = app.links.clone();
+    let shown = app
+        .database
         .read(move |tx| {
-            let ctx = Ctx::load(tx, shop, Timestamp::now())?;
+            let ctx = Ctx::load(tx, shop, Timestamp::now(), &links)?;
             shop::render(tx, &ctx, kind, &id)
         })
         .await;

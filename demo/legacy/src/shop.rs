@@ -3,6 +3,7 @@
 //! Invariant: a write and its row in `idem` are one transaction, so the same key never acts twice.
 
 use crate::database::{self, Transaction};
+use crate::invoice::Links;
 use crate::value::args;
 use crate::wire::{Fields, Kind, Refusal, Stop};
 use crate::{cart, catalog, checkout, order};
@@ -31,16 +32,17 @@ pub struct Ctx {
     pub at: Timestamp,
     /// `at`, as the tables write it.
     pub now: String,
+    pub links: Links,
 }
 
 impl Ctx {
     /// # Errors
     /// `not_found` for a shop that is not here, or what the database says.
-    pub fn load(tx: &mut Transaction<'_>, shop: i64, at: Timestamp) -> Result<Self, Stop> {
+    pub fn load(tx: &mut Transaction<'_>, shop: i64, at: Timestamp, links: &Links) -> Result<Self, Stop> {
         let row = tx.row("select ongkir, pajak_bp from toko where id = ?1", args![shop])?;
         let row = row.ok_or_else(Stop::no_such_path)?;
         let shop = Shop { id: shop, shipping: row.money(0)?, tax_bp: row.int(1)? };
-        Ok(Self { shop, at, now: crate::clock::wib(at) })
+        Ok(Self { shop, at, now: crate::clock::wib(at), links: links.clone() })
     }
 }
 

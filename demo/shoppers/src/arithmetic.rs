@@ -185,6 +185,7 @@ mod tests {
             order: None,
             adjustments: Vec::new(),
             recorded_total: None,
+            invoice: None,
         }
     }
 

@@ -5,6 +5,7 @@ use crate::line::Said;
 use crate::memory::{Memory, Moves};
 use crate::oracle::Oracle;
 use crate::resolve;
+use crate::series::Series;
 use crate::tally::Counts;
 use crate::truth::{Standing, Truth};
 use crate::world::World;
@@ -68,6 +69,7 @@ fn audit(oracle: &mut Oracle, shop: &str, standing: &Standing) -> bool {
     let Some(memory) = memories.get(shop) else {
         return true;
     };
+    findings.invoices(shop, Series::of(&standing.invoices));
     let mut even = true;
     for (product, moves) in &memory.stock {
         let (due, left) = (moves.left(), standing.left.get(product).copied());
@@ -100,6 +102,8 @@ fn report(world: &World, oracle: &Oracle, books: &Books) -> Said {
         "unanswered": {"applied": oracle.applied, "not_applied": oracle.not_applied},
         "stock": {"initial": initial, "sold": sold, "returned": returned, "adjusted": adjusted, "left": books.left,
             "oversold": findings.oversold},
+        "invoices": {"issued": findings.invoices.issued, "gaps": findings.invoices.gaps,
+            "twice": findings.invoices.twice},
         "ledger": ledger,
     });
     eprintln!(

@@ -1,10 +1,13 @@
 //! What was found wrong, by the detector that found it. A detector that was taken away finds nothing.
 
 use crate::seen::Kind;
+use crate::series::Series;
 use std::collections::BTreeSet;
 
 /// Content: missing, different, twice, wrong.
 pub const ORACLE: &str = "oracle";
+/// Invoice numbers: none left out, none given twice.
+pub const ORACLE_INVOICES: &str = "oracle.invoices";
 /// The stock equation.
 pub const ORACLE_STOCK: &str = "oracle.stock";
 /// Findings that are told in words.
@@ -23,6 +26,8 @@ pub struct Findings {
     pub twice: BTreeSet<String>,
     /// Units on a shelf that cannot be there, or that were sold and never were.
     pub oversold: i64,
+    /// Of all shops.
+    pub invoices: Series,
     pub examples: Vec<String>,
 }
 
@@ -76,6 +81,13 @@ impl Findings {
         watched
     }
 
+    pub fn invoices(&mut self, shop: &str, series: Series) {
+        if series.is_whole() || !self.found(ORACLE_INVOICES, &format!("shop {shop}: {series:?}")) {
+            return self.invoices.add(Series { gaps: 0, twice: 0, ..series });
+        }
+        self.invoices.add(series);
+    }
+
     pub fn stock(&mut self, oversold: i64, what: &str) {
         if self.found(ORACLE_STOCK, what) {
             self.oversold += oversold;
@@ -87,6 +99,7 @@ impl Findings {
 mod tests {
     use super::Findings;
     use crate::seen::Kind;
+    use crate::series::Series;
 
     fn find(without: &[&str]) -> Findings {
         let mut findings = Findings::new(without.iter().map(|&name| name.to_owned()).collect());
@@ -96,6 +109,8 @@ mod tests {
         findings.different(thing(), "total");
         findings.twice("checkout c".to_owned());
         findings.stock(3, "product p");
+        findings.invoices("1", Series::of(&[1, 2]));
+        findings.invoices("2", Series::of(&[1, 1, 4]));
         findings
     }
 
@@ -106,18 +121,21 @@ mod tests {
             (findings.missing.len(), findings.different.len(), findings.twice.len(), findings.oversold),
             (1, 1, 1, 3)
         );
-        assert_eq!(findings.reasons(), ["oracle", "oracle.stock"]);
-        assert_eq!(findings.examples.len(), 4);
+        assert_eq!(findings.reasons(), ["oracle", "oracle.invoices", "oracle.stock"]);
+        assert_eq!(findings.invoices, Series { issued: 5, gaps: 2, twice: 1 });
+        assert_eq!(findings.examples.len(), 5);
     }
 
     #[test]
     fn a_detector_that_was_taken_away_finds_nothing() {
-        let findings = find(&["oracle"]);
+        let findings = find(&["oracle", "oracle.invoices"]);
         assert_eq!((findings.missing.len(), findings.different.len(), findings.twice.len()), (0, 0, 0));
         assert_eq!(findings.reasons(), ["oracle.stock"]);
+        assert_eq!(findings.invoices, Series { issued: 5, gaps: 0, twice: 0 });
+        let findings = find(&["oracle.stock"]);
         assert_eq!(
-            (find(&["oracle.stock"]).oversold, find(&["oracle.stock"]).reasons()),
-            (0, vec!["oracle".to_owned()])
+            (findings.oversold, findings.reasons()),
+            (0, vec!["oracle".to_owned(), "oracle.invoices".to_owned()])
         );
     }
 }

@@ -22,6 +22,7 @@ mod plan;
 mod prng;
 mod resolve;
 mod seen;
+mod series;
 mod session;
 mod shopper;
 mod tally;

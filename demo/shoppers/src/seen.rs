@@ -37,6 +37,9 @@ pub struct Seen {
     pub order: Option<String>,
     pub adjustments: Vec<Adjustment>,
     pub recorded_total: Option<String>,
+    /// The number of an order's invoice; none where nobody has looked yet.
+    #[serde(default)]
+    pub invoice: Option<String>,
 }
 
 /// `id` is empty for a line of an order that nobody has looked at yet. `left` is `quantity` without what was
@@ -74,6 +77,7 @@ impl Seen {
             order: from.pointer("/order/id").and_then(Value::as_str).map(str::to_owned),
             adjustments,
             recorded_total: from.get("recorded_total").and_then(Value::as_str).map(str::to_owned),
+            invoice: from.pointer("/invoice/number").and_then(Value::as_str).map(str::to_owned),
         })
     }
 
@@ -99,6 +103,7 @@ impl Seen {
             ("totals", old.totals != new.totals || old.recorded_total != new.recorded_total),
             ("order", old.order != new.order),
             ("adjustments", old.adjustments != new.adjustments),
+            ("invoice", old.invoice.is_some() && old.invoice != new.invoice),
         ];
         let (name, _) = fields.iter().find(|(_, differs)| *differs)?;
         Some(format!("{name} of {:?} {}: expected {old:?}, got {new:?}", self.kind, self.id))
@@ -188,6 +193,16 @@ mod tests {
         assert_eq!(order("", 2).differs_from(&order("7", 2)), None);
         assert!(order("7", 2).differs_from(&order("8", 2)).unwrap().starts_with("lines"));
         assert!(order("", 2).differs_from(&order("7", 1)).unwrap().starts_with("lines"));
+    }
+
+    #[test]
+    fn the_number_of_an_invoice_stays_once_it_was_shown() {
+        let numbered = |number: Option<&str>| Seen { invoice: number.map(str::to_owned), ..order("7", 2) };
+        assert_eq!(numbered(None).differs_from(&numbered(Some("61"))), None);
+        assert_eq!(numbered(Some("61")).differs_from(&numbered(Some("61"))), None);
+        for other in [None, Some("62")] {
+            assert!(numbered(Some("61")).differs_from(&numbered(other)).unwrap().starts_with("invoice"));
+        }
     }
 
     #[test]

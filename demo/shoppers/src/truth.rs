@@ -29,6 +29,8 @@ pub struct Standing {
     pub orders_twice: BTreeSet<String>,
     /// Orders with more than one captured payment.
     pub paid_twice: BTreeSet<String>,
+    /// The invoice number of every order; 0 where it has none.
+    pub invoices: Vec<i64>,
     /// Sum of the ledger by currency; a legacy has none.
     pub ledger: Vec<(String, i64)>,
 }
@@ -118,7 +120,8 @@ impl Truth {
             left: numbers(answer(0)),
             orders_twice: ids(answer(1)),
             paid_twice: ids(answer(2)),
-            ledger: answer(3).iter().map(|row| (cell(row, 0), number(row, 1))).collect(),
+            invoices: answer(3).iter().map(|row| number(row, 0)).collect(),
+            ledger: answer(4).iter().map(|row| (cell(row, 0), number(row, 1))).collect(),
         })
     }
 }
@@ -146,6 +149,7 @@ fn legacy_standing(shop: &str) -> Vec<String> {
              where jual.toko_id = {shop} and bayar.lunas = 'Y' and bayar.gagal = 'T'
              group by jual.nomor having count(*) > 1"
         ),
+        format!("select faktur from jual where toko_id = {shop}"),
     ]
 }
 
@@ -161,6 +165,11 @@ fn store_standing(shop: &str) -> Vec<String> {
             "select document.id from document, json_each(document.body, '$.payments') payment
              where shop = '{shop}' and kind = 'order' and json_extract(payment.value, '$.state') = 'captured'
              group by document.id having count(*) > 1"
+        ),
+        // An archive has numbers of another kind, and no series; whatever else a shop sold has its number.
+        format!(
+            "select json_extract(body, '$.invoice') from document where shop = '{shop}' and kind = 'order'
+             and (shop <> '{ARCHIVE_SHOP}' or id like 'TRX-%' or json_extract(body, '$.invoice') is not null)"
         ),
         format!("select currency, sum(amount) from ledger where shop = '{shop}' group by currency"),
     ]
@@ -192,6 +201,7 @@ fn minor(text: &str) -> i64 {
 mod tests {
     use super::{Owner, Standing, Truth, minor};
     use crate::addresses::Databases;
+    use crate::series::Series;
     use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
 
@@ -206,9 +216,9 @@ mod tests {
         insert into ledger values ('1', 'o', 1, 'clearing', 'IDR', 500, 0, 1), ('1', 'o', 2, 'payable', 'IDR', -500, 0, 1);
         insert into document (shop, kind, id, class, version, number, body) values
           ('1', 'idempotency', 'cart.create:k', 'live', 1, 0, '{"key": "k"}'),
-          ('1', 'order', 'a', 'live', 1, 0, '{"checkout": "c", "payments": [{"state": "captured"}, {"state": "captured"}]}'),
-          ('1', 'order', 'b', 'live', 1, 0, '{"checkout": "c", "payments": [{"state": "captured"}, {"state": "failed"}]}'),
-          ('1', 'order', 'd', 'live', 1, 0, '{"checkout": null, "payments": []}'),
+          ('1', 'order', 'a', 'live', 1, 0, '{"invoice": 2, "checkout": "c", "payments": [{"state": "captured"}, {"state": "captured"}]}'),
+          ('1', 'order', 'b', 'live', 1, 0, '{"invoice": 2, "checkout": "c", "payments": [{"state": "captured"}, {"state": "failed"}]}'),
+          ('1', 'order', 'd', 'live', 1, 0, '{"invoice": 5, "checkout": null, "payments": []}'),
           ('1', 'order', 'e', 'live', 1, 0, '{"checkout": null, "payments": []}');"#;
 
     const ROWS: &str = "
@@ -216,10 +226,10 @@ mod tests {
         insert into produk (id, toko_id, kode, nama, harga, stok, aktif, hapus, f1, diubah) values
           (7, 2, '', '', '5.00', 9, 'Y', 0, '', ''), (8, 2, '', '', '5.00', 1, 'Y', 1, '', '');
         insert into jual (id, toko_id, nomor, pelanggan_id, tgl, status, batal_pada, subtotal, pajak, ongkir, total,
-          jml_item, kdx, diubah, transaksi_id) values
-          (1, 2, 'sound', 0, '', 'LUNAS', '', '10.00', '1.00', '2.00', '13.00', 1, '', '', 5),
-          (2, 2, 'odd', 0, '', 'LUNAS', '', '10.00', '1.00', '2.00', '99.00', 1, '', '', 5),
-          (3, 2, 'empty', 0, '', 'LUNAS', '', '0.00', '0.00', '0.00', '0.00', 1, '', '', null);
+          jml_item, kdx, diubah, transaksi_id, faktur) values
+          (1, 2, 'sound', 0, '', 'LUNAS', '', '10.00', '1.00', '2.00', '13.00', 1, '', '', 5, 2),
+          (2, 2, 'odd', 0, '', 'LUNAS', '', '10.00', '1.00', '2.00', '99.00', 1, '', '', 5, 1),
+          (3, 2, 'empty', 0, '', 'LUNAS', '', '0.00', '0.00', '0.00', '0.00', 1, '', '', null, 4);
         insert into jual_detil (jual_id, urut, produk_id, nama, harga, jml, batal_jml, retur_jml, pajak, total, tanda)
           values (1, 1, 7, '', '10.00', 1, 0, 0, '', '10.00', 'N'), (2, 1, 7, '', '10.00', 1, 0, 0, '', '10.00', 'N');
         insert into bayar (jual_id, cara, jumlah, tgl, lunas, gagal) values
@@ -238,6 +248,7 @@ mod tests {
         assert_eq!(truth.applied("2", &["k".into(), "l".into()]).await.unwrap(), set(&["k"]));
         let standing = truth.standing("2").await.unwrap();
         assert_eq!((standing.orders_twice, standing.paid_twice), (set(&["5"]), set(&["sound"])));
+        assert_eq!(Series::of(&standing.invoices), Series { issued: 3, gaps: 1, twice: 0 });
     }
 
     #[tokio::test]
@@ -253,8 +264,10 @@ mod tests {
         assert_eq!(truth.applied("1", &["k".into(), "l".into()]).await.unwrap(), set(&["k"]));
         let ledger = vec![("IDR".to_owned(), 0)];
         let left = BTreeMap::from([("p".to_owned(), 7)]);
-        let standing = Standing { left, orders_twice: set(&["c"]), paid_twice: set(&["a"]), ledger };
+        let invoices = vec![2, 2, 5, 0];
+        let standing = Standing { left, orders_twice: set(&["c"]), paid_twice: set(&["a"]), invoices, ledger };
         assert_eq!(truth.standing("1").await.unwrap(), standing);
+        assert_eq!(Series::of(&standing.invoices), Series { issued: 4, gaps: 4, twice: 1 });
         check_legacy(&truth).await;
     }
 

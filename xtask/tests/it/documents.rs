@@ -9,9 +9,11 @@ use std::path::Path;
 use crate::source::{File, files, rust_files};
 
 /// Where codes are written, the text in front of each, and the page on which it has to stand.
-const CODES: [(&str, &[&str], &str); 10] = [
-    ("crates/baliklayar/src/moving.rs", &["refuse(\""], "docs/runbook.md"),
-    ("crates/baliklayar/src/moving.rs", &["refuse(\""], "docs/contracts.md"),
+const CODES: [(&str, &[&str], &str); 12] = [
+    ("crates/baliklayar/src/moving", &["refuse(\""], "docs/runbook.md"),
+    ("crates/baliklayar/src/moving", &["refuse(\""], "docs/contracts.md"),
+    ("crates/mover/src/", &["wishes::refused(\"", "Refused { code: \""], "docs/runbook.md"),
+    ("crates/mover/src/", &["wishes::refused(\"", "Refused { code: \""], "docs/contracts.md"),
     ("crates/capture/src/inspect/trap.rs", &["=> \""], "docs/runbook.md"),
     ("crates/capture/src/finding.rs", &["=> \""], "docs/runbook.md"),
     ("crates/cutover/src/ready.rs", &["=> \""], "docs/runbook.md"),
@@ -57,6 +59,29 @@ fn every_code_that_is_printed_is_explained() {
     }
     let missing: Vec<String> = missing.into_iter().collect();
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Whoever is stopped finds a page that says what goes on, what to do and what not.
+#[test]
+fn every_class_that_stops_a_shop_has_a_page_that_the_runbook_leads_to() {
+    let pages = files();
+    let text = |path: &str| &pages.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("no {path}")).text;
+    let source = text("crates/cutover/src/stopping.rs");
+    let (_, listed) = source.split_once("STOPPING: [").expect("the classes are listed there");
+    let (_, listed) = listed.split_once("= [").expect("with their names");
+    let (listed, _) = listed.split_once(']').expect("to the end");
+    let classes: Vec<&str> = listed.split('"').skip(1).step_by(2).collect();
+    assert!(classes.len() >= 4, "{classes:?}");
+    for class in classes {
+        let page = text(&format!("docs/runbook/{class}.md"));
+        for part in ["What goes on", "How it looks", "What to do", "When it is over", "Never"] {
+            assert!(page.contains(&format!("\n## {part}\n")), "docs/runbook/{class}.md does not say: {part}");
+        }
+        assert!(
+            text("docs/runbook.md").contains(&format!("(runbook/{class}.md)")),
+            "the runbook does not lead to {class}"
+        );
+    }
 }
 
 /// Words such as `FIGURES_HERE`, under which somebody wanted to put something later.

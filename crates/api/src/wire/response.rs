@@ -1,11 +1,13 @@
 //! Responses: an answer as JSON. Pure, so that a repeated key is answered by rendering again. Omit, never null.
 
 use super::{HANDLER, INSTANT, VERSION};
+use crate::link::Links;
 use commerce::cart::Cart;
 use commerce::catalogue::Catalogue;
 use commerce::checkout::{self, Checkout, FLAT, State};
 use commerce::decision::Aggregate;
 use commerce::history::History;
+use commerce::invoice::InvoiceNo;
 use commerce::money::Money;
 use commerce::order::{self, Order};
 use commerce::terms::Totals;
@@ -15,8 +17,9 @@ use shop::{Answer, Listed, Note, NoteKind, Resource};
 use vocab::id::{PublicId, ShopId, Timestamp};
 
 /// The body of an answer of this shop.
-pub fn body(shop: &ShopId, answer: &Answer) -> Value {
-    let mut body = answer.resource.as_ref().map(|resource| resource_members(shop, resource)).unwrap_or_default();
+pub fn body(links: &Links, shop: &ShopId, answer: &Answer) -> Value {
+    let link = |order: &PublicId| links.invoice(shop, order);
+    let mut body = answer.resource.as_ref().map(|resource| resource_members(&link, resource)).unwrap_or_default();
     let status = if answer.refusal.is_some() { "error" } else { "success" };
     let mut ucp = json!({ "version": VERSION, "status": status });
     let is_checkout = matches!(answer.resource, Some(Resource::Checkout { .. }));
@@ -59,7 +62,10 @@ fn set(object: &mut Value, name: &str, value: Option<impl Into<Value>>) {
     }
 }
 
-fn resource_members(shop: &ShopId, resource: &Resource) -> Map<String, Value> {
+/// Where a person looks at an order: its invoice.
+type Link<'a> = &'a dyn Fn(&PublicId) -> String;
+
+fn resource_members(link: Link<'_>, resource: &Resource) -> Map<String, Value> {
     let value = match resource {
         Resource::Page { products, next } => page(products, next.as_ref()),
         Resource::Found(products) => {
@@ -68,9 +74,9 @@ fn resource_members(shop: &ShopId, resource: &Resource) -> Map<String, Value> {
         Resource::Product(listed) => json!({ "product": product(listed, Shown::Plain) }),
         Resource::Shelf(listed) => json!({ "product": product(listed, Shown::Shelf) }),
         Resource::Cart(cart, catalogue) => cart_value(cart, catalogue),
-        Resource::Checkout { checkout, flat } => checkout_value(shop, checkout, *flat),
-        Resource::Order(order) => order_value(shop, order),
-        Resource::History(history) => history_value(shop, history),
+        Resource::Checkout { checkout, flat } => checkout_value(link, checkout, *flat),
+        Resource::Order(order) => order_value(link, order),
+        Resource::History(history) => history_value(link, history),
     };
     match value {
         Value::Object(members) => members,
@@ -159,7 +165,7 @@ fn sold(line: &checkout::Line) -> Value {
     })
 }
 
-fn checkout_value(shop: &ShopId, checkout: &Checkout, flat: Money) -> Value {
+fn checkout_value(link: Link<'_>, checkout: &Checkout, flat: Money) -> Value {
     let status = match checkout.state() {
         State::Open if checkout.missing().is_none() => "ready_for_complete",
         State::Open => "incomplete",
@@ -178,13 +184,15 @@ fn checkout_value(shop: &ShopId, checkout: &Checkout, flat: Money) -> Value {
     set(&mut value, "buyer", buyer(checkout));
     set(&mut value, "fulfillment", fulfillment(checkout, flat));
     if let State::Completed { order } = checkout.state() {
-        value["order"] = json!({ "id": order.as_str(), "permalink_url": permalink(shop, order) });
+        value["order"] = json!({ "id": order.as_str(), "permalink_url": link(order) });
     }
     value
 }
 
-fn permalink(shop: &ShopId, order: &PublicId) -> String {
-    format!("/shops/{shop}/orders/{order}")
+/// Documents of an older program have a number of its kind: their id.
+fn invoice(link: Link<'_>, number: Option<InvoiceNo>, id: &PublicId) -> Value {
+    let number = number.map_or_else(|| id.to_string(), |number| number.to_string());
+    json!({ "number": number, "url": link(id) })
 }
 
 fn buyer(checkout: &Checkout) -> Option<Value> {
@@ -228,10 +236,11 @@ fn fulfillment(checkout: &Checkout, flat: Money) -> Option<Value> {
     Some(json!({ "methods": [method] }))
 }
 
-fn order_value(shop: &ShopId, order: &Order) -> Value {
+fn order_value(link: Link<'_>, order: &Order) -> Value {
     let mut value = json!({
         "id": order.id().as_str(),
-        "permalink_url": permalink(shop, order.id()),
+        "permalink_url": link(order.id()),
+        "invoice": invoice(link, order.invoice(), order.id()),
         "currency": order.currency().as_str(),
         "status": order.state().name(),
         "line_items": order.lines().iter().map(order_line).collect::<Vec<_>>(),
@@ -272,12 +281,13 @@ fn occurred_at(Timestamp(micros): Timestamp) -> String {
 }
 
 /// Amounts of history are the source's own decimal text and never shown as integers.
-fn history_value(shop: &ShopId, history: &History) -> Value {
+fn history_value(link: Link<'_>, history: &History) -> Value {
     let lines = history.lines().iter();
     let lines = lines.map(|line| json!({ "item": { "title": line.title }, "quantity": { "original": line.quantity } }));
     json!({
         "id": history.id().as_str(),
-        "permalink_url": permalink(shop, history.id()),
+        "permalink_url": link(history.id()),
+        "invoice": invoice(link, history.invoice(), history.id()),
         "currency": history.currency().as_str(),
         "status": "history",
         "recorded_total": history.recorded_total().to_string(),

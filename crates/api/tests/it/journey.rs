@@ -4,6 +4,10 @@ use crate::Server;
 use http::Method;
 use serde_json::{Value, json};
 
+/// `openssl dgst -sha256 -hmac host-key` of the lines `invoice`, `7` and the order's id, the first half.
+const INVOICE_101: &str = "/shops/7/orders/101/invoice?key=51cfc6f9e48722a15d74113e009eaf9a";
+const INVOICE_C1: &str = "/shops/7/orders/C1/invoice?key=14969933fafa4e4f0fc9b07cd16c87b0";
+
 fn lines(quantity: u32) -> Value {
     json!([{ "item": { "id": "1" }, "quantity": quantity, "price": 1 }, { "item": { "id": "2" }, "quantity": 1 }])
 }
@@ -200,7 +204,8 @@ fn expected_order() -> Value {
         "ucp": ucp(),
         "id": "101",
         "checkout_id": "101",
-        "permalink_url": "/shops/7/orders/101",
+        "permalink_url": INVOICE_101,
+        "invoice": { "number": "1", "url": INVOICE_101 },
         "currency": "IDR",
         "status": "paid",
         "line_items": [first, second],
@@ -234,7 +239,7 @@ async fn create_address_option_complete_order_cancel() {
     assert_eq!(declined.body["status"], "ready_for_complete");
     let completed = server.post("/checkout-sessions/101/complete", &pay("approve")).await;
     assert_eq!(completed.body["status"], "completed");
-    assert_eq!(completed.body["order"], json!({ "id": "101", "permalink_url": "/shops/7/orders/101" }));
+    assert_eq!(completed.body["order"], json!({ "id": "101", "permalink_url": INVOICE_101 }));
     assert_eq!(server.get("/checkout-sessions/101").await.body, completed.body);
 
     let canceled = server.post("/orders/101/cancel", &json!({ "lines": [{ "id": "101", "quantity": 1 }] })).await;
@@ -296,7 +301,8 @@ async fn a_seller_edits_and_history_is_shown_as_decimal_text() {
         json!({
             "ucp": ucp(),
             "id": "C1",
-            "permalink_url": "/shops/7/orders/C1",
+            "permalink_url": INVOICE_C1,
+            "invoice": { "number": "C1", "url": INVOICE_C1 },
             "currency": "GBP",
             "status": "history",
             "recorded_total": "-27.50",

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's unwrap is its assertion; clippy exempts only #[test] functions")]
 
+mod invoices;
 mod journey;
 mod protocol;
 
@@ -91,6 +92,19 @@ impl Server {
 
     async fn get(&self, path: &str) -> Got {
         self.call(Method::GET, path, &Value::Null).await
+    }
+
+    /// What a browser gets: status, headers and text.
+    async fn open(&self, path: &str, headers: &[&str]) -> (u16, HeaderMap, String) {
+        let mut request = Request::builder().uri(format!("http://{}{path}", self.address));
+        for header in headers {
+            let (name, value) = header.split_once(": ").unwrap();
+            request = request.header(name, value);
+        }
+        let response = self.client.request(request.body(Full::default()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        (parts.status.as_u16(), parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
     }
 
     async fn stop(self) {

@@ -92,7 +92,7 @@ impl Fault {
         let done: fn(&Connection, &str) -> rusqlite::Result<usize> = match self {
             Self::Import(_) | Self::ColumnDropped => return Ok(None),
             Self::WriterAfterFence => return write_behind_the_fence(&folder, &legacy, &shops).await,
-            Self::AckedWriteRemoved => remove_newest_order,
+            Self::AckedWriteRemoved => remove_an_order,
             Self::StockOversold => raise_stock,
             Self::LedgerUnbalanced => raise_entry,
         };
@@ -124,10 +124,11 @@ fn moved_shop(store: &Path, facts: i64) -> Result<Option<String>> {
     Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
 }
 
-fn remove_newest_order(db: &Connection, shop: &str) -> rusqlite::Result<usize> {
+/// Not the newest: its invoice number would be given again, and the legacy refuses a second of a number.
+fn remove_an_order(db: &Connection, shop: &str) -> rusqlite::Result<usize> {
     db.execute(
         "delete from document where rowid = (select rowid from document
-         where shop = ?1 and kind = 'order' and source_tx is null order by changed_at desc limit 1)",
+         where shop = ?1 and kind = 'order' and source_tx is null order by serial desc limit 1 offset 1)",
         [shop],
     )
 }

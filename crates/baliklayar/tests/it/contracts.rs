@@ -71,7 +71,10 @@ fn every_flag_is_documented_and_every_documented_flag_is_there() {
     }
     let common = flags(&["move"]);
     for subcommand in subcommands() {
-        let own: BTreeSet<String> = flags(&["move", &subcommand]).difference(&common).cloned().collect();
+        let nested = words(&["move", &subcommand]);
+        let mut own = flags(&["move", &subcommand]);
+        nested.iter().for_each(|word| own.extend(flags(&["move", &subcommand, word])));
+        let own: BTreeSet<String> = own.difference(&common).cloned().collect();
         let heading = format!("### `baliklayar move {subcommand}`");
         let told = document.contains(&format!("\n{heading}\n"));
         assert_eq!(own, if told { documented(&document, &heading) } else { BTreeSet::new() }, "move {subcommand}");
@@ -79,8 +82,13 @@ fn every_flag_is_documented_and_every_documented_flag_is_there() {
 }
 
 fn subcommands() -> BTreeSet<String> {
-    let help = said(&["move", "--help"]);
-    let (_, list) = help.split_once("Commands:\n").unwrap();
+    words(&["move"])
+}
+
+/// The words that may follow a command.
+fn words(command: &[&str]) -> BTreeSet<String> {
+    let help = said(&[command, &["--help"]].concat());
+    let Some((_, list)) = help.split_once("Commands:\n") else { return BTreeSet::new() };
     let names = list.lines().take_while(|line| !line.is_empty()).filter_map(|line| {
         let indented = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '))?;
         indented.split(' ').next()

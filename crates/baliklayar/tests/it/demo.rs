@@ -235,6 +235,10 @@ impl Ended {
             ),
             (zero("/oracle/stock/oversold"), "oversold".to_owned()),
             (
+                ["gaps", "twice"].iter().all(|what| zero(&format!("/oracle/invoices/{what}"))),
+                format!("invoices {}", report["oracle"]["invoices"]),
+            ),
+            (
                 ["before", "during", "after"].iter().all(|phase| {
                     zero(&format!("/requests/{phase}/failed")) && zero(&format!("/requests/{phase}/wrong"))
                 }),

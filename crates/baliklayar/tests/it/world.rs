@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use shop::Service;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -211,6 +212,23 @@ impl World {
         }
     }
 
+    /// The folder that the command line is told with `--work`.
+    pub fn work(&self) -> &Path {
+        self.work.path()
+    }
+
+    /// Runs statements in the legacy's database, as its own program or somebody at a prompt does.
+    pub async fn legacy(&self, sql: &str) {
+        match &self.home {
+            Home::Sqlite(folder) => {
+                let connection = rusqlite::Connection::open(folder.path().join("kios.sqlite")).unwrap();
+                connection.busy_timeout(Duration::from_secs(5)).unwrap();
+                connection.execute_batch(sql).unwrap();
+            }
+            Home::Postgres(database) => database.connect().await.batch_execute(sql).await.unwrap(),
+        }
+    }
+
     /// Wishes it of every shop, or of one, and waits until it has come true.
     pub async fn wish(&self, verb: Verb, shop: Option<&ShopId>) {
         let id = self.put_down(verb, shop).await;
@@ -304,6 +322,12 @@ impl World {
             assert!(Instant::now() < deadline, "never done: {request:?}");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+    }
+
+    /// What a person's browser gets under a link: status and page. It bears nobody's key.
+    pub async fn open(&self, link: &str) -> (u16, String) {
+        let request = format!("GET {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\r\n");
+        exchange(self.seam, request.as_bytes()).await
     }
 
     /// A write under a key of its own.
@@ -488,13 +512,19 @@ async fn serve(store: &Store, service: &Service, legacy: SocketAddr) -> (SocketA
 }
 
 async fn send(to: SocketAddr, request: &Request) -> Answer {
+    let (status, body) = exchange(to, &request.bytes()).await;
+    Answer { status, body: serde_json::from_str(&body).unwrap_or(Value::Null) }
+}
+
+/// Status and body of an answer.
+async fn exchange(to: SocketAddr, request: &[u8]) -> (u16, String) {
     let mut stream = TcpStream::connect(to).await.unwrap();
-    stream.write_all(&request.bytes()).await.unwrap();
+    stream.write_all(request).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{request:?}: `{answer}`"));
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, body: serde_json::from_str(body).unwrap_or(Value::Null) }
+    let asked = String::from_utf8_lossy(request);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{asked}: `{answer}`"));
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 pub fn line_items(lines: &[(&str, i64)]) -> Value {

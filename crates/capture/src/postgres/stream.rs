@@ -6,8 +6,9 @@
 //! was behind, may have written its log past our position since: only that transaction tells that it is not the same log.
 
 use super::assemble::{Assembled, Assembly, PIECE};
-use super::session::{APPLICATION, OPTIONS, Sessions, cell_of, number};
-use super::{Postgres, install, read};
+use super::install::{self, Range};
+use super::session::{APPLICATION, OPTIONS, Sessions, cell_of};
+use super::{Postgres, read};
 use crate::cut::{Cut, Position};
 use crate::declared::Declared;
 use crate::error::{Error, Lost, Result};
@@ -56,7 +57,7 @@ impl Postgres {
     }
 
     async fn open(&self, wanted: Option<Position>, start: Position, expected: Option<Last>) -> Result<Stream> {
-        let (begins, ends, thrown) = self.stream_range().await?;
+        let Range { begins, ends, thrown } = self.stream_range().await?;
         if let Some(Position(wanted)) = wanted {
             let lost =
                 [(thrown, Lost::Thrown), (wanted < begins, Lost::Begins(begins)), (wanted > ends, Lost::Ends(ends))];
@@ -95,9 +96,7 @@ impl Postgres {
         }
     }
 
-    /// Where the slot began, and where the log ends: behind that a position is of another server's life.
-    /// And whether the server has thrown away what the slot needs.
-    async fn stream_range(&self) -> Result<(u64, u64, bool)> {
+    async fn stream_range(&self) -> Result<Range> {
         let rows = self.sessions.rows("look for the slot of", &install::slot_range(&self.slot)).await;
         let rows = rows.map_err(|error| match error.refusal() {
             Some(refusal) => Error::NotInstalled(refusal.to_string()),
@@ -106,7 +105,7 @@ impl Postgres {
         if rows.is_empty() {
             return Err(Error::NotInstalled(format!("no slot {}", self.slot)));
         }
-        Ok((number(cell_of(&rows, 0, 0)?)?, number(cell_of(&rows, 0, 1)?)?, cell_of(&rows, 0, 2)? == "t"))
+        Range::read(&rows)
     }
 
     async fn next_xid(&self) -> Result<u64> {

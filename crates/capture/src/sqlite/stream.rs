@@ -40,8 +40,7 @@ pub(crate) struct Stream {
 
 impl Sqlite {
     pub async fn stream(&self, from: Option<Position>) -> Result<Stream> {
-        let begins = self.with(|file, connection| begins(file, connection)).await?;
-        let Range { first, last } = begins;
+        let Range { first, last } = self.with(|file, connection| range(file, connection)).await?;
         let Position(wanted) = from.unwrap_or(Position(first));
         if wanted < first || wanted > last {
             return Err(Error::PositionLost { wanted, why: Lost::Begins(first) });
@@ -92,12 +91,13 @@ impl Stream {
     }
 }
 
-struct Range {
-    first: u64,
-    last: u64,
+/// From where the stream can be read, and how far it goes.
+pub(super) struct Range {
+    pub first: u64,
+    pub last: u64,
 }
 
-fn begins(file: &File, connection: &Connection) -> Result<Range> {
+pub(super) fn range(file: &File, connection: &Connection) -> Result<Range> {
     if !exists(connection, "table", install::CHANGES)? {
         return Err(Error::NotInstalled("no table balik_changes".to_owned()));
     }

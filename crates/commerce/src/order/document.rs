@@ -4,6 +4,7 @@ use super::{Address, Adjustment, Buyer, Command, Line, Order, Payment, PaymentSt
 use crate::checkout;
 use crate::decision::Aggregate;
 use crate::fault::{Fault, Reader, id_node, optional_id_node, with_origin};
+use crate::invoice::{self, InvoiceNo};
 use crate::lines::LineId;
 use crate::money::{Currency, Money};
 use crate::terms::Totals;
@@ -25,6 +26,7 @@ impl Order {
         let order = Self {
             id: from.id("id")?,
             origin: from.origin(),
+            invoice: InvoiceNo::read(&from)?,
             checkout: from.optional_id("checkout")?,
             state: from.word("state", State::from_name)?,
             currency,
@@ -186,6 +188,7 @@ impl Aggregate for Order {
         let nodes = |records: Vec<Record>| records.into_iter().map(Node::Record).collect::<Vec<_>>();
         let record = Record::default()
             .with("id", id_node(&self.id))
+            .with(invoice::FIELD, self.invoice.map(InvoiceNo::get))
             .with("checkout", optional_id_node(self.checkout.as_ref()))
             .with("state", self.state.name())
             .with("currency", self.currency.as_str())

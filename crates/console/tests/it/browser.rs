@@ -7,6 +7,9 @@ use testkit::browser::{Browser, ENTER, TAB};
 /// Tabs that lead from the top of a page to anything that is asked for here.
 const TABS_MAX: usize = 80;
 
+const FINDING: &str = "/finding?shop=2&class=control_total&kind=order&origin=total%3Asales";
+const ACCEPT: &str = "/findings/accept?shop=2&class=control_total&count=1";
+
 fn at(bench: &Bench, path: &str) -> String {
     format!("http://{}{path}", bench.address)
 }
@@ -96,7 +99,9 @@ async fn every_page_fits_a_narrow_phone_and_a_wall() {
     let browser = Browser::start();
     for width in [320, 768, 1280, 3840] {
         browser.resize(width, 800);
-        for path in ["/", "/?lang=id", "/shops/1", "/shops/1/rollback", "/findings", "/all/seal?lang=en"] {
+        for path in
+            ["/", "/?lang=id", "/shops/1", "/shops/1/rollback", "/findings", "/all/seal?lang=en", FINDING, ACCEPT]
+        {
             browser.open(&at(&bench, path));
             let page = "document.documentElement";
             let fits = browser.run(&format!("return [{page}.scrollWidth, {page}.clientWidth, innerWidth]"));

@@ -119,7 +119,7 @@ impl Bench {
             origin: Origin::new(origin),
             detail: Record::default().with("what", what),
         };
-        self.store.open_finding(finding).await.unwrap();
+        self.store.open_finding(finding, Timestamp(NOW)).await.unwrap();
     }
 
     async fn debt(&self, shop: &ShopId, name: &str) {

@@ -32,6 +32,7 @@ async fn every_answer_carries_the_policy_and_no_page_has_anything_inline() {
         "/all/flip",
         "/findings",
         "/finding?shop=2&class=control_total&kind=order&origin=total%3Asales",
+        "/findings/accept?shop=2&class=control_total&count=1",
         "/nowhere",
         "/console.css",
         "/console.js",
@@ -151,8 +152,56 @@ async fn findings_are_listed_explained_and_escaped() {
     let one = bench.get("/finding?shop=1&class=mapping.money&kind=order&origin=pesanan%3A7%2F%C3%A4").await;
     assert_eq!(one.status, 200);
     says(&one.body, &["A cell that cannot be read", "blocks flip", "no document of this origin", "&lt;script&gt;"]);
+    says(&one.body, &["Since", "2023-11-15 05:13:20", "docs/runbook.md", "Nobody reads the legacy"]);
+    let stopping = bench.get("/finding?shop=2&class=schema.changed&kind=order&origin=table%3Ax").await.body;
+    says(&stopping, &["docs/runbook/schema.changed.md", "stops the move", "id=\"verb-reread\""]);
+    assert!(!stopping.contains("id=\"verb-accept\""), "nobody accepts what stops a shop");
     assert_eq!(bench.get("/finding?shop=1&class=gone&kind=order&origin=x").await.status, 404);
     says(&bench.get("/?state=attention").await.body, &["href=\"/shops/1\"", "href=\"/shops/2\""]);
+}
+
+#[tokio::test]
+async fn findings_are_accepted_by_class_and_number_and_read_again() {
+    let bench = Bench::start(2).await;
+    for origin in ["pesanan:7", "pesanan:8"] {
+        bench.finding(&bench.shop(1), "mapping.money", origin, "money at pesanan").await;
+    }
+    let list = bench.get("/findings?shop=1&class=mapping.money").await.body;
+    let accept = "/findings/accept?shop=1&class=mapping.money&count=2";
+    says(&list, &["Accept 2 …", &accept.replace('&', "&amp;"), "Re-read …"]);
+    assert!(!bench.get("/findings").await.body.contains("verb-accept"), "a number is one of a class");
+    let page = bench.get(accept).await.body;
+    says(
+        &page,
+        &["Accept these findings of shop 1?", "mapping.money", "<dd id=\"count\">2</dd>", "nothing is repaired"],
+    );
+    says(&bench.get(&format!("{accept}&lang=id")).await.body, &["Terima temuan toko 1 ini?", "tidak ada yang"]);
+    assert_eq!(bench.send(Method::POST, accept, &[FORM, OURS], "why=+").await.status, 422);
+    let done = bench.send(Method::POST, accept, &[FORM, OURS], "why=seller+knows").await;
+    assert_eq!((done.status, done.headers["location"].to_str().unwrap()), (303, "/shops/1#wishes"));
+    let reread = "/findings/reread?class=mapping.money";
+    let done = bench.send(Method::POST, reread, &[FORM, OURS], "why=mended").await;
+    assert_eq!((done.status, done.headers["location"].to_str().unwrap()), (303, "/findings?class=mapping.money"));
+    let wishes = bench.store.standing_wishes().await.unwrap();
+    let said = wishes.iter().map(|one| {
+        let wish = &one.wish;
+        let (class, count) = (wish.args.text("class").unwrap_or("-"), wish.args.int("count"));
+        format!("{} {} {class} {count:?}", wish.shop.as_ref().map_or("all", ShopId::as_str), wish.verb)
+    });
+    assert_eq!(said.collect::<Vec<_>>(), ["1 accept mapping.money Some(2)", "all reread mapping.money None"]);
+    let refused = Record::default().with("fulfilled", false).with("refused", "count_differs").with("why", "3 are open");
+    bench.store.close_wish(1, refused).await.unwrap();
+    says(&bench.get("/shops/1").await.body, &["Accept mapping.money", "seller knows", "count_differs", "3 are open"]);
+    // A number is looked at, and only findings are accepted.
+    for path in [
+        "/findings/accept?shop=1&class=mapping.money",
+        "/findings/accept?shop=1&class=mapping.money&count=x",
+        "/findings/flip?shop=1&class=mapping.money",
+        "/findings/reread?shop=1",
+        "/shops/1/accept",
+    ] {
+        assert_eq!(bench.send(Method::POST, path, &[FORM, OURS], "why=so").await.status, 404, "{path}");
+    }
 }
 
 /// Which pages are asked for, again and again.

@@ -25,7 +25,7 @@ pub enum Event {
 }
 
 pub const FLIP: Wishes =
-    Wishes { flip: true, rollback: false, abort: false, seal: false, pause: false, release_all: false };
+    Wishes { flip: true, rollback: false, abort: false, seal: false, pause: false, reread: false, release_all: false };
 pub const ROLLBACK: Wishes = Wishes { flip: false, rollback: true, ..FLIP };
 pub const SEAL: Wishes = Wishes { flip: false, seal: true, ..FLIP };
 pub const RELEASE_ALL: Wishes = Wishes { flip: false, release_all: true, ..FLIP };
@@ -167,6 +167,8 @@ impl Desk {
             Step::Fence { .. } if back => self.head.fenced = true,
             Step::Fence { .. } => self.fence_closed = true,
             Step::Unfence { .. } => self.fence_closed = false,
+            // What stopped the shop does so no more.
+            Step::Reread => self.see = |_| {},
             Step::Flip { owner, epoch } => self.head = Head { owner: *owner, epoch: *epoch, fenced: false },
             Step::Abort { epoch, .. } => {
                 self.head = Head { epoch: *epoch, fenced: false, ..self.head };

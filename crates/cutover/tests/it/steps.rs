@@ -448,3 +448,81 @@ fn release_all_ends_a_living_hold_and_begins_nothing() {
         "#]],
     );
 }
+
+const REREAD: Wishes = Wishes { reread: true, ..FLIP };
+
+#[test]
+fn a_stopped_shop_whose_cause_is_mended_is_copied_again_from_nothing() {
+    there(
+        &[Event::See(stop), Event::Wish(FLIP), Event::Wish(REREAD)],
+        &expect![[r#"
+            wait for help: stream.lost
+            wait for help: stream.lost
+            reread
+            copy
+            track
+            verify
+            hold at epoch 2, at most 500 ms
+            drain
+            fence at epoch 2, waiting at most 200 ms
+            mark
+            catch up until 42
+            prove
+            flip to backend at epoch 2
+            release to backend at epoch 2
+            soak
+            wait for a wish
+            soaking, owner backend at epoch 2, the legacy's fence closed
+        "#]],
+    );
+}
+
+#[test]
+fn a_copy_that_is_begun_again_and_fails_or_dies_is_begun_again_once_more() {
+    there(
+        &[
+            Event::See(stop),
+            Event::Fail(StepName::Reread, Reason::Failed("mark_not_seen".into())),
+            Event::Wish(REREAD),
+            Event::Wish(REREAD),
+        ],
+        &expect![[r#"
+            wait for help: stream.lost
+            wait for help: stream.lost
+            reread
+              failed: mark_not_seen
+            wait for a rest after a failure
+            reread
+            copy
+            track
+            verify
+            hold at epoch 2, at most 500 ms
+            drain
+            fence at epoch 2, waiting at most 200 ms
+            mark
+            catch up until 42
+            prove
+            flip to backend at epoch 2
+            release to backend at epoch 2
+            soak
+            wait for a wish
+            soaking, owner backend at epoch 2, the legacy's fence closed
+        "#]],
+    );
+}
+
+#[test]
+fn a_shop_that_the_backend_owns_is_not_copied_again() {
+    back(
+        &[Event::See(stop), Event::Wish(Wishes { flip: false, ..REREAD })],
+        &expect![[r#"
+        wait for help: stream.lost
+        wait for help: stream.lost
+        soaking, owner backend at epoch 2, the legacy's fence closed
+    "#]],
+    );
+}
+
+fn stop(observed: &mut Observed) {
+    observed.stopped = Some("stream.lost".into());
+}

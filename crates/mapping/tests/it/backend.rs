@@ -40,7 +40,7 @@ pub fn shop() -> ShopId {
 }
 
 /// How many commands there are.
-pub const COMMANDS: u8 = 44;
+pub const COMMANDS: u8 = 45;
 
 /// One command; none if it does not apply to what is there.
 pub fn run(command: u8, which: u8, documents: &Documents, mint: &mut Mint, dice: &mut Dice) -> Option<Fact> {
@@ -159,6 +159,7 @@ fn on_order(
         33 => after.set("placed_at", after.int("placed_at")? + 3_600_000_000),
         34 => element(after, "lines", dice)?.set("product", "2"),
         43 => after.set("checkout", "1"),
+        44 => after.set("invoice", after.int("invoice")? + 1),
         41 => after.set("placed_at", "not an instant"),
         _ => after.set("surprise", 1),
     }
@@ -251,7 +252,7 @@ fn birth_of_order(mint: &mut Mint, dice: &mut Dice) -> Fact {
         0 => Node::Null,
         _ => Node::Record(mint.element(Kind::Order, Some("buyer")).with("name", "New").with("phone", "0813")),
     };
-    let order = mint.element(Kind::Order, None);
+    let order = mint.element(Kind::Order, None).with("invoice", i64::try_from(mint.0).unwrap());
     let order = order.with("checkout", Node::Null).with("state", "paid").with("currency", "IDR").with("placed_at", at);
     let order = order.with("cancelled_at", Node::Null).with("subtotal", subtotal).with("shipping", 900_000);
     let order = order.with("tax", 333_300).with("total", subtotal + 1_233_300).with("buyer", buyer);

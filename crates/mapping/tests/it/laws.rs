@@ -444,7 +444,7 @@ fn a_born_order_is_what_the_legacy_would_have_written() {
     });
     let shown: Vec<String> = shown.collect();
     expect_test::expect![[r#"
-        insert jual id=Int(1003) toko_id=Int(7) nomor=Text("TRX-0001003") transaksi_id=Null pelanggan_id=Int(0) tgl=Text("2024-06-01 07:16:40") status=Text("LUNAS") batal_pada=Text("0000-00-00 00:00:00") jalan=Null kota=Null prov=Null kodepos=Null negara=Null subtotal=Text("20000.00") pajak=Text("3333.00") ongkir=Text("9000.00") total=Text("32333.00") jml_item=Int(2) kdx=Text("A1") diubah=Text("2024-06-02 10:46:40")
+        insert jual id=Int(1003) toko_id=Int(7) nomor=Text("TRX-0001003") faktur=Int(1003) transaksi_id=Null pelanggan_id=Int(0) tgl=Text("2024-06-01 07:16:40") status=Text("LUNAS") batal_pada=Text("0000-00-00 00:00:00") jalan=Null kota=Null prov=Null kodepos=Null negara=Null subtotal=Text("20000.00") pajak=Text("3333.00") ongkir=Text("9000.00") total=Text("32333.00") jml_item=Int(2) kdx=Text("A1") diubah=Text("2024-06-02 10:46:40")
         insert jual_detil id=Int(1001) jual_id=Int(1003) urut=Int(1) produk_id=Int(1) nama=Text("Thing") harga=Text("10000.00") jml=Int(2) batal_jml=Int(0) retur_jml=Int(0) pajak=Text("3333.00") total=Text("20000.00") tanda=Text("N")
         insert bayar id=Int(1002) jual_id=Int(1003) cara=Text("instant") jumlah=Text("20000.00") tgl=Text("2024-06-01 07:16:40") lunas=Text("Y") gagal=Text("T") rujukan=Null"#]].assert_eq(&shown.join("\n"));
     assert_eq!(rule(Kind::Order), fact.changes[0].0);

@@ -140,7 +140,7 @@ fn of_words() -> Vec<Mutant> {
 }
 
 /// Slips by hand.
-const SLIPS: [(&str, &str, &str); 64] = [
+const SLIPS: [(&str, &str, &str); 67] = [
     ("mapping = 1", "zone = \"+07:00\"", "zone = \"+08:00\""),
     ("mapping = 1", "currency = \"IDR\"", "currency = \"JPY\""),
     ("[ids]", "transaksi = { block = 10000 }\n", ""),
@@ -194,6 +194,9 @@ const SLIPS: [(&str, &str, &str); 64] = [
     ("[entity.order]", "any(lines, jml <= 0)", "any(lines, batal_jml >= 0)"),
     ("[entity.order]", "count(lines) = 0", "count(line) = 0"),
     ("[entity.order]", "subtotal = \"subtotal as rupiah\"", "subtotal = \"ongkir as rupiah\""),
+    ("[entity.order]", "invoice = \"faktur once\"\n", ""),
+    ("[entity.order]", "invoice = \"faktur once\"", "invoice = \"jml_item once\""),
+    ("[entity.order]", "invoice = \"faktur once\"", "invoice = { value = \"null\" }"),
     ("[entity.order]", "placed_at = \"tgl as wib once\"", "placed_at = \"tgl\""),
     ("[entity.order]", "cancelled_at = \"batal_pada as wib\"", "cancelled_at = \"tgl as wib\""),
     ("[entity.order]", "state = \"status as order_state\"", "state = \"status as cart_state\""),

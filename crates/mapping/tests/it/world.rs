@@ -464,6 +464,7 @@ fn order(legacy: &mut Legacy, dice: &mut Dice, id: i64) {
             ("id", Cell::Int(id)),
             ("toko_id", Cell::Int(SHOP)),
             ("nomor", text(format!("TRX-{id:07}"))),
+            ("faktur", Cell::Int(id)),
             ("pelanggan_id", Cell::Int(if dice.one_in(12) { 99 } else { dice.int(3) })),
             ("tgl", placed),
             ("status", text(dice.of(&["BARU", "PROSES", "LUNAS", "KIRIM", "BATAL", "TOLAK", "LUNAS", "RETUR"]))),

@@ -34,7 +34,12 @@ pub(super) async fn verify_all(driver: &mut Driver, progress: &Progress) -> Resu
         return Ok(Effect::Failed(Reason::Failed("rehearsal".into())));
     }
     verify::close_finding(&cx, &shop, "rehearsal").await?;
-    settle_verification(driver, epoch).await
+    let settled = settle_verification(driver, epoch).await?;
+    if matches!(settled, Effect::Done { .. }) {
+        // What stopped the copy before this one is over: this one is right.
+        cx.store.close_mended(&shop).await?;
+    }
+    Ok(settled)
 }
 
 /// Rounds in which what differed may become quiet.
@@ -55,8 +60,7 @@ async fn settle_verification(driver: &mut Driver, epoch: Epoch) -> Result<Effect
         tokio::time::sleep(ROUND).await;
     }
     if !differing.is_empty() {
-        let what: Vec<String> = differing.iter().map(|different| different.what.clone()).collect();
-        verify::open_mismatch(&cx, &shop, &what).await?;
+        verify::open_mismatch(&cx, &shop, &differing).await?;
         if !cx.without.has("verify.digest") {
             return Ok(Effect::Failed(Reason::Mismatch(u64::try_from(differing.len()).unwrap_or(u64::MAX))));
         }

@@ -100,7 +100,7 @@ impl Staged {
         Ok(tx.commit()?)
     }
 
-    fn anchor(&self, rule: RuleNo, bytes: &[u8]) -> Result<Anchor> {
+    pub(super) fn anchor(&self, rule: RuleNo, bytes: &[u8]) -> Result<Anchor> {
         match &self.0.mapping.rules()[rule].gather {
             Gather::Anchored { .. } => Ok(Anchor::Row(cells::decode_key(bytes)?)),
             Gather::Grouped { .. } => group(bytes),

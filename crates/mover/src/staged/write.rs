@@ -4,7 +4,9 @@
 //! that last wrote it; a chunk row only if the chunk's cut covers that transaction.
 
 use super::position::{set_last, set_position};
-use super::{BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, Staged, StagedRow, load, number, shop_of, signed, whole};
+use super::{
+    BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, ROGUE_MAX, Staged, StagedRow, load, number, shop_of, signed, whole,
+};
 use crate::cells;
 use crate::error::Result;
 use capture::{Cut, Transaction, Tx};
@@ -43,6 +45,8 @@ struct Batch<'a> {
     /// The shops that the backend owns, each with the mark of its flip.
     owned: &'a BTreeMap<String, u64>,
     rogues: BTreeMap<(String, u64), Rogue>,
+    /// The rogue whose change is being staged: what it makes dirty is kept beside it.
+    rogue: Option<(String, u64)>,
 }
 
 impl Staged {
@@ -61,7 +65,8 @@ impl Staged {
         let owned = owned();
         let tx = writer.transaction()?;
         let generation = next_generation(&tx)?;
-        let mut batch = Batch { db: &tx, inner: &self.0, generation, owned: &owned, rogues: BTreeMap::new() };
+        let mut batch =
+            Batch { db: &tx, inner: &self.0, generation, owned: &owned, rogues: BTreeMap::new(), rogue: None };
         for transaction in transactions {
             for table in &transaction.emptied {
                 batch.empty(*table, &transaction.tx)?;
@@ -163,7 +168,7 @@ impl Batch<'_> {
         if ours || !moved {
             return Ok(());
         }
-        self.note_rogue(change, shop.as_deref(), tx);
+        self.rogue = self.note_rogue(change, shop.as_deref(), tx);
         for cells in [old.and_then(|row| row.cells), new].into_iter().flatten() {
             if let Some(row) = whole(cells) {
                 self.dirty(change.table, &row, shop.as_deref())?;
@@ -211,8 +216,8 @@ impl Batch<'_> {
         Some(cells.collect())
     }
 
-    fn note_rogue(&mut self, change: &Change, shop: Option<&str>, tx: &Tx) {
-        let Some(shop) = shop.filter(|shop| self.owned.get(*shop).is_some_and(|mark| tx.order > *mark)) else { return };
+    fn note_rogue(&mut self, change: &Change, shop: Option<&str>, tx: &Tx) -> Option<(String, u64)> {
+        let shop = shop.filter(|shop| self.owned.get(*shop).is_some_and(|mark| tx.order > *mark))?;
         let table = &self.inner.mapping.tables()[change.table].name;
         let rogue = self.rogues.entry((shop.to_owned(), tx.order)).or_insert_with(|| Rogue {
             shop: shop.to_owned(),
@@ -221,6 +226,7 @@ impl Batch<'_> {
             first: format!("{table} {:?}", change.key.0),
         });
         rogue.changes += 1;
+        Some((shop.to_owned(), tx.order))
     }
 
     fn dirty(&self, table: TableNo, row: &Row, shop: Option<&str>) -> Result<()> {
@@ -270,6 +276,12 @@ impl Batch<'_> {
                      ON CONFLICT(shop, rule, anchor) DO UPDATE SET gen = excluded.gen"
                 ))?
                 .execute(params![shop, number(rule), anchor, self.generation])?;
+        }
+        if let Some((shop, order)) = &self.rogue {
+            let sql = "INSERT OR IGNORE INTO rogue_of(shop, tx_order, rule, anchor) SELECT ?1, ?2, ?3, ?4
+                       WHERE (SELECT count(*) FROM rogue_of WHERE shop = ?1 AND tx_order = ?2) < ?5";
+            let cells = params![shop, signed(*order), number(rule), anchor, number(ROGUE_MAX)];
+            self.db.prepare_cached(sql)?.execute(cells)?;
         }
         Ok(())
     }
@@ -340,7 +352,7 @@ fn stage_copied(db: &Connection, inner: &Inner, chunk: &Chunk, key: &RowKey, row
     store_row(db, inner, chunk.table, &bytes, old.as_ref(), &fresh)
 }
 
-fn store_row(
+pub(super) fn store_row(
     db: &Connection,
     inner: &Inner,
     table: TableNo,
@@ -373,7 +385,7 @@ fn store_row(
     Ok(())
 }
 
-fn relink(
+pub(super) fn relink(
     db: &Connection,
     table: TableNo,
     column: ColumnNo,
@@ -395,6 +407,6 @@ fn relink(
     Ok(())
 }
 
-fn next_generation(db: &Connection) -> Result<i64> {
+pub(super) fn next_generation(db: &Connection) -> Result<i64> {
     Ok(db.query_row("UPDATE gen SET next = next + 1 RETURNING next", [], |row| row.get(0))?)
 }

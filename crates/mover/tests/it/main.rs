@@ -3,4 +3,5 @@
 
 mod journey;
 mod refused;
+mod reread;
 mod world;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use store::{Plan, PlanFile, PlannedShop, Store, Wish};
+use store::{Plan, PlanFile, PlannedShop, RecordedStep, Store, Wish};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -151,16 +151,56 @@ impl World {
     }
 
     pub async fn wish(&self, name: &str, verb: Verb) {
-        let (who, why) = (String::new(), String::new());
-        let wish = Wish {
-            shop: Some(shop(name)),
-            verb: verb.name().into(),
-            args: Record::default(),
-            who,
-            why,
-            at: Timestamp(0),
+        self.wish_of(Some(name), verb, Record::default()).await;
+    }
+
+    /// Wishes it of a shop, or of all, with what there is to say beside; answers which wish it is.
+    pub async fn wish_of(&self, name: Option<&str>, verb: Verb, args: Record) -> i64 {
+        let (who, why) = ("ana".to_owned(), "seen".to_owned());
+        let wish = Wish { shop: name.map(shop), verb: verb.name().into(), args, who, why, at: Timestamp(0) };
+        self.store.wish(wish).await.unwrap()
+    }
+
+    /// What a wish came to.
+    pub async fn outcome(&self, wish: i64) -> Record {
+        let waiting = async {
+            loop {
+                if let Some(outcome) = self.store.wish_outcome(wish).await.unwrap() {
+                    return outcome;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         };
-        self.store.wish(wish).await.unwrap();
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        waited.unwrap_or_else(|_| panic!("wish {wish} is still open"))
+    }
+
+    /// Waits until a shop's step records say so.
+    pub async fn until_recorded(&self, name: &str, is: impl Fn(&[RecordedStep]) -> bool) {
+        let waiting = async {
+            while !is(&self.store.steps(&shop(name), 0).await.unwrap()) {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("shop {name} does not come so far"));
+    }
+
+    /// Waits until so many findings of a class are open.
+    pub async fn until_open(&self, name: &str, class: &str, count: usize) {
+        let waiting = async {
+            while self.open(name).await.iter().filter(|open| *open == class).count() != count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        assert!(waited.is_ok(), "not {count} of {class}: {:?}", self.open(name).await);
+    }
+
+    /// The classes of a shop's open findings.
+    pub async fn open(&self, name: &str) -> Vec<String> {
+        let found = self.store.findings(&shop(name)).await.unwrap();
+        let open = found.iter().filter(|one| one.accepted_by.is_none());
+        open.map(|one| one.finding.class.to_string()).collect()
     }
 
     /// Waits until the shop has a finding of this class.

@@ -7,6 +7,7 @@ mod buying;
 mod contention;
 mod converting;
 mod fitting;
+mod invoicing;
 mod keys;
 mod minting;
 mod ownership;

@@ -29,6 +29,7 @@ pub(crate) async fn crash_while_paying(bench: &Bench, id: &PublicId, choice: Cho
             expected: Some(stored.version),
             document: paying.document(),
             origin: None,
+            numbered: false,
         }],
         stock: taken.into_iter().map(|t| StockChange { variant: t.variant, delta: t.delta }).collect(),
         entries: vec![],

@@ -17,7 +17,10 @@ async fn a_commit_becomes_documents_and_the_next_fact() {
     commit.stock = vec![taken("v1", -2)];
     commit.entries = vec![sale(500), sale(-500)];
 
-    assert_eq!(bench.store.commit(commit.clone()).await.unwrap(), Committed { seq: Seq(1), stock: vec![3] });
+    assert_eq!(
+        bench.store.commit(commit.clone()).await.unwrap(),
+        Committed { seq: Seq(1), stock: vec![3], serial: None }
+    );
 
     let facts = bench.store.facts(&bench.shop, Seq::ZERO, 10).await.unwrap();
     let [fact] = facts.as_slice() else { panic!("one fact, not {facts:?}") };
@@ -158,7 +161,7 @@ async fn a_product_born_here_brings_its_first_stock() {
     let bench = Bench::flipped().await;
     let variant = Record::default().with("id", "v9");
     let document = crate::product("9", "New").with("variants", vec![variant.into()]);
-    let write = Write { kind: Kind::Product, id: id("9"), expected: None, document, origin: None };
+    let write = Write { kind: Kind::Product, id: id("9"), expected: None, document, origin: None, numbered: false };
     let commit = Commit { stock: vec![taken("v9", 4)], ..bench.commit(vec![write]) };
     bench.store.commit(commit).await.unwrap();
     assert_eq!(bench.store.stock_all(&bench.shop).await.unwrap(), [(id("v9"), 4)]);

@@ -3,7 +3,8 @@
 use crate::{Bench, id, new_cart};
 use std::collections::BTreeSet;
 use store::{
-    AcceptError, Block, Debt, Error, Finding, FindingCount, HeadError, Plan, PlanFile, PlannedShop, Store, Wish,
+    AcceptError, Acceptance, Block, Debt, Error, Finding, FindingCount, HeadError, Plan, PlanFile, PlannedShop, Store,
+    Wish,
 };
 use tokio::task::JoinSet;
 use vocab::document::Record;
@@ -140,20 +141,25 @@ fn finding(bench: &Bench, class: &str, origin: &str, detail: i64) -> Finding {
 async fn findings_are_accepted_by_exact_count_and_reopen_when_they_change() {
     let bench = Bench::new().await;
     for (class, origin) in [("scale", "o:1"), ("scale", "o:2"), ("other", "o:1")] {
-        bench.store.open_finding(finding(&bench, class, origin, 1)).await.unwrap();
+        bench.store.open_finding(finding(&bench, class, origin, 1), Timestamp(7)).await.unwrap();
     }
-    let accept = async |count| bench.store.accept_findings(&bench.shop, "scale", count, "ana").await;
+    let accept = async |count| {
+        let (who, why) = ("ana".to_owned(), "seen".to_owned());
+        let acceptance = Acceptance { shop: Some(bench.shop.clone()), class: "scale".into(), count, who, why };
+        bench.store.accept_findings(acceptance).await
+    };
     assert!(matches!(accept(3).await, Err(AcceptError::CountDiffers { open: 2 })));
     accept(2).await.unwrap();
     // The same again stays accepted; a changed one is open again.
-    bench.store.open_finding(finding(&bench, "scale", "o:1", 1)).await.unwrap();
-    bench.store.open_finding(finding(&bench, "scale", "o:2", 2)).await.unwrap();
+    bench.store.open_finding(finding(&bench, "scale", "o:1", 1), Timestamp(7)).await.unwrap();
+    bench.store.open_finding(finding(&bench, "scale", "o:2", 2), Timestamp(7)).await.unwrap();
     let count = |class: &str, open, accepted| FindingCount { class: class.into(), open, accepted };
     let counts = async || bench.store.finding_counts(&bench.shop).await.unwrap();
     assert_eq!(counts().await, [count("other", 1, 0), count("scale", 1, 1)]);
     let found = bench.store.findings(&bench.shop).await.unwrap();
     assert_eq!(found[1].finding, finding(&bench, "scale", "o:1", 1));
-    assert_eq!(found[1].accepted_by.as_deref(), Some("ana"));
+    assert_eq!((found[1].accepted_by.as_deref(), found[1].accepted_why.as_deref()), (Some("ana"), Some("seen")));
+    assert_eq!((found[1].since, found[2].accepted_why.as_deref()), (Some(Timestamp(7)), None));
     let closed = bench.store.close_findings(&bench.shop, Kind::Order, &Origin::new("o:1")).await.unwrap();
     assert_eq!((closed, counts().await), (2, vec![count("scale", 1, 0)]));
 }

@@ -60,6 +60,27 @@ async fn what_is_gone_is_not_brought_back_by_an_older_transaction() {
 }
 
 #[tokio::test]
+async fn a_log_that_begins_anew_is_not_older_than_what_was_imported_from_the_one_before() {
+    let bench = Bench::new().await;
+    bench.import(vec![cart_at("c", 50), cart_at("d", 50), gone(Kind::Cart, "d", 60)]).await;
+    let forget = async |epoch| bench.store.forget_source(&bench.shop, Epoch(epoch)).await;
+    assert!(matches!(forget(2).await, Err(ImportError::WrongEpoch { head: Epoch(1) })));
+    assert_eq!(bench.import(vec![cart_at("c", 4), cart_at("d", 4)]).await, [Outcome::Stale, Outcome::Stale]);
+    forget(1).await.unwrap();
+    assert_eq!(bench.import(vec![cart_at("c", 4), cart_at("d", 4)]).await, [Outcome::Applied, Outcome::Applied]);
+    assert_eq!(bench.import(vec![cart_at("c", 3)]).await, [Outcome::Stale]);
+    // More than one transaction has room for.
+    let many: Vec<_> = (0..2_100).map(|n| cart_at(&format!("m{n}"), 50)).collect();
+    bench.import(many).await;
+    forget(1).await.unwrap();
+    for text in ["m0", "m999", "m1000", "m2099"] {
+        assert_eq!(bench.import(vec![cart_at(text, 4)]).await, [Outcome::Applied], "{text}");
+    }
+    bench.flip(Side::Backend, 1, 2).await;
+    assert!(matches!(forget(2).await, Err(ImportError::NotOwner { owner: Side::Backend })));
+}
+
+#[tokio::test]
 async fn an_id_of_another_origin_is_a_conflict_and_never_overwritten() {
     let bench = Bench::new().await;
     bench.import(vec![cart_at("c", 1)]).await;

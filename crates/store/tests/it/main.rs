@@ -9,6 +9,7 @@ mod crashes;
 mod imports;
 mod overview;
 mod reads;
+mod serials;
 
 use store::{Commit, Head, HeadChange, Import, Imported, Step, StockChange, Store, What, Write};
 use tempfile::TempDir;
@@ -107,7 +108,7 @@ fn product(text: &str, title: &str) -> Record {
 }
 
 fn new_cart(text: &str) -> Write {
-    Write { kind: Kind::Cart, id: id(text), expected: None, document: cart(text), origin: None }
+    Write { kind: Kind::Cart, id: id(text), expected: None, document: cart(text), origin: None, numbered: false }
 }
 
 fn taken(variant: &str, delta: i64) -> StockChange {

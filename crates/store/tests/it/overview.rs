@@ -1,7 +1,7 @@
 //! Reads over all shops at once: they say what the reads of one shop say.
 
 use crate::Bench;
-use store::{Debt, Finding, FindingKey, Step, Wish};
+use store::{Acceptance, Debt, Finding, FindingKey, Step, Wish};
 use vocab::document::Record;
 use vocab::id::{Direction, Kind, Origin, PublicId, Seq, ShopId, Side, Timestamp};
 
@@ -21,9 +21,12 @@ async fn findings_and_debts_are_counted_by_shop_and_read_by_page() {
     let other = ShopId::parse("s0").unwrap();
     bench.store.create_heads(std::slice::from_ref(&other)).await.unwrap();
     for (shop, class, origin) in [(&bench.shop, "a", "x:1"), (&bench.shop, "a", "x:2"), (&other, "b", "x:1")] {
-        bench.store.open_finding(finding(shop, class, origin)).await.unwrap();
+        bench.store.open_finding(finding(shop, class, origin), Timestamp(7)).await.unwrap();
     }
-    bench.store.accept_findings(&other, "b", 1, "somebody").await.unwrap();
+    // Of all shops together.
+    let (who, why) = ("somebody".to_owned(), "seen".to_owned());
+    let acceptance = Acceptance { shop: None, class: "b".into(), count: 1, who, why };
+    bench.store.accept_findings(acceptance).await.unwrap();
     let debt = Debt { shop: other.clone(), kind: Kind::Order, id: PublicId::new("1"), name: "d".into(), seq: Seq(1) };
     bench.store.open_debt(debt).await.unwrap();
     let counts = bench.store.shop_counts().await.unwrap();

@@ -12,6 +12,8 @@ use jiff::Timestamp;
 
 const ORDERS: usize = 60;
 const OPEN_CARTS: usize = 5;
+/// Where `tgl` stands among the columns of `jual`.
+const PLACED_AT: usize = 5;
 
 /// The tables of what happened.
 pub struct Past {
@@ -76,7 +78,7 @@ impl Past {
             jual: Table::new(
                 "jual",
                 "id, toko_id, nomor, transaksi_id, pelanggan_id, tgl, status, batal_pada, jalan, kota, prov, \
-                 kodepos, negara, subtotal, pajak, ongkir, total, jml_item, catatan, kdx, diubah",
+                 kodepos, negara, subtotal, pajak, ongkir, total, jml_item, catatan, kdx, diubah, faktur",
             ),
             jual_detil: Table::new(
                 "jual_detil",
@@ -108,6 +110,7 @@ impl Past {
         for place in 0..ORDERS {
             self.order(dice, store, place);
         }
+        self.number_invoices();
         for place in 0..OPEN_CARTS {
             let cart = self.cart(dice, store, "BUKA", dice_hours(place));
             if place < 2 {
@@ -123,6 +126,19 @@ impl Past {
             if status == "BUKA" {
                 self.remember(dice, store, ("checkout.create", 201, "transaksi", draft), hours);
             }
+        }
+    }
+
+    /// The newest orders are a shop's that has no invoice numbers yet: 1, 2, 3 … as they were placed.
+    fn number_invoices(&mut self) {
+        let first = self.jual.rows.len().saturating_sub(ORDERS);
+        let mut rows: Vec<&mut Vec<Value>> = self.jual.rows[first..].iter_mut().collect();
+        rows.sort_by_key(|row| match &row[PLACED_AT] {
+            Value::Text(at) => at.clone(),
+            Value::Null | Value::Int(_) => String::new(),
+        });
+        for (number, row) in (1_i64..).zip(rows) {
+            row.push(number.into());
         }
     }
 

@@ -26,6 +26,8 @@ pub struct Answer {
     pub status: u16,
     pub head: String,
     pub body: Value,
+    /// The body as it came.
+    pub text: String,
 }
 
 impl Answer {
@@ -151,7 +153,8 @@ impl Kios {
         stream.read_to_string(&mut answer).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or(Value::Null) }
+        let text = body.to_owned();
+        Answer { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or(Value::Null), text }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -5,6 +5,7 @@
 mod archive;
 mod files;
 mod giving_back;
+mod invoices;
 mod journey;
 mod kios;
 mod process;

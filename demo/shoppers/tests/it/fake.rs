@@ -22,6 +22,8 @@ pub enum Fault {
     LoseAcknowledged,
     /// The first checkout that completes has two orders in the books.
     DoubleOrder,
+    /// The first order takes the number after the next one.
+    SkipNumber,
     /// The first order shows another total than its checkout.
     ChangeTotal,
     /// What is sold stays on the shelf.
@@ -296,6 +298,9 @@ impl Shop {
             Fault::LoseAcknowledged => order.status = "gone".into(),
             Fault::ChangeTotal => order.skew = 100,
             Fault::DoubleOrder => self.book(&format!("{id}-B"), checkout),
+            Fault::SkipNumber => {
+                self.books.execute("update jual set faktur = faktur + 1 where nomor = ?1", [id]).map(drop).unwrap();
+            }
             Fault::Nothing | Fault::Oversell | Fault::WrongTax | Fault::CutAnswers => return,
             Fault::HangAfter | Fault::HangBefore => return,
         }
@@ -307,7 +312,8 @@ impl Shop {
         self.books
             .execute(
                 "insert into jual (toko_id, nomor, transaksi_id, pelanggan_id, tgl, status, batal_pada, subtotal, pajak,
-                 ongkir, total, jml_item, kdx, diubah) values (1, ?1, ?2, 0, '', 'LUNAS', '', '', '', '', '', 0, '', '')",
+                 ongkir, total, jml_item, kdx, diubah, faktur) values (1, ?1, ?2, 0, '', 'LUNAS', '', '', '', '', '', 0, '',
+                 '', (select coalesce(max(faktur), 0) + 1 from jual))",
                 [number, checkout],
             )
             .unwrap();

@@ -136,6 +136,13 @@ async fn stock_that_stays_although_it_was_sold_breaks_the_equation() {
 }
 
 #[tokio::test]
+async fn a_number_that_no_invoice_has_is_a_gap() {
+    let oracle = named(Fault::SkipNumber, "oracle.invoices").await;
+    assert_eq!((&oracle["invoices"]["gaps"], &oracle["invoices"]["twice"]), (&json!(1), &json!(0)));
+    assert!(oracle["invoices"]["issued"].as_u64().unwrap() > 10, "{oracle:#}");
+}
+
+#[tokio::test]
 async fn a_tax_of_no_rule_is_wrong() {
     named(Fault::WrongTax, "oracle").await;
 }

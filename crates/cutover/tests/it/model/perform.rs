@@ -25,6 +25,7 @@ impl Bounds {
             | Step::Mark
             | Step::CatchUp { .. }
             | Step::Prove
+            | Step::Reread
             | Step::Flip { .. }
             | Step::Release { .. }
             | Step::Wait(_) => {}
@@ -62,6 +63,7 @@ impl Bounds {
             | Step::Drain
             | Step::CatchUp { .. }
             | Step::Prove
+            | Step::Reread
             | Step::Soak
             | Step::Seal
             | Step::Wait(_) => world.record(doing.intent.done(), head),

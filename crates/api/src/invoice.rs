@@ -1,0 +1,80 @@
+//! The invoice of an order, as a page that a person opens by its link, reads and prints.
+//!
+//! Invariant: without the key of the link, or the host's bearer key, every invoice looks like one that does not exist.
+//! The page has no script, refers to one style sheet of its own, and is kept by no cache.
+//! Absent on purpose: anything that changes an order.
+
+mod figures;
+mod page;
+mod words;
+
+use crate::call::Call;
+use crate::problem::Problem;
+use crate::routes::{Api, Shared};
+use axum::extract::{Path, State};
+use axum::response::{Html, IntoResponse, Response};
+use http::header::{
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, StatusCode};
+use shop::Failure;
+use vocab::id::{PublicId, ShopId};
+use words::Lang;
+
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const CARRIED: [(HeaderName, HeaderValue); 5] = [
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    // The address is a secret of whoever was given it.
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
+    (VARY, HeaderValue::from_static("accept-language")),
+];
+
+/// The style sheet's name under `assets/`.
+const STYLE: &str = "invoice.css";
+
+pub async fn show(State(api): Shared, call: Call) -> Result<Response, Problem> {
+    let lang = Lang::choose(call.parameter("lang"), call.header(&ACCEPT_LANGUAGE));
+    let (shop, order) = (&call.frame.shop, call.id()?);
+    if !may_open(&api, &call, shop, &order) {
+        return Ok(html(StatusCode::NOT_FOUND, page::none(lang)));
+    }
+    let found = match api.service.invoice(shop, &order).await {
+        Ok(found) => found,
+        Err(Failure::UnknownShop) => None,
+        Err(failure) => return Err(failure.into()),
+    };
+    Ok(match found {
+        Some(invoice) => html(StatusCode::OK, page::invoice(lang, &invoice, &api.links.key(shop, &order))),
+        None => html(StatusCode::NOT_FOUND, page::none(lang)),
+    })
+}
+
+fn may_open(api: &Api, call: &Call, shop: &ShopId, order: &PublicId) -> bool {
+    let by_link = call.parameter("key").is_some_and(|key| api.links.opens(shop, order, key));
+    by_link || call.must_be_host(&api.keys).is_ok()
+}
+
+fn html(status: StatusCode, page: maud::Markup) -> Response {
+    let mut response = (status, Html(page.into_string())).into_response();
+    response.headers_mut().extend(CARRIED);
+    response
+}
+
+/// What pages refer to.
+pub async fn asset(Path((_, name)): Path<(String, String)>) -> Result<Response, Problem> {
+    if name != STYLE {
+        return Err(Problem::not_found());
+    }
+    let headers = [
+        (CONTENT_TYPE, "text/css; charset=utf-8"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // A new version of the program must not meet an old sheet.
+        (CACHE_CONTROL, "no-cache"),
+    ];
+    Ok((headers, include_str!("../assets/invoice.css")).into_response())
+}

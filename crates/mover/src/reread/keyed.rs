@@ -1,0 +1,122 @@
+//! Aggregates read again by key, of a shop that the legacy owns: from the source's own rows, as one cut shows them, into
+//! the staged rows, and from there on as every change goes.
+
+use crate::context::Context;
+use crate::drive::Driver;
+use crate::error::Result;
+use crate::staged::{Again, Ledger};
+use crate::{derive, rehearse, source_rows, totals, verify};
+use cutover::progress::Progress;
+use cutover::state::State;
+use mapping::{Anchor, RuleNo};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use store::Finding;
+use vocab::document::Record;
+use vocab::id::{Direction, Kind, ShopId};
+
+/// Aggregates read again at one cut, and those that are on no finding but not proven.
+const KEYS: usize = 500;
+const UNPROVEN_MAX: usize = 2_000;
+/// The longest way of a marker.
+const MARK_MAX: Duration = Duration::from_secs(10);
+/// Rounds in which what differs may become quiet, and the time between two.
+const ROUNDS: u32 = 20;
+const ROUND: Duration = Duration::from_millis(50);
+
+impl Driver {
+    /// Reads what the findings are about again; answers how many aggregates that were, none where it is not the time for it.
+    pub(super) async fn reread_by_key(&mut self, open: &[Finding], progress: &Progress) -> Result<Option<usize>> {
+        if !matches!(progress.state(), State::Tracking | State::Ready(Direction::ToBackend)) {
+            return Ok(None);
+        }
+        let (cx, shop, epoch) = (self.cx.clone(), self.shop.clone(), progress.head.epoch);
+        let of_the_shop: BTreeSet<&str> =
+            open.iter().filter(|one| one.kind == Kind::Shop).map(|one| &*one.class).collect();
+        let mut wanted = named(&cx, &shop, open);
+        if of_the_shop.iter().any(|class| class.starts_with("verify.")) {
+            let name = shop.clone();
+            let unproven = cx.staged.run(move |staged| staged.listed(Ledger::Prove, &name, UNPROVEN_MAX)).await?;
+            for dirty in unproven {
+                wanted.entry(dirty.rule).or_default().insert(dirty.anchor);
+            }
+        }
+        let read = wanted.values().map(BTreeSet::len).sum();
+        for (rule, anchors) in wanted {
+            let anchors: Vec<Anchor> = anchors.into_iter().collect();
+            for page in anchors.chunks(KEYS) {
+                if !stage(&cx, &shop, rule, page).await? {
+                    return Ok(None);
+                }
+            }
+        }
+        let differing = settle(&cx, &shop, epoch).await?;
+        self.look_at_the_whole(&of_the_shop, differing == 0).await?;
+        Ok(Some(read))
+    }
+
+    /// What is said of the shop as a whole, and what can be seen of it now. A verification says the rest.
+    async fn look_at_the_whole(&self, classes: &BTreeSet<&str>, agrees: bool) -> Result<()> {
+        let (cx, shop) = (&self.cx, &self.shop);
+        if classes.contains("verify.digest") && agrees {
+            verify::close_finding(cx, shop, "verify.digest").await?;
+        }
+        if classes.contains("control_total") && !totals::compare(cx, shop).await?.iter().any(totals::Figure::differs) {
+            verify::close_finding(cx, shop, "control_total").await?;
+        }
+        if classes.contains("rehearsal") && rehearse::rehearse(cx, shop).await?.is_empty() {
+            verify::close_finding(cx, shop, "rehearsal").await?;
+        }
+        if classes.contains("verify.ledger") {
+            verify::ledger(cx, shop).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the aggregates of findings lie.
+pub(super) fn named(cx: &Context, shop: &ShopId, open: &[Finding]) -> BTreeMap<RuleNo, BTreeSet<Anchor>> {
+    let mut wanted: BTreeMap<RuleNo, BTreeSet<Anchor>> = BTreeMap::new();
+    let mut want = |kind: Kind, origin: &str| {
+        let document = Record::default().with("origin", origin);
+        for (rule, _) in cx.mapping.rules().iter().enumerate().filter(|(_, rule)| rule.kind == kind) {
+            if let Some(anchor) = cx.mapping.anchor_of(rule, shop, &document) {
+                wanted.entry(rule).or_default().insert(anchor);
+            }
+        }
+    };
+    for finding in open {
+        finding.about().iter().for_each(|(kind, origin)| want(*kind, origin.as_str()));
+    }
+    wanted
+}
+
+/// Reads aggregates at one cut, and stages them when the stream has passed a marker behind it. False where it does not.
+async fn stage(cx: &Context, shop: &ShopId, rule: RuleNo, anchors: &[Anchor]) -> Result<bool> {
+    let mut reader = cx.source.snapshot().await?;
+    let cut = reader.cut().clone();
+    let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], anchors).await?;
+    drop(reader);
+    let marker = cx.source.fresh_marker();
+    cx.source.mark(&marker).await?;
+    if tokio::time::timeout(MARK_MAX, cx.stream.marker(&marker)).await.is_err() {
+        return Ok(false);
+    }
+    let again = Again { shop: shop.clone(), rule, cut, anchors: anchors.to_vec(), found };
+    cx.staged.run(move |staged| staged.stage_again(&again)).await?;
+    Ok(true)
+}
+
+/// Derives and proves until nothing differs, or what does has stayed so for a while. How many do.
+async fn settle(cx: &Context, shop: &ShopId, epoch: vocab::id::Epoch) -> Result<usize> {
+    let mut differing = 0;
+    for _ in 0..ROUNDS {
+        derive::derive(cx, shop, epoch).await?;
+        differing = verify::prove_listed(cx, shop).await?.differing.len();
+        if differing == 0 {
+            break;
+        }
+        tokio::time::sleep(ROUND).await;
+    }
+    Ok(differing)
+}

@@ -1,0 +1,100 @@
+//! What a person's browser asks for, as opposed to a host app: invoices, and the style sheet that they refer to.
+//!
+//! Invariant: without the key of its link, or the host's, an invoice looks like one that does not exist.
+
+use crate::database::Database;
+use crate::invoice::{self, Links};
+use crate::page::{self, Words};
+use crate::shop::Ctx;
+use crate::wire::Stop;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use jiff::Timestamp;
+
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const STYLE: &str = "faktur.css";
+
+/// A page or a part of one.
+#[derive(Debug, Clone)]
+pub enum Page {
+    Invoice(String),
+    Asset(String),
+}
+
+/// What was asked with it.
+pub struct Asked<'a> {
+    pub query: &'a str,
+    pub headers: &'a HeaderMap,
+    /// The caller bears the host's key, which opens everything.
+    pub is_host: bool,
+}
+
+impl Asked<'_> {
+    fn parameter(&self, wanted: &str) -> Option<&str> {
+        self.query.split('&').find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == wanted)).map(|it| it.1)
+    }
+
+    fn words(&self) -> &'static Words {
+        let accepted = self.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Words::choose(self.parameter("lang"), accepted.unwrap_or_default())
+    }
+}
+
+/// # Errors
+/// What the database says.
+pub async fn answer(
+    database: &Database,
+    links: &Links,
+    shop: i64,
+    page: Page,
+    asked: &Asked<'_>,
+) -> Result<Response<Body>, Stop> {
+    let words = asked.words();
+    let nomor = match page {
+        Page::Asset(name) if name == STYLE => return Ok(style()),
+        Page::Asset(_) => return Err(Stop::no_such_path()),
+        Page::Invoice(nomor) => nomor,
+    };
+    let opens = asked.is_host || asked.parameter("key").is_some_and(|key| links.opens(shop, &nomor, key));
+    if !opens {
+        return Ok(html(StatusCode::NOT_FOUND, page::none(words)));
+    }
+    let links = links.clone();
+    let found = database
+        .read(move |tx| {
+            let ctx = Ctx::load(tx, shop, Timestamp::now(), &links)?;
+            Ok(invoice::render(tx, &ctx, &nomor, words)?)
+        })
+        .await?;
+    Ok(match found {
+        Some(page) => html(StatusCode::OK, page),
+        None => html(StatusCode::NOT_FOUND, page::none(words)),
+    })
+}
+
+fn html(status: StatusCode, page: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(page));
+    *response.status_mut() = status;
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // The address is a secret between the buyer and the shop.
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "private, no-store"),
+        (header::VARY, "accept-language"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn style() -> Response<Body> {
+    let mut response = Response::new(Body::from(include_str!("../assets/faktur.css")));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
