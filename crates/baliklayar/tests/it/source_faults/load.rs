@@ -13,9 +13,11 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use vocab::id::ShopId;
 
-/// Clients, and how often each sends: 200 requests a second together.
-const CLIENTS: u32 = 8;
+/// Clients, and how often each sends where somebody measures: 100 requests a second together. Otherwise 10, so that a row
+/// still sees whether the other shop is answered.
+const CLIENTS: u32 = 4;
 const EVERY: Duration = Duration::from_millis(40);
+const EVERY_UNMEASURED: Duration = Duration::from_millis(400);
 /// Of so many requests of a client, one is a write.
 const WRITE_EVERY: u64 = 5;
 
@@ -51,14 +53,15 @@ impl Window {
 }
 
 impl Load {
-    pub fn at(seam: SocketAddr, shop: &ShopId, product: &str) -> Self {
+    pub fn at(seam: SocketAddr, shop: &ShopId, product: &str, measured: bool) -> Self {
+        let every = if measured { EVERY } else { EVERY_UNMEASURED };
         let samples = Arc::new(Mutex::new(Vec::new()));
         let over = Arc::new(AtomicBool::new(false));
         let mut clients = JoinSet::new();
         for client in 0..CLIENTS {
             let (samples, over, shop, product) = (samples.clone(), over.clone(), shop.clone(), product.to_owned());
             clients.spawn(async move {
-                let mut due = Instant::now() + EVERY * client / CLIENTS;
+                let mut due = Instant::now() + every * client / CLIENTS;
                 let mut kept = None;
                 for number in 0.. {
                     tokio::time::sleep_until(due.into()).await;
@@ -68,7 +71,7 @@ impl Load {
                     let request = request(&shop, &product, number % WRITE_EVERY == u64::from(client) % WRITE_EVERY);
                     let right = answered(seam, &mut kept, &request).await;
                     samples.lock().unwrap().push(Sample { due, took: due.elapsed(), right });
-                    due += EVERY;
+                    due += every;
                 }
             });
         }

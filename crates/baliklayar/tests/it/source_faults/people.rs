@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use vocab::id::ShopId;
 
 /// Requests per second over all shops.
-const RATE: u32 = 40;
+const RATE: u32 = 20;
 const READY_MAX: Duration = Duration::from_secs(60);
 /// A request that fails takes 15 s; then everything is looked at again.
 const CLOSE_MAX: Duration = Duration::from_secs(120);
@@ -40,7 +40,7 @@ impl People {
             ("--addresses", &addresses),
             ("--journal", &journal),
             ("--shops", &shops),
-            ("--shoppers", &"12".to_owned()),
+            ("--shoppers", &"8".to_owned()),
             ("--rate", &rate),
             ("--surge", &"0".to_owned()),
             ("--seed", &seed),

@@ -6,6 +6,7 @@ use super::fault::{Fault, Phase};
 use super::gate::Gate;
 use super::load::Load;
 use super::people::People;
+use super::report;
 use super::switch::Switch;
 use crate::world::{Engine, How, World};
 use mover::Clock;
@@ -130,7 +131,7 @@ impl Stage {
         let (shop, neighbour, other) = (world.shops[0].clone(), world.shops[1].clone(), world.shops[2].clone());
         let product = world.one(&format!("select min(id) from produk where toko_id = {other} and aktif = 'Y'")).await;
         let people = People::at(&world, &[&shop, &neighbour], seed).await;
-        let load = Load::at(world.seam(), &other, &product);
+        let load = Load::at(world.seam(), &other, &product, report::measures());
         let sql = world.postgres().await;
         Self {
             world,
