@@ -1,8 +1,10 @@
 //! What can befall a source, where a move may stand when it does, and what must come of it.
 
+use cutover::state::State;
 use std::fmt;
+use vocab::id::Direction;
 
-/// Where the shop's move stands when the fault comes.
+/// Where the shop's move stands when the fault comes. Each stands for the states of [`State`] that [`Phase::of`] gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     Copying,
@@ -32,6 +34,36 @@ impl Phase {
             Self::Fenced => 4,
             Self::Soaking => 5,
             Self::HeldBack => 6,
+        }
+    }
+
+    /// Where a fault that comes in this state strikes; none where none can matter any more. A new state is led here by the
+    /// compiler, so that the table leaves none out.
+    pub const fn of(state: State) -> Option<Self> {
+        use Direction::{ToBackend, ToLegacy};
+        match state {
+            // Of a shop that is not begun nothing is known yet: the copy meets what it finds.
+            State::Planned | State::Installed | State::Copying => Some(Self::Copying),
+            State::Tracking => Some(Self::Tracking),
+            State::Ready(ToBackend) => Some(Self::Ready),
+            State::Held(ToBackend) | State::Drained(ToBackend) => Some(Self::Held),
+            State::Fenced(ToBackend)
+            | State::Marked(ToBackend)
+            | State::CaughtUp(ToBackend)
+            | State::Proven(ToBackend) => Some(Self::Fenced),
+            // The backend owns it, whatever the source does.
+            State::Flipped(ToBackend) | State::Released(ToBackend) | State::Soaking | State::Ready(ToLegacy) => {
+                Some(Self::Soaking)
+            }
+            State::Held(ToLegacy)
+            | State::Drained(ToLegacy)
+            | State::Fenced(ToLegacy)
+            | State::Marked(ToLegacy)
+            | State::CaughtUp(ToLegacy)
+            | State::Proven(ToLegacy) => Some(Self::HeldBack),
+            // The legacy owns it again, with copy and stream as before the flip.
+            State::Flipped(ToLegacy) | State::Released(ToLegacy) => Some(Self::Ready),
+            State::Sealed => None,
         }
     }
 
@@ -141,6 +173,11 @@ impl Fault {
             Self::StagedFull => "staged rows full",
             Self::Failover => "failover behind us",
         }
+    }
+
+    /// It takes long.
+    pub fn is_large(self) -> bool {
+        matches!(self, Self::LargeTransaction | Self::StagedFull)
     }
 
     /// What must come of it.

@@ -5,6 +5,7 @@ use super::gate::reached;
 use super::inject::{self, strike};
 use super::stage::Stage;
 use crate::world::line_items;
+use cutover::stopping::STOPPING;
 use mover::Verb;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -173,18 +174,18 @@ pub async fn settle(stage: &Stage, phase: Phase) -> Told<Outcome> {
     };
     for verb in rest {
         if let Some(code) = goes(stage, *verb).await? {
-            return stopped(stage, &code).await;
+            return stopped(stage, code).await;
         }
     }
     // What is at rest again must be proven once more and have nothing open.
     match clean(stage).await? {
-        Some(code) => stopped(stage, &code).await,
+        Some(code) => stopped(stage, code).await,
         None => Ok(Outcome::Continued),
     }
 }
 
 /// Wishes it, and waits until it is so; or the code of what blocks.
-async fn goes(stage: &Stage, verb: Verb) -> Told<Option<String>> {
+async fn goes(stage: &Stage, verb: Verb) -> Told<Option<&'static str>> {
     let id = stage.world.put_down(verb, Some(&stage.shop)).await;
     let (begun, mut blocked) = (Instant::now(), None);
     loop {
@@ -201,11 +202,11 @@ async fn goes(stage: &Stage, verb: Verb) -> Told<Option<String>> {
     }
 }
 
-/// The code, once it has stood for a while.
-async fn blocks(stage: &Stage, since: &mut Option<(Instant, String)>) -> Option<String> {
+/// The code, once it has stood for a while. Any other finding is of rows, and goes away with them or is waited for in vain.
+async fn blocks(stage: &Stage, since: &mut Option<(Instant, &'static str)>) -> Option<&'static str> {
     let open = classes(stage, &stage.shop).await;
-    let named = text(stage, &stage.shop, "stopped").await.filter(|code| open.contains(code));
-    let Some(code) = named.or_else(|| open.first().cloned()) else {
+    let mut codes = STOPPING.into_iter().chain(["rogue_watch"]);
+    let Some(code) = codes.find(|code| open.contains(*code)) else {
         *since = None;
         return None;
     };
@@ -218,7 +219,7 @@ async fn blocks(stage: &Stage, since: &mut Option<(Instant, String)>) -> Option<
     }
 }
 
-async fn clean(stage: &Stage) -> Told<Option<String>> {
+async fn clean(stage: &Stage) -> Told<Option<&'static str>> {
     let state = match stage.world.owner(&stage.shop).await {
         Side::Legacy => "ready",
         Side::Backend => "soaking",
@@ -238,11 +239,7 @@ async fn clean(stage: &Stage) -> Told<Option<String>> {
 }
 
 /// A shop stands still: whom else it stopped, and that people buy there all the same, from its owner.
-async fn stopped(stage: &Stage, code: &str) -> Told<Outcome> {
-    let codes = ["stream.lost", "schema.changed", "guards.missing", "reverse.mismatch", "rogue_watch"];
-    let Some(known) = codes.iter().find(|known| **known == code) else {
-        return Err(format!("stopped by {code}: {}", stage.world.what_is_wrong().await));
-    };
+async fn stopped(stage: &Stage, code: &'static str) -> Told<Outcome> {
     let product = format!("select min(id) from produk where toko_id = {} and aktif = 'Y'", stage.shop);
     let product = stage.world.one(&product).await;
     let body = json!({"line_items": line_items(&[(&product, 1)])});
@@ -251,7 +248,7 @@ async fn stopped(stage: &Stage, code: &str) -> Told<Outcome> {
         return Err(format!("nobody can buy at the stopped shop: {} {}", answer.status, answer.body));
     }
     let whom = if classes(stage, &stage.neighbour).await.contains(code) { Whom::All } else { Whom::One };
-    Ok(Outcome::Stopped(whom, known))
+    Ok(Outcome::Stopped(whom, code))
 }
 
 pub fn said(error: tokio_postgres::Error) -> String {
