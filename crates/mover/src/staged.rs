@@ -10,6 +10,7 @@ mod dirty;
 mod gather;
 mod losers;
 mod position;
+mod rogue;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -28,7 +29,8 @@ use vocab::row::{Cell, ColumnNo, Row, RowKey, ShopPath, TableNo};
 pub(crate) use again::{Again, ROGUE_MAX};
 pub(crate) use dirty::{Dirty, Ledger};
 pub(crate) use losers::Lost;
-pub(crate) use write::{Chunk, Rogue};
+pub(crate) use rogue::Rogue;
+pub(crate) use write::Chunk;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS staged(
@@ -63,6 +65,7 @@ CREATE TABLE IF NOT EXISTS position(one INTEGER PRIMARY KEY CHECK (one = 1), at 
 CREATE TABLE IF NOT EXISTS last(
   one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL, before INTEGER NOT NULL, tx_order INTEGER NOT NULL,
   tx_xid INTEGER NOT NULL, committed_at INTEGER) STRICT;
+CREATE TABLE IF NOT EXISTS half(one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
 CREATE TABLE IF NOT EXISTS gen(one INTEGER PRIMARY KEY CHECK (one = 1), next INTEGER NOT NULL) STRICT;
 INSERT OR IGNORE INTO gen VALUES (1, 1);
 ";
@@ -84,7 +87,8 @@ struct Inner {
     reader: Mutex<Connection>,
     /// How often this process has changed the table of losers.
     losers_changed: AtomicU64,
-    /// Whether a piece of a large transaction is staged, and the rest is not.
+    /// Whether a piece of a large transaction is staged, and the rest is not; the table of that name says it to the next
+    /// process.
     half: AtomicBool,
 }
 
@@ -94,6 +98,7 @@ impl Staged {
         writer.execute_batch(SCHEMA)?;
         let reader = connect(path)?;
         let linked = linked(&mapping);
+        let half = writer.query_row("SELECT EXISTS (SELECT 1 FROM half)", [], |row| row.get(0))?;
         let (writer, reader) = (Mutex::new(writer), Mutex::new(reader));
         Ok(Self(Arc::new(Inner {
             mapping,
@@ -101,7 +106,7 @@ impl Staged {
             writer,
             reader,
             losers_changed: AtomicU64::new(0),
-            half: AtomicBool::new(false),
+            half: AtomicBool::new(half),
         })))
     }
 

@@ -114,7 +114,7 @@ impl World {
 
     /// What the source did, in one transaction.
     fn told(&self, order: u64, changes: Vec<Change>) -> &Self {
-        self.staged.stage_stream(&[transaction(order, changes)], || BTreeMap::new()).unwrap();
+        self.staged.stage_stream(&[transaction(order, changes)], BTreeMap::new).unwrap();
         self
     }
 
@@ -334,4 +334,18 @@ fn rows_lists_and_position_are_there_again_after_a_restart_until_the_shop_is_for
     world.check("now nothing");
     assert_eq!(world.dirty().len(), 0);
     assert!(world.staged.copied(&shop("7")).unwrap().0.is_empty());
+}
+
+#[test]
+fn half_a_transaction_is_known_as_such_to_the_next_process_and_the_whole_is_not() {
+    let world = World::new();
+    let piece = Transaction { more: true, ..transaction(5, vec![basket(1, "A", Some("x"), 0)]) };
+    world.staged.stage_stream(&[piece], BTreeMap::new).unwrap();
+    assert!(world.staged.is_half() && open(&world.folder).is_half());
+    // The position counts with the last piece only: the next process is told all of it once more.
+    assert_eq!(world.staged.position().unwrap(), None);
+    world.told(5, vec![basket(1, "A", Some("x"), 0), inside(10, 1, 2)]);
+    assert!(!world.staged.is_half() && !open(&world.folder).is_half());
+    assert_eq!(world.staged.position().unwrap(), Some(Position(5)));
+    world.check("now A x Int(2)");
 }

@@ -4,6 +4,7 @@
 //! that last wrote it; a chunk row only if the chunk's cut covers that transaction.
 
 use super::position::{set_last, set_position};
+use super::rogue::{Rogue, note};
 use super::{
     BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, ROGUE_MAX, Staged, StagedRow, load, number, shop_of, signed, whole,
 };
@@ -25,16 +26,6 @@ pub(crate) struct Chunk {
     pub(crate) cut: Cut,
     pub(crate) rows: Vec<(RowKey, Row)>,
     pub(crate) last: bool,
-}
-
-/// One transaction of somebody else than our write-back that changed moved cells of a shop that the backend owns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rogue {
-    pub(crate) shop: String,
-    pub(crate) order: u64,
-    pub(crate) changes: u64,
-    /// Table and key of its first row.
-    pub(crate) first: String,
 }
 
 /// What one batch needs at hand while it is written.
@@ -77,13 +68,18 @@ impl Staged {
         }
         let rogues = batch.rogues;
         for rogue in rogues.values() {
-            note_rogue(&tx, rogue)?;
+            note(&tx, rogue)?;
         }
         let mut whole = transactions.iter().filter(|transaction| !transaction.more).rev();
         if let Some(last) = whole.next() {
             let before = whole.next().map(|before| before.position);
             set_last(&tx, last, before)?;
             set_position(&tx, last.position)?;
+        }
+        if newest.more {
+            tx.execute("INSERT OR IGNORE INTO half VALUES (1)", [])?;
+        } else if self.is_half() {
+            tx.execute("DELETE FROM half", [])?;
         }
         crash::reach(Act::ApplyBatch, Phase::During);
         // Said before a half can be seen, and taken back after the whole can.
@@ -96,23 +92,6 @@ impl Staged {
         }
         crash::reach(Act::ApplyBatch, Phase::After);
         Ok(!rogues.is_empty())
-    }
-
-    /// The rogues that nobody has told of yet.
-    pub(crate) fn rogues(&self) -> Result<Vec<Rogue>> {
-        let reader = self.reader();
-        let mut select = reader.prepare_cached("SELECT shop, tx_order, changes, first FROM rogue")?;
-        let rogue = |row: &rusqlite::Row<'_>| {
-            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-            Ok(Rogue { shop: row.get(0)?, order: number(1)?, changes: number(2)?, first: row.get(3)? })
-        };
-        Ok(select.query_map([], rogue)?.collect::<rusqlite::Result<_>>()?)
-    }
-
-    pub(crate) fn rogue_is_told(&self, rogue: &Rogue) -> Result<()> {
-        let key = params![rogue.shop, signed(rogue.order)];
-        self.writer().execute("DELETE FROM rogue WHERE shop = ?1 AND tx_order = ?2", key)?;
-        Ok(())
     }
 
     /// Stages a chunk whose marker the stream has passed, and how far the copy of that table has come.
@@ -285,16 +264,6 @@ impl Batch<'_> {
         }
         Ok(())
     }
-}
-
-fn note_rogue(db: &Connection, rogue: &Rogue) -> Result<()> {
-    let cells = params![rogue.shop, signed(rogue.order), signed(rogue.changes), rogue.first];
-    db.prepare_cached(
-        "INSERT INTO rogue(shop, tx_order, changes, first) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT(shop, tx_order) DO UPDATE SET changes = excluded.changes",
-    )?
-    .execute(cells)?;
-    Ok(())
 }
 
 /// Cells that the stream did not tell are the ones that were there.

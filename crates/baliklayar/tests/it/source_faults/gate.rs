@@ -10,7 +10,7 @@ use store::Store;
 use tokio::sync::{mpsc, oneshot};
 use vocab::id::ShopId;
 
-const REACHED_MAX: Duration = Duration::from_secs(60);
+const REACHED_MAX: Duration = Duration::from_secs(120);
 
 /// The mover waits as long as this value lives.
 pub struct Stopped(#[expect(dead_code, reason = "its end is what is waited for")] oneshot::Sender<()>);

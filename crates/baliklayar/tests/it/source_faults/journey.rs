@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use vocab::id::{ShopId, Side};
 
 /// Longest waits: for a state, and for what comes of a fault.
-const STATE_MAX: Duration = Duration::from_secs(60);
-const SETTLED_MAX: Duration = Duration::from_secs(60);
+const STATE_MAX: Duration = Duration::from_secs(120);
+const SETTLED_MAX: Duration = Duration::from_secs(120);
 /// What blocks for so long without going away by itself has stopped the shop.
 const BLOCKED: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(20);
