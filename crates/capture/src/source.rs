@@ -227,6 +227,15 @@ impl Source {
         }
     }
 
+    /// How many transactions an install waits for that have been open for a second: those of the whole server, not of this
+    /// database alone. SQLite: 0.
+    pub async fn keeps_from_installing(&self) -> Result<u64> {
+        match &*self.engine {
+            Engine::Postgres(postgres) => postgres.keeps_from_installing().await,
+            Engine::Sqlite(_) => Ok(0),
+        }
+    }
+
     /// Closes a shop's fence at an epoch; waits for writers that hold the shop, at most `wait`. May be repeated.
     pub async fn fence(&self, shop: &ShopId, epoch: Epoch, wait: Duration) -> Result<FenceOutcome> {
         match &*self.engine {

@@ -181,13 +181,12 @@ const INSTALL_QUIET: Duration = Duration::from_secs(1);
 
 /// Installs for every shop; the change stream cannot begin before whoever writes now has ended, and says so.
 async fn install(cx: &Context, fleet: &Fleet) -> Result<()> {
-    let began = cx.source.clock().await?;
     let telling = async {
         loop {
             tokio::time::sleep(INSTALL_QUIET).await;
-            let open = cx.source.open_transactions(None, Some(began)).await?;
+            let open = cx.source.keeps_from_installing().await?;
             for shop in fleet.planned.iter().filter(|shop| !fleet.drivers.contains_key(*shop)) {
-                let waits_for = format!("transactions at the source that began before the install: {open}");
+                let waits_for = format!("open transactions of the source's server: {open}");
                 fleet
                     .board
                     .lock()

@@ -26,6 +26,7 @@ use stage::{House, Stage};
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+use testkit::server::Server;
 
 /// How long a quiet look at the other shop takes, and so does one while something befalls the source, at least.
 const QUIET: Duration = Duration::from_secs(6);
@@ -48,12 +49,13 @@ fn every_fault_of_the_source_ends_continued_or_stopped_with_a_code() {
     // What may take long begins first.
     tasks.make_contiguous().sort_by_key(|(fault, phases)| (!fault.is_large(), std::cmp::Reverse(phases.len())));
     let tasks = Mutex::new(tasks);
+    let common = apart(Server::start());
     std::thread::scope(|scope| {
         for _ in 0..if report::measures() { 1 } else { LANES } {
             scope.spawn(|| {
                 loop {
                     let Some((fault, phases)) = tasks.lock().unwrap().pop_front() else { return };
-                    let mut house = apart(House::of(fault, seed()));
+                    let mut house = apart(House::of(fault, seed(), &common));
                     for (at, phase) in phases.iter().enumerate() {
                         let quiet = Quiet { before: at == 0, after: at + 1 == phases.len() };
                         let row = apart(row(&mut house, fault, *phase, quiet));
