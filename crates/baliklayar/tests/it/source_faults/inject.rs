@@ -76,7 +76,8 @@ pub async fn strike(stage: &mut Stage, house: &mut House, fault: Fault, phase: P
         Fault::ColumnDropped => stage.run("alter table jual drop column catatan").await.map_err(said)?,
         Fault::ColumnRenamed => stage.run("alter table jual rename column catatan to memo").await.map_err(said)?,
         Fault::ColumnRetyped => {
-            stage.run("alter table jual alter column catatan type varchar(400)").await.map_err(said)?;
+            let sql = "alter table jual alter column catatan type bytea using convert_to(catatan, 'UTF8')";
+            stage.run(sql).await.map_err(said)?;
         }
         Fault::Truncated => refused_if(fenced, stage.run("truncate idem").await)?,
         Fault::WideUnchanged => refused_if(fenced, stage.run(WIDE_UNCHANGED).await)?,

@@ -38,7 +38,9 @@ async fn mending(stage: &Stage, fault: Fault) -> Option<String> {
         // What stood in it is gone with it: a shop of the legacy is copied as it is now, one that soaks is not as it was.
         Fault::ColumnDropped => (!soaks).then(|| "alter table jual add column catatan varchar(200)".to_owned()),
         Fault::ColumnRenamed => Some("alter table jual rename column memo to catatan".to_owned()),
-        Fault::ColumnRetyped => Some("alter table jual alter column catatan type varchar(200)".to_owned()),
+        Fault::ColumnRetyped => Some(
+            "alter table jual alter column catatan type varchar(200) using convert_from(catatan, 'UTF8')".to_owned(),
+        ),
         Fault::RogueBypass => Some(super::inject::past_the_fence("delete from produk where kode = 'LIAR'")),
         Fault::SessionsKilled
         | Fault::LargeTransaction
