@@ -277,7 +277,7 @@ fn filled(row: Vec<Option<Cell>>, old: Option<&StagedRow>) -> Vec<Option<Cell>> 
 
 /// Write-back leaves the cells of the flip beside its own; a foreign write that takes part in the move moves the base
 /// along.
-fn base_after(old: Option<&StagedRow>, ours: bool, moved: bool) -> (i64, Option<Vec<u8>>) {
+pub(super) fn base_after(old: Option<&StagedRow>, ours: bool, moved: bool) -> (i64, Option<Vec<u8>>) {
     match old {
         Some(row) if !ours && !moved => (row.base_kind, row.base.clone()),
         _ if !ours => (BASE_SAME, None),

@@ -21,9 +21,8 @@ const LOOK: Duration = Duration::from_millis(20);
 
 type Told<T = ()> = Result<T, String>;
 
-/// An order that no rule can read keeps the shop tracking.
-const UNREADABLE: &str = "update jual set status = 'ANEH' where id = (select min(id) from jual where toko_id = SHOP)";
-const READABLE: &str = "update jual set status = 'BARU' where toko_id = SHOP and status = 'ANEH'";
+/// An order that no rule can read keeps the shop tracking: one that hardly anybody changes any more.
+const OLD: &str = "select id, status from jual where toko_id = SHOP order by status not in ('BATAL', 'TOLAK'), status <> 'SELESAI', id";
 const LOCK: &str = "begin; lock table kembali in access exclusive mode";
 const WAITS: &str = "select count(*) from pg_stat_activity where datname = current_database()
     and application_name = 'baliklayar' and wait_event_type = 'Lock'";
@@ -44,13 +43,15 @@ pub async fn befall(stage: &mut Stage, house: &mut super::stage::House, fault: F
             Ok(struck)
         }
         Phase::Tracking => {
-            stage.run(UNREADABLE).await.map_err(said)?;
+            let old = stage.world.rows(&OLD.replace("SHOP", stage.shop.as_str())).await.swap_remove(0);
+            let becomes = |status: &str| format!("update jual set status = '{status}' where id = {}", old[0]);
+            stage.run(&becomes("ANEH")).await.map_err(said)?;
             start(stage, &stage.shop.clone()).await?;
             has_finding(stage, "mapping.word").await?;
             inject::eve(stage, house, fault, phase).await?;
             let struck = strike(stage, house, fault, phase).await?;
             // A fault may have taken the row, or the way to it.
-            let _ = stage.run(READABLE).await;
+            let _ = stage.run(&becomes(&old[1])).await;
             Ok(struck)
         }
         Phase::Ready => {
