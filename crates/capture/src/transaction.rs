@@ -26,8 +26,8 @@ pub struct Transaction {
     pub schema: Vec<SchemaChange>,
 }
 
-/// The last transaction that is durable here, and where the stream stood before it. A stream that goes on begins with it
-/// once more, and so it is seen that the source still has the history that was followed.
+/// The last transaction that is durable here, and where the stream stood before it. A stream that goes on where that
+/// was not acknowledged begins with it once more, and so it is seen that the source has the history that was followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Last {
     pub before: Position,

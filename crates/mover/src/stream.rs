@@ -59,10 +59,8 @@ pub(crate) async fn stage(cx: &Context) -> Result<()> {
         cx.trouble.over();
         if let Some(position) = whole {
             cx.stream.passed(position.0, markers);
-        }
-        // All but the last: a stream that goes on begins with that one once more.
-        if let Some(last) = cx.staged.run(|staged| staged.last()).await? {
-            stream.acknowledge(last.before);
+            // All of it: a server that is told to stop waits until what it sent is acknowledged.
+            stream.acknowledge(position);
         }
     }
 }

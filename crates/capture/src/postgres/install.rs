@@ -38,13 +38,16 @@ pub(super) struct Range {
     pub ends: u64,
     /// The server has thrown away what the slot needs.
     pub thrown: bool,
+    /// Up to where whoever reads the slot has acknowledged.
+    pub confirmed: u64,
 }
 
 impl Range {
     /// From what [`slot_range`] answers, which is a row.
     pub(super) fn read(rows: &[Vec<Option<String>>]) -> Result<Self> {
         let thrown = cell_of(rows, 0, 2)? == "t";
-        Ok(Self { begins: number(cell_of(rows, 0, 0)?)?, ends: number(cell_of(rows, 0, 1)?)?, thrown })
+        let at = |column| number(cell_of(rows, 0, column)?);
+        Ok(Self { begins: at(0)?, ends: at(1)?, thrown, confirmed: at(3)? })
     }
 }
 
@@ -52,7 +55,8 @@ impl Range {
 pub(super) fn slot_range(slot: &str) -> String {
     format!(
         "select (o.begins - '0/0')::bigint, (pg_current_wal_lsn() - '0/0')::bigint, \
-         s.restart_lsn is null or coalesce(s.wal_status, 'lost') = 'lost' from balik_origin o \
+         s.restart_lsn is null or coalesce(s.wal_status, 'lost') = 'lost', \
+         coalesce((s.confirmed_flush_lsn - '0/0')::bigint, 0) from balik_origin o \
          join pg_replication_slots s on s.slot_name = {slot} where o.slot = {slot}",
         slot = quoted(slot)
     )

@@ -57,7 +57,7 @@ impl Postgres {
     }
 
     async fn open(&self, wanted: Option<Position>, start: Position, expected: Option<Last>) -> Result<Stream> {
-        let Range { begins, ends, thrown } = self.stream_range().await?;
+        let Range { begins, ends, thrown, confirmed } = self.stream_range().await?;
         if let Some(Position(wanted)) = wanted {
             let lost =
                 [(thrown, Lost::Thrown), (wanted < begins, Lost::Begins(begins)), (wanted > ends, Lost::Ends(ends))];
@@ -65,6 +65,10 @@ impl Postgres {
                 return Err(Error::PositionLost { wanted, why });
             }
         }
+        // A slot that has our acknowledgement has our history too, for nobody else moves it. Otherwise we crashed before
+        // that, or this server is one that is behind: then it has to begin with what we saw last.
+        let expected = expected.filter(|last| confirmed < last.position.0);
+        let start = if expected.is_some() { start } else { wanted.unwrap_or(start) };
         let near = self.next_xid().await?;
         let client = self.start(start).await?;
         Ok(Stream {
