@@ -134,6 +134,8 @@ async fn row(house: &mut House, fault: Fault, phase: Phase, quiet: Quiet) -> Row
     };
     let after = if quiet.after && measured { Some(still(&stage).await) } else { None };
     stage.load.end().await;
+    // A row that went wrong may have left nobody a way to the legacy, and the oracle has to ask it.
+    stage.switch.open();
     let said = people::complaint(&stage.people.finish().await);
     let mut wrong: Vec<String> = said.into_iter().chain(came.as_ref().err().cloned()).collect();
     wrong.extend(recovered.as_ref().err().cloned());
