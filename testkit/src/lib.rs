@@ -5,4 +5,5 @@
 pub mod axe;
 pub mod browser;
 pub mod postgres;
+pub mod server;
 pub mod visitor;

@@ -55,13 +55,29 @@ impl Drop for Database {
 pub async fn fresh_database() -> Database {
     let server = std::env::var(SERVER)
         .unwrap_or_else(|_| panic!("{SERVER} names no PostgreSQL server: run ./test, which starts one"));
+    fresh_database_on(&server).await
+}
+
+/// The same on a server of the test's own.
+///
+/// # Panics
+/// Where the server does not answer.
+pub async fn fresh_database_on(server: &str) -> Database {
+    copy_of("template0", server).await
+}
+
+/// A copy of a database of that server, to which nobody is connected.
+///
+/// # Panics
+/// Where the server does not answer, or somebody is connected to it.
+pub async fn copy_of(template: &str, server: &str) -> Database {
     let name = unique_name();
-    let client = connect(&server).await.expect("connect to the test server");
+    let client = connect(server).await.expect("connect to the test server");
     client
-        .batch_execute(&format!("create database {name} template template0 encoding 'UTF8'"))
+        .batch_execute(&format!("create database {name} template {template} encoding 'UTF8'"))
         .await
         .expect("create a test database");
-    Database { url: url_of(&server, &name), name, server }
+    Database { url: url_of(server, &name), name, server: server.to_owned() }
 }
 
 /// The URL of a database of this name, which stays; and whether it was made just now, empty. For measurements that

@@ -1,5 +1,6 @@
 //! Chores of this workspace: `cargo xtask checks [ISSUE[.LINE]]`, and what some of those checks say of a demo's report or
-//! work folder: `cargo xtask flips REPORT…`, `cargo xtask entities REPORT…`, `cargo xtask products WORK…`.
+//! work folder: `cargo xtask flips REPORT…`, `cargo xtask entities REPORT…`, `cargo xtask products WORK…`; and of a run of
+//! the source faults: `cargo xtask isolation FILE…`.
 //!
 //! Exit status: 0 every check passed, 1 one did not, 2 usage or a file that cannot be read.
 //! Absent on purpose: what a check measures. Each is a command in docs/checks.md that anyone can run by hand.
@@ -8,6 +9,7 @@ mod checks;
 mod decimal;
 mod entities;
 mod flips;
+mod isolation;
 mod products;
 
 use anyhow::{Context, Result};
@@ -27,9 +29,12 @@ fn main() -> ExitCode {
         ["checks", which] => checks::run(root, which),
         ["flips", reports @ ..] if !reports.is_empty() => judge(reports, |path| flips::check(&report(path)?)),
         ["entities", reports @ ..] if !reports.is_empty() => judge(reports, |path| entities::check(&report(path)?)),
+        ["isolation", files @ ..] if !files.is_empty() => judge(files, |path| isolation::check(&report(path)?)),
         ["products", folders @ ..] if !folders.is_empty() => judge(folders, products::check),
         _ => {
-            eprintln!("usage: cargo xtask checks [ISSUE[.LINE]] | flips REPORT… | entities REPORT… | products WORK…");
+            eprintln!(
+                "usage: cargo xtask checks [ISSUE[.LINE]] | flips REPORT… | entities REPORT… | isolation FILE… | products WORK…"
+            );
             return ExitCode::from(2);
         }
     };

@@ -30,18 +30,29 @@ pub enum Error {
     Replication(#[source] pgwire_replication::PgWireError),
     #[error("the change stream of the source cannot be read: {0}")]
     Decode(String),
-    #[error("the change stream cannot go on at {wanted}: the source begins at {begins}; copy again")]
-    PositionLost { wanted: u64, begins: u64 },
+    #[error("the change stream cannot go on at {wanted}: {why}; copy again")]
+    PositionLost { wanted: u64, why: Lost },
     #[error("nothing is installed in the source: {0}")]
     NotInstalled(String),
     #[error("shop `{shop}`: epoch {epoch} is over, the source's fence is at {at}")]
     StaleEpoch { shop: ShopId, epoch: Epoch, at: Epoch },
     #[error("table `{table}` gives no ids away: {reason}")]
     NoSequence { table: Name, reason: String },
-    #[error("a transaction of the source changes more than {0} rows")]
-    TransactionTooLarge(usize),
     #[error("work on the source was cut short: {0}")]
     Interrupted(&'static str),
+}
+
+/// Why a stream cannot go on behind a position.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    #[error("the source begins at {0}")]
+    Begins(u64),
+    #[error("the source's log ends at {0} already")]
+    Ends(u64),
+    #[error("the source has thrown away what comes next, because it was to keep too much")]
+    Thrown,
+    #[error("the source has another history than the one that was followed: it was set back, or is another server")]
+    Another,
 }
 
 impl Error {

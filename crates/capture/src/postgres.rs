@@ -92,4 +92,13 @@ impl Postgres {
         let rows = self.sessions.rows("count the transactions of", &sql).await?;
         number(cell_of(&rows, 0, 0)?)
     }
+
+    /// Whoever makes a slot waits for all that has written on the server, in whatever database.
+    pub async fn keeps_from_installing(&self) -> Result<u64> {
+        let sql = "select (select count(*) from pg_stat_activity where backend_xid is not null \
+                   and pid <> pg_backend_pid() and xact_start < clock_timestamp() - interval '1 second') \
+                   + (select count(*) from pg_prepared_xacts)";
+        let rows = self.sessions.rows("count the transactions of", sql).await?;
+        number(cell_of(&rows, 0, 0)?)
+    }
 }

@@ -4,10 +4,11 @@ use crate::cut::{Cut, Position};
 use crate::declared::Declared;
 use crate::error::{Error, Result, WriteBackError};
 use crate::finding::Finding;
+use crate::guards::Guards;
 use crate::postgres::{self, Postgres};
 use crate::sql::OfShop;
 use crate::sqlite::{self, Sqlite};
-use crate::transaction::{Marker, Transaction};
+use crate::transaction::{Last, Marker, Transaction};
 use crate::write_back::{Chunk, Fence, FenceOutcome, FenceRead, SharedBy, WriteBack};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -122,6 +123,16 @@ impl Source {
         Ok(Stream { engine })
     }
 
+    /// Opens the change stream behind a transaction that is durable here. [`Error::PositionLost`] also where the source
+    /// turns out to have another history: then the first [`next`](Stream::next) says so. On SQLite only the position counts.
+    pub async fn resume(&self, last: Last) -> Result<Stream> {
+        let engine = match &*self.engine {
+            Engine::Postgres(postgres) => StreamEngine::Postgres(Box::new(postgres.resume(last).await?)),
+            Engine::Sqlite(sqlite) => StreamEngine::Sqlite(sqlite.stream(Some(last.position)).await?),
+        };
+        Ok(Stream { engine })
+    }
+
     /// Whether a stream can be opened behind `from`: it is installed, and nothing that lies there is forgotten.
     pub async fn follows(&self, from: Option<Position>) -> Result<bool> {
         match &*self.engine {
@@ -216,6 +227,15 @@ impl Source {
         }
     }
 
+    /// How many transactions an install waits for that have been open for a second: those of the whole server, not of this
+    /// database alone. SQLite: 0.
+    pub async fn keeps_from_installing(&self) -> Result<u64> {
+        match &*self.engine {
+            Engine::Postgres(postgres) => postgres.keeps_from_installing().await,
+            Engine::Sqlite(_) => Ok(0),
+        }
+    }
+
     /// Closes a shop's fence at an epoch; waits for writers that hold the shop, at most `wait`. May be repeated.
     pub async fn fence(&self, shop: &ShopId, epoch: Epoch, wait: Duration) -> Result<FenceOutcome> {
         match &*self.engine {
@@ -256,13 +276,18 @@ impl Source {
         }
     }
 
-    /// What of capture and fence is not in the source as [`install`](Self::install) made it: names of tables or of
-    /// triggers, none where all stands. A table that the legacy rebuilt has silently lost them.
-    pub async fn missing_guards(&self) -> Result<Vec<String>> {
+    /// What of capture and fence is not in the source as [`install`](Self::install) made it: a table that the legacy
+    /// rebuilt has silently lost them. On PostgreSQL also what is not as declared; on SQLite the stream says that.
+    pub async fn guards(&self) -> Result<Guards> {
         match &*self.engine {
-            Engine::Postgres(postgres) => postgres.missing_guards().await,
-            Engine::Sqlite(sqlite) => sqlite.missing_guards().await,
+            Engine::Postgres(postgres) => postgres.guards().await,
+            Engine::Sqlite(sqlite) => Ok(Guards { missing: sqlite.missing_guards().await?, changed: Vec::new() }),
         }
+    }
+
+    /// As [`guards`](Self::guards): only what is missing.
+    pub async fn missing_guards(&self) -> Result<Vec<String>> {
+        Ok(self.guards().await?.missing)
     }
 
     /// Writes facts of one shop back, in the order given, in one transaction of the source; facts that are there

@@ -13,6 +13,8 @@ pub struct Transaction {
     /// Tables that are empty after this transaction, save the rows in `changes`.
     pub emptied: Vec<TableNo>,
     pub changes: Vec<Change>,
+    /// More of it follows: a large one comes in pieces, each of them committed. Its position counts with the last only.
+    pub more: bool,
     pub markers: Vec<Marker>,
     /// Our own write-back: staged and compared, never derived.
     pub ours: bool,
@@ -22,6 +24,16 @@ pub struct Transaction {
     pub committed_at: Option<Timestamp>,
     /// Tables whose columns are not those declared, told before the first row of that shape.
     pub schema: Vec<SchemaChange>,
+}
+
+/// The last transaction that is durable here, and where the stream stood before it. A stream that goes on where that
+/// was not acknowledged begins with it once more, and so it is seen that the source has the history that was followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Last {
+    pub before: Position,
+    pub position: Position,
+    pub tx: Tx,
+    pub committed_at: Option<Timestamp>,
 }
 
 /// A word that we wrote into the source's stream, to find it again at its place.

@@ -9,11 +9,12 @@ use crate::staged::Staged;
 use cutover::progress::Progress;
 use cutover::record::Head;
 use cutover::state::State;
+use cutover::step::For;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use store::Store;
 use vocab::document::Record;
-use vocab::id::ShopId;
+use vocab::id::{Epoch, ShopId, Side};
 
 /// Writes down what others may see: the note `board`, and the table of losers.
 pub(crate) async fn write_board(setup: Setup, cx: Context, board: Board) -> Result<()> {
@@ -82,4 +83,31 @@ pub(crate) async fn progress(store: &Store, shop: &ShopId) -> Result<(store::Hea
     let stored = store.head(shop).await?.ok_or_else(|| Error::UnknownShop(shop.clone()))?;
     let head = Head { owner: stored.owner, epoch: stored.epoch, fenced: stored.fenced };
     Ok((stored, cutover::progress::progress(&records, head)))
+}
+
+impl Seen {
+    /// A shop without a driver, which waits for the install.
+    pub(crate) fn planned(waits_for: String) -> Self {
+        Self {
+            state: State::Planned,
+            owner: Side::Legacy,
+            epoch: Epoch(1),
+            stopped: None,
+            waits_for: Some(waits_for),
+            dirty: 0,
+            lag_ms: None,
+            catalog_dial: false,
+            catalog_reads: Side::Legacy,
+            findings_open: 0,
+            facts_left: None,
+            debt: 0,
+            back_waits_for: None,
+        }
+    }
+
+    /// The driver cannot even look: where the shop stood last, and why nobody knows more.
+    pub(crate) fn fails(&mut self, code: &'static str) {
+        self.stopped = Some(code.into());
+        self.waits_for = Some(For::Help(code.into()).to_string());
+    }
 }

@@ -10,6 +10,7 @@ use crate::policy::Policy;
 use crate::reread::Rereads;
 use crate::staged::Staged;
 use crate::totals::Totals;
+use crate::trouble::Trouble;
 use capture::{Marker, Source};
 use mapping::Mapping;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +53,8 @@ pub(crate) struct Context {
     pub(crate) owned: Arc<Owned>,
     pub(crate) dials: Arc<Dials>,
     pub(crate) fault: Arc<Armed>,
+    /// Of the change stream.
+    pub(crate) trouble: Arc<Trouble>,
     pub(crate) rereads: Arc<Rereads>,
 }
 

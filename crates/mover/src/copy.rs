@@ -7,8 +7,9 @@
 
 use crate::context::Context;
 use crate::error::Result;
+use crate::observe;
 use crate::staged::Chunk;
-use capture::{Piece, SharedBy};
+use capture::{Marker, Piece, SharedBy};
 use crash::{Act, Phase};
 use mapping::{Gather, RuleNo};
 use std::time::{Duration, Instant};
@@ -20,9 +21,12 @@ const CHUNK: u32 = 10_000;
 /// Rows of one read, and how long it may go on: a cut that is open keeps the source from clearing what it still sees.
 const READ: u32 = 1_000_000;
 const READ_MAX: Duration = Duration::from_secs(30);
+/// How often whoever waits for the stream looks whether that makes sense.
+const LOOK: Duration = Duration::from_millis(500);
 
-/// Copies what is not yet copied of a shop; all its aggregates are to be derived then.
-pub(crate) async fn copy(cx: &Context, shop: &ShopId) -> Result<()> {
+/// Copies what is not yet copied of a shop; all its aggregates are to be derived then. False where the shop was stopped
+/// meanwhile.
+pub(crate) async fn copy(cx: &Context, shop: &ShopId) -> Result<bool> {
     let name = shop.clone();
     let copied = cx.staged.run(move |staged| staged.copied(&name)).await?;
     for table in parents_first(cx) {
@@ -33,11 +37,24 @@ pub(crate) async fn copy(cx: &Context, shop: &ShopId) -> Result<()> {
         let mut place = Place { after: known.and_then(|copied| copied.after.clone()), done: false };
         place.done = known.is_some_and(|copied| copied.done);
         while !place.done {
-            read(cx, shop, table, &mut place).await?;
+            if !read(cx, shop, table, &mut place).await? {
+                return Ok(false);
+            }
         }
     }
     let (name, rules) = (shop.clone(), rules_of(cx, shop));
-    cx.staged.run(move |staged| staged.list_copied(&name, &rules)).await
+    cx.staged.run(move |staged| staged.list_copied(&name, &rules)).await?;
+    Ok(true)
+}
+
+/// Waits for the stream to pass a marker, unless the shop is stopped: a stream that is lost brings none.
+async fn comes(cx: &Context, shop: &ShopId, marker: &Marker) -> Result<bool> {
+    while tokio::time::timeout(LOOK, cx.stream.marker(marker)).await.is_err() {
+        if observe::is_stopped(cx, shop).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// How far a table is staged.
@@ -46,14 +63,19 @@ struct Place {
     done: bool,
 }
 
-/// One long read, from where the table is staged to its end, or as far as one read goes.
-async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place) -> Result<()> {
+/// One long read, from where the table is staged to its end, or as far as one read goes. False where the shop was stopped
+/// meanwhile.
+async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place) -> Result<bool> {
     let (begun, shared) = (Instant::now(), shared_by(cx, table));
     crash::reach(Act::CopyChunk, Phase::Before);
     let mut read = cx.source.begin_copy(shop, table, place.after.as_ref(), READ, &shared).await?;
     let (marker, cut) = (read.marker().clone(), read.cut().clone());
-    let (first, _) = tokio::join!(read.next(CHUNK), cx.stream.marker(&marker));
+    let (first, comes) = tokio::join!(read.next(CHUNK), comes(cx, shop, &marker));
     let mut piece = first?;
+    if !comes? {
+        read.give_up().await;
+        return Ok(false);
+    }
     loop {
         let Piece { rows, ended, last } = piece;
         place.after = rows.last().map(|(key, _)| key.clone()).or(place.after.take());
@@ -66,7 +88,7 @@ async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place) ->
             if !ended {
                 read.give_up().await;
             }
-            return Ok(());
+            return Ok(true);
         }
         let (staged, next) = tokio::join!(staging, read.next(CHUNK));
         staged?;

@@ -11,6 +11,7 @@ use crate::staged::{Dirty, Ledger, Lost, Staged};
 use mapping::{Anchor, Gather, Got, Loser, Mapping, Rows, RuleNo};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use store::{Finding, Import, ImportError, Imported, Outcome, What};
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Name, Origin, PublicId, ShopId};
@@ -76,28 +77,40 @@ pub(crate) struct Worked {
 
 /// Derives and imports what was copied of a shop and what is dirty of it, until nothing is.
 pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Worked> {
+    let nothing_more = |imported| Ok(Worked { imported, everything: false });
+    if !is_whole(cx).await {
+        return nothing_more(0);
+    }
     let copied = derive_copied(cx, shop, epoch).await?;
     let mut imported = copied.imported;
     if !copied.everything {
-        return Ok(Worked { imported, everything: false });
+        return nothing_more(imported);
     }
-    let mut batch = Batch::read(cx, shop, None).await?;
-    while let Some(last) = batch.listed.last().cloned() {
+    let mut ahead: Option<Batch> = None;
+    loop {
+        if cx.staged.is_half() {
+            // What was read ahead may have been half as well.
+            ahead = None;
+        }
+        if !is_whole(cx).await {
+            return nothing_more(imported);
+        }
+        let batch = match ahead.take() {
+            Some(batch) => batch,
+            None => Batch::read(cx, shop, None).await?,
+        };
+        let Some(last) = batch.listed.last().cloned() else { return Ok(Worked { imported, everything: true }) };
         imported += u64::try_from(batch.listed.len()).unwrap_or(u64::MAX);
         let full = batch.listed.len() == BATCH;
         // Where more is listed it is read while this is imported. One that changes meanwhile stays listed, and comes in
         // the next round: nothing is left only where a round finds nothing from its beginning.
-        let ahead = async { if full { Batch::read(cx, shop, Some(last)).await.map(Some) } else { Ok(None) } };
-        let (next, imported_all) = tokio::join!(ahead, batch.import(cx, shop, epoch));
+        let next = async { if full { Batch::read(cx, shop, Some(last)).await.map(Some) } else { Ok(None) } };
+        let (next, imported_all) = tokio::join!(next, batch.import(cx, shop, epoch));
         if !imported_all? {
-            return Ok(Worked { imported, everything: false });
+            return nothing_more(imported);
         }
-        batch = match next?.filter(|next| !next.listed.is_empty()) {
-            Some(next) => next,
-            None => Batch::read(cx, shop, None).await?,
-        };
+        ahead = next?.filter(|next| !next.listed.is_empty());
     }
-    Ok(Worked { imported, everything: true })
 }
 
 /// Aggregates that are listed, and what they mean.
@@ -128,6 +141,20 @@ impl Batch {
         cx.staged.run(move |staged| staged.settle_derived(&name, &done)).await?;
         Ok(true)
     }
+}
+
+/// How long derivation waits for the rest of a transaction that is staged in part.
+const REST_MAX: Duration = Duration::from_millis(300);
+
+/// Whether what is staged is whole, now or soon. What is half a transaction is not derived: an order without its lines is
+/// nothing that the source ever was.
+async fn is_whole(cx: &Context) -> bool {
+    if !cx.staged.is_half() {
+        return true;
+    }
+    let mut position = cx.stream.subscribe();
+    let whole = async { while cx.staged.is_half() && position.changed().await.is_ok() {} };
+    tokio::time::timeout(REST_MAX, whole).await.is_ok()
 }
 
 fn read_listed(staged: &Staged, mapping: &Mapping, classes: &Classes, listed: &[Dirty]) -> Result<Vec<Derived>> {

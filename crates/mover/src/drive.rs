@@ -160,7 +160,8 @@ impl Driver {
             let progress = self.progress().await?;
             self.own(&progress);
             let mut wishes = *self.wishes.borrow_and_update();
-            if progress.at_rest() && (wishes.flip && progress.verified() || wishes.rollback) {
+            let soon = progress.at_rest() && (wishes.flip && progress.verified() || wishes.rollback);
+            if soon && !observe::is_stopped(&self.cx, &self.shop).await? {
                 self.prepare(&progress).await?;
             }
             let observed = self.look(&progress).await?;
@@ -175,7 +176,9 @@ impl Driver {
             if *what == For::Nothing || (*what == For::Wish && wishes.release_all) {
                 return Ok(());
             }
-            let worked = self.work(&progress).await?;
+            // What a stopped shop's rows would be derived to is not what its source has.
+            let derives = progress.derives() != Some(Direction::ToBackend) || observed.stopped.is_none();
+            let worked = derives && self.work(&progress).await?;
             if worked && (!progress.at_rest() || self.behind) {
                 continue;
             }
@@ -304,9 +307,9 @@ impl Driver {
         due
     }
 
-    /// Carries what is new back, unless the shop is stopped; returns how many facts were left before it.
+    /// Carries what is new back, unless something stops that; returns how many facts were left before it.
     async fn carry_back(&mut self) -> Result<u64> {
-        if self.cx.findings.may_have(&self.shop) && observe::is_stopped(&self.cx, &self.shop).await? {
+        if self.cx.findings.may_have(&self.shop) && observe::keeps_from_carrying(&self.cx, &self.shop).await? {
             return Ok(1);
         }
         self.carry_back_now().await

@@ -35,6 +35,7 @@ mod source_rows;
 mod staged;
 mod stream;
 mod totals;
+mod trouble;
 mod verify;
 mod wishes;
 

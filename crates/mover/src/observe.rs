@@ -2,10 +2,11 @@
 
 use crate::context::Context;
 use crate::drive::Memory;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::staged::Ledger;
-use crate::verify;
-use cutover::bounds::REST_MS;
+use crate::{stream, verify};
+use capture::FenceOutcome;
+use cutover::bounds::{FENCE_LOCK_MS_MAX, REST_MS};
 use cutover::next::{Holding, Observed};
 use cutover::progress::Progress;
 use cutover::ready::{Back, There};
@@ -13,7 +14,7 @@ use cutover::state::State;
 use cutover::stopping::{STOPPING, stops};
 use std::time::{Duration, Instant};
 use store::Acceptance;
-use vocab::id::{Direction, Epoch, Kind, ShopId, Timestamp};
+use vocab::id::{Direction, Epoch, Kind, ShopId, Side, Timestamp};
 
 /// What is known without asking anybody.
 pub(crate) fn nothing(memory: &Memory) -> Observed {
@@ -38,11 +39,15 @@ pub(crate) async fn look(cx: &Context, shop: &ShopId, progress: &Progress, memor
         return Ok(seen);
     }
     memory.quiet_since = None;
-    seen.stopped = stopped(cx, shop).await?;
     match progress.derives() {
         Some(Direction::ToBackend) => seen.there = there(cx, shop, progress.head.epoch, memory).await?,
         Some(Direction::ToLegacy) => seen.back = back(cx, shop, memory).await?,
         None => {}
+    }
+    // After everything that may find why.
+    seen.stopped = stopped(cx, shop).await?;
+    if progress.head.owner == Side::Legacy {
+        seen.stopped = seen.stopped.or_else(|| cx.trouble.code().map(Into::into));
     }
     Ok(seen)
 }
@@ -121,6 +126,13 @@ pub(crate) async fn is_stopped(cx: &Context, shop: &ShopId) -> Result<bool> {
     Ok(stopped(cx, shop).await?.is_some())
 }
 
+/// What stops carrying facts back: the legacy refused it, or its tables are not what the mapping says. That nobody sees
+/// what others write there, or that the log is gone, stops the shop and not the facts: the further the legacy is, the less
+/// is lost whatever a person decides.
+pub(crate) async fn keeps_from_carrying(cx: &Context, shop: &ShopId) -> Result<bool> {
+    Ok(stopped(cx, shop).await?.is_some_and(|code| matches!(&*code, "reverse.mismatch" | "schema.changed")))
+}
+
 async fn stopped(cx: &Context, shop: &ShopId) -> Result<Option<vocab::id::Name>> {
     if !cx.findings.may_have(shop) {
         return Ok(None);
@@ -163,15 +175,17 @@ const BY_POLICY: &str = "policy";
 /// How often the source is asked whether our triggers still stand.
 const GUARDS_EVERY: Duration = Duration::from_secs(2);
 
-/// Whether capture and fence stand in the source as they were made; where not, a finding says what is missing. What
-/// was written meanwhile was not captured, so only a new copy makes it right again.
+/// Whether capture and fence stand in the source as they were made, and its tables are as declared; where not, findings
+/// say what is wrong. What was written meanwhile was not captured, so only a new copy makes it right again.
 pub(crate) async fn guarded(cx: &Context, shop: &ShopId) -> Result<bool> {
-    let missing = cx.source.missing_guards().await?;
-    if missing.is_empty() {
-        return Ok(true);
+    let guards = cx.source.guards().await?;
+    if !guards.missing.is_empty() {
+        tell_missing(cx, shop, &guards.missing).await?;
     }
-    tell_missing(cx, shop, &missing).await?;
-    Ok(false)
+    for change in &guards.changed {
+        stream::schema_finding(cx, change).await?;
+    }
+    Ok(guards.stand())
 }
 
 pub(crate) async fn tell_missing(cx: &Context, shop: &ShopId, missing: &[String]) -> Result<()> {
@@ -204,13 +218,36 @@ async fn there(cx: &Context, shop: &ShopId, epoch: Epoch, memory: &mut Memory) -
     })
 }
 
+/// The fence of a shop that the backend owns is closed. Where it is open, somebody has opened it, or the source was set
+/// back to before the flip: it is closed again, and a finding says that the legacy could have sold.
+async fn keep_closed(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<()> {
+    if cx.without.has("fence") || cx.source.fences().await?.iter().any(|fence| fence.shop == *shop && fence.closed) {
+        return Ok(());
+    }
+    tracing::warn!(%shop, "the fence of a shop that the backend owns was open, and is closed");
+    let what = "the fence was open while the backend owned the shop, and is closed again".to_owned();
+    verify::finding(cx, shop, "guards.missing", what).await?;
+    let wait = Duration::from_millis(u64::from(FENCE_LOCK_MS_MAX));
+    match cx.source.fence(shop, epoch, wait).await? {
+        FenceOutcome::Closed => Ok(()),
+        FenceOutcome::Waited => Err(Error::Source(capture::Error::Interrupted("an open fence stays locked"))),
+    }
+}
+
 /// How long an attempt may be open before it keeps a shop from going back.
 const PAYMENT_STUCK_US: i64 = 2_000_000;
 /// So many are counted at most.
 const PAYMENTS_SHOWN: usize = 100;
 
-async fn back(cx: &Context, shop: &ShopId, memory: &Memory) -> Result<Back> {
+async fn back(cx: &Context, shop: &ShopId, memory: &mut Memory) -> Result<Back> {
     let head = cx.store.head(shop).await?;
+    if memory.guarded_at.is_none_or(|at| at.elapsed() >= GUARDS_EVERY) {
+        guarded(cx, shop).await?;
+        if let Some(head) = &head {
+            keep_closed(cx, shop, head.epoch).await?;
+        }
+        memory.guarded_at = Some(Instant::now());
+    }
     let applied = cx.source.applied(shop).await?;
     // A payment of a moment ago is settled by the drain; one that stays open would let every hold end in vain.
     let stuck = Timestamp((cx.clock)().0 - PAYMENT_STUCK_US);

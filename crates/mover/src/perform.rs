@@ -139,7 +139,10 @@ async fn effect(driver: &mut Driver, progress: &Progress, step: &Step, intent: &
     let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
     match step {
         Step::Install => install(&cx, &shop).await,
-        Step::Copy => copy::copy(&cx, &shop).await.map(|()| DONE),
+        Step::Copy => {
+            let copied = copy::copy(&cx, &shop).await?;
+            Ok(if copied { DONE } else { Effect::Failed(Reason::Failed("stopped".into())) })
+        }
         Step::Track => track(&cx, &shop, progress).await,
         Step::Verify => verification::verify_all(driver, progress).await,
         Step::Hold { epoch, deadline_ms } => {
@@ -292,10 +295,15 @@ async fn prove(cx: &Context, shop: &ShopId) -> Result<Effect> {
 async fn flip(driver: &mut Driver, progress: &Progress, intent: &Record, owner: Side, epoch: Epoch) -> Result<Effect> {
     let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
     if owner == Side::Backend {
+        // From here on whatever else is staged of the shop is a rogue's. What somebody brought past the fence before
+        // that, and behind the mark, is not derived: the hold was for nothing.
+        cx.owned.set(&shop, progress.mark().unwrap_or(0));
         // The rows as they are now are the complement of everything that the backend will do.
         let name = shop.clone();
-        cx.staged.run(move |staged| staged.set_base(&name)).await?;
-        cx.owned.set(&shop, progress.mark().unwrap_or(0));
+        if cx.staged.run(move |staged| staged.set_base(&name)).await? > 0 {
+            cx.owned.clear(&shop);
+            return Ok(Effect::Failed(Reason::Failed("not_applied".into())));
+        }
         driver.memory.verified_since_flip = false;
         driver.memory.full_pass = None;
     }

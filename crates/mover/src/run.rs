@@ -5,7 +5,7 @@
 use crate::board::{stands, write_board};
 use crate::context::{Clock, Context, FindingMemory, Owned, StreamState, Without};
 use crate::dial::{self, Dials};
-use crate::drive::{Board, Driver};
+use crate::drive::{Board, Driver, Seen};
 use crate::error::{Error, Result};
 use crate::faults::{Armed, Fault};
 use crate::links::Links;
@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::staged::Staged;
 use crate::totals::Totals;
 use crate::wishes;
-use crate::{accept, blocks, observe, records, reread, stream};
+use crate::{accept, blocks, observe, records, reread, stream, trouble};
 use capture::Source;
 use cutover::bounds::LEASE_MS;
 use cutover::next::Wishes;
@@ -26,7 +26,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use store::{Plan, Store};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use vocab::document::Record;
 use vocab::id::{Direction, ShopId, Side, Timestamp};
 
@@ -134,6 +134,7 @@ pub(crate) async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
         owned: Arc::new(Owned::default()),
         dials: Arc::new(Dials::load(&setup.store).await?),
         fault: Arc::new(Armed::new(setup.fault)),
+        trouble: Arc::default(),
         rereads: Arc::default(),
     })
 }
@@ -146,24 +147,61 @@ async fn move_all(setup: &Setup, plan: Plan) -> Result<()> {
         Fleet { cx: cx.clone(), planned, board: Board::default(), drivers: BTreeMap::new(), tasks: JoinSet::new() };
     own(&cx, &fleet.planned).await?;
     let whole = guards_stand(&cx, &begun).await?;
+    let mut workers: JoinSet<Result<()>> = JoinSet::new();
+    workers.spawn(renew(setup.clone()));
+    workers.spawn(write_board(setup.clone(), cx.clone(), fleet.board.clone()));
     // Holds end first: an install waits for whoever writes there.
     begun.keys().for_each(|shop| fleet.start(shop));
     if begun.len() < fleet.planned.len() || !whole {
-        cx.source.install(&fleet.planned).await?;
+        tokio::select! {
+            installed = install(&cx, &fleet) => installed?,
+            ended = workers.join_next() => return ended_with(ended),
+        }
     }
-    let mut workers: JoinSet<Result<()>> = JoinSet::new();
-    workers.spawn(renew(setup.clone()));
-    workers.spawn(again("the change stream", cx.clone(), |cx| async move { stream::stage(&cx).await }));
+    workers.spawn(again("the change stream", cx.clone(), |cx| async move {
+        stream::stage(&cx).await.inspect_err(|error| cx.trouble.note(error))
+    }));
     workers.spawn(again("the heartbeat", cx.clone(), |cx| async move { stream::heartbeat(&cx).await }));
     workers.spawn(again("the blocks of ids", cx.clone(), |cx| async move { keep_blocks(&cx).await }));
-    workers.spawn(write_board(setup.clone(), cx.clone(), fleet.board.clone()));
     tokio::select! {
-        ended = workers.join_next() => match ended {
-            Some(Ok(ended)) => ended,
-            Some(Err(_)) | None => Err(Error::Task("a worker of the mover")),
-        },
+        ended = workers.join_next() => ended_with(ended),
         wished = fleet.follow_wishes() => wished,
     }
+}
+
+fn ended_with(ended: Option<std::result::Result<Result<()>, JoinError>>) -> Result<()> {
+    match ended {
+        Some(Ok(ended)) => ended,
+        Some(Err(_)) | None => Err(Error::Task("a worker of the mover")),
+    }
+}
+
+/// An install that takes longer says what it waits for.
+const INSTALL_QUIET: Duration = Duration::from_secs(1);
+
+/// Installs for every shop; the change stream cannot begin before whoever writes now has ended, and says so.
+async fn install(cx: &Context, fleet: &Fleet) -> Result<()> {
+    let telling = async {
+        loop {
+            tokio::time::sleep(INSTALL_QUIET).await;
+            let open = cx.source.keeps_from_installing().await?;
+            for shop in fleet.planned.iter().filter(|shop| !fleet.drivers.contains_key(*shop)) {
+                let waits_for = format!("open transactions of the source's server: {open}");
+                fleet
+                    .board
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(shop.clone(), Seen::planned(waits_for));
+            }
+        }
+    };
+    tokio::select! {
+        installed = cx.source.install(&fleet.planned) => installed?,
+        told = telling => return told,
+    }
+    let mut board = fleet.board.lock().unwrap_or_else(PoisonError::into_inner);
+    board.retain(|shop, _| fleet.drivers.contains_key(shop));
+    Ok(())
 }
 
 /// The shops of which a mover before this one has recorded a step, and where they stand.
@@ -308,6 +346,9 @@ async fn drive(cx: Context, shop: ShopId, wishes: watch::Receiver<Wishes>, board
             Ok(()) | Err(Error::LeaseLost) => return,
             Err(error) => {
                 tracing::warn!(%shop, %error, "the driver of a shop begins again");
+                if let Some(seen) = board.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&shop) {
+                    seen.fails(trouble::code(&error));
+                }
                 tokio::time::sleep(AGAIN).await;
             }
         }

@@ -11,6 +11,8 @@ mod dirty;
 mod gather;
 mod losers;
 mod page;
+mod position;
+mod rogue;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -22,7 +24,7 @@ use mapping::{Gather, Mapping};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vocab::id::ShopId;
 use vocab::row::{Cell, ColumnNo, Row, ShopPath, TableNo};
@@ -31,7 +33,7 @@ pub(crate) use again::{Again, ROGUE_MAX};
 pub(crate) use copied::Chunk;
 pub(crate) use dirty::{Dirty, Ledger};
 pub(crate) use losers::Lost;
-pub(crate) use write::Rogue;
+pub(crate) use rogue::Rogue;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS staged(
@@ -66,6 +68,10 @@ CREATE TABLE IF NOT EXISTS loser(
   field TEXT NOT NULL, value TEXT NOT NULL, votes INTEGER NOT NULL,
   PRIMARY KEY(shop, rule, anchor, field, value)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS position(one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS last(
+  one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL, before INTEGER NOT NULL, tx_order INTEGER NOT NULL,
+  tx_xid INTEGER NOT NULL, committed_at INTEGER) STRICT;
+CREATE TABLE IF NOT EXISTS half(one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
 CREATE TABLE IF NOT EXISTS gen(one INTEGER PRIMARY KEY CHECK (one = 1), next INTEGER NOT NULL) STRICT;
 INSERT OR IGNORE INTO gen VALUES (1, 1);
 ";
@@ -90,6 +96,9 @@ struct Inner {
     reader: Mutex<Connection>,
     /// How often this process has changed the table of losers.
     losers_changed: AtomicU64,
+    /// Whether a piece of a large transaction is staged, and the rest is not; the table of that name says it to the next
+    /// process.
+    half: AtomicBool,
 }
 
 impl Staged {
@@ -99,14 +108,21 @@ impl Staged {
         writer.execute_batch(SCHEMA)?;
         let reader = connect(path)?;
         let linked = linked(&mapping);
+        let half = writer.query_row("SELECT EXISTS (SELECT 1 FROM half)", [], |row| row.get(0))?;
         let (writer, reader) = (Mutex::new(writer), Mutex::new(reader));
-        Ok(Self(Arc::new(Inner { mapping, linked, writer, reader, losers_changed: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Inner {
+            mapping,
+            linked,
+            writer,
+            reader,
+            losers_changed: AtomicU64::new(0),
+            half: AtomicBool::new(half),
+        })))
     }
 
-    /// Up to where the stream is staged; none before the first batch.
-    pub(crate) fn position(&self) -> Result<Option<Position>> {
-        let at: Option<i64> = self.reader().query_row("SELECT at FROM position", [], |row| row.get(0)).optional()?;
-        at.map(|at| Ok(Position(u64::try_from(at).map_err(|_| Error::Staged("a negative position"))?))).transpose()
+    /// Whether a transaction is staged in part: nobody may take what is there for what the source was at any time.
+    pub(crate) fn is_half(&self) -> bool {
+        self.0.half.load(Ordering::SeqCst)
     }
 
     /// Runs `work` where it may block.
@@ -147,13 +163,17 @@ impl Staged {
         Ok(gone == BASES_AT_ONCE)
     }
 
-    /// From now on the rows as they are now are what `put` compares with.
-    pub(crate) fn set_base(&self, shop: &ShopId) -> Result<()> {
-        self.writer().execute(
-            "UPDATE staged SET base_kind = 0, base = NULL WHERE shop = ?1 AND base_kind <> 0",
-            [shop.as_str()],
-        )?;
-        Ok(())
+    /// From now on the rows as they are now are what `put` compares with. Answers with how many aggregates are not derived
+    /// from these rows yet.
+    pub(crate) fn set_base(&self, shop: &ShopId) -> Result<u64> {
+        let mut writer = self.writer();
+        let tx = writer.transaction()?;
+        let reset = "UPDATE staged SET base_kind = 0, base = NULL WHERE shop = ?1 AND base_kind <> 0";
+        tx.execute(reset, [shop.as_str()])?;
+        let left = "SELECT count(*) FROM dirty WHERE shop = ?1";
+        let left: i64 = tx.query_row(left, [shop.as_str()], |row| row.get(0))?;
+        tx.commit()?;
+        Ok(unsigned(left))
     }
 
     fn writer(&self) -> MutexGuard<'_, Connection> {

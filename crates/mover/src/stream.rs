@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::staged::{Rogue, Staged};
 use crate::verify;
+use capture::Lost;
 use cutover::bounds::HEARTBEAT_MS;
 use std::time::{Duration, Instant};
 use store::Finding;
@@ -23,8 +24,12 @@ const LAG_MAX: Duration = Duration::from_secs(10);
 
 /// Stages the stream until it breaks.
 pub(crate) async fn stage(cx: &Context) -> Result<()> {
-    let position = cx.staged.run(|staged| staged.position()).await?;
-    let mut stream = match cx.source.stream(position).await {
+    let (position, last) = cx.staged.run(|staged| Ok((staged.position()?, staged.last()?))).await?;
+    let opened = match last {
+        Some(last) => cx.source.resume(last).await,
+        None => cx.source.stream(position).await,
+    };
+    let mut stream = match opened {
         Err(error @ capture::Error::PositionLost { .. }) => return lost(cx, error).await,
         // What was installed is gone, and our position with it.
         Err(error @ capture::Error::NotInstalled(_)) if position.is_some() => return lost(cx, error).await,
@@ -33,8 +38,11 @@ pub(crate) async fn stage(cx: &Context) -> Result<()> {
     // What a mover before this one staged, and did not live to tell.
     tell_rogues(cx).await?;
     loop {
-        let batch = stream.next(BATCH).await?;
-        let Some(position) = batch.last().map(|transaction| transaction.position) else { continue };
+        let batch = match stream.next(BATCH).await {
+            Err(error @ capture::Error::PositionLost { .. }) => return lost(cx, error).await,
+            batch => batch?,
+        };
+        let whole = batch.iter().rfind(|transaction| !transaction.more).map(|transaction| transaction.position);
         let markers: Vec<_> = batch
             .iter()
             .flat_map(|transaction| transaction.markers.iter().map(|marker| (marker.clone(), transaction.tx.order)))
@@ -44,19 +52,31 @@ pub(crate) async fn stage(cx: &Context) -> Result<()> {
                 schema_finding(cx, change).await?;
             }
         }
-        let owned = cx.owned.all();
-        if cx.staged.run(move |staged| staged.stage_stream(&batch, &owned)).await? {
+        let owned = cx.owned.clone();
+        if cx.staged.run(move |staged| staged.stage_stream(&batch, || owned.all())).await? {
             tell_rogues(cx).await?;
         }
-        cx.stream.passed(position.0, markers);
-        stream.acknowledge(position);
+        cx.trouble.over();
+        if let Some(position) = whole {
+            cx.stream.passed(position.0, markers);
+            // All of it: a server that is told to stop waits until what it sent is acknowledged.
+            stream.acknowledge(position);
+        }
     }
 }
 
-/// The source has forgotten what follows our position: no shop may go on by what is staged.
+/// The source has forgotten what follows our position, or never knew it: no shop may go on by what is staged, and nothing
+/// from a position that looks as if it fitted.
 async fn lost(cx: &Context, error: capture::Error) -> Result<()> {
     for planned in &cx.plan.shops {
-        verify::finding(cx, &planned.shop, "stream.lost", error.to_string()).await?;
+        // Told once, by whoever knew why; later the position is not known any more.
+        if cx.store.stopped_by(&planned.shop, &["stream.lost"]).await?.is_none() {
+            verify::finding(cx, &planned.shop, "stream.lost", error.to_string()).await?;
+        }
+    }
+    // Another history may come to reach as far as ours did.
+    if matches!(error, capture::Error::PositionLost { why: Lost::Another | Lost::Ends(_), .. }) {
+        cx.staged.run(|staged| staged.lose_position()).await?;
     }
     Err(error.into())
 }
@@ -85,9 +105,8 @@ async fn tell(cx: &Context, rogue: &Rogue) -> Result<()> {
 }
 
 /// An unknown schema change stops every shop that has rows in the table.
-async fn schema_finding(cx: &Context, change: &capture::SchemaChange) -> Result<()> {
-    let harmless = change.missing.is_empty() && change.retyped.is_empty();
-    if harmless {
+pub(crate) async fn schema_finding(cx: &Context, change: &capture::SchemaChange) -> Result<()> {
+    if change.is_harmless() {
         return Ok(());
     }
     let table = &cx.mapping.tables()[change.table].name;

@@ -189,9 +189,9 @@ impl Store {
         let shop = shop.clone();
         self.read(move |connection| {
             let sql =
-                "select class from finding where shop = ?1 and accepted_by is null and mending = 0 order by class";
+                "select class from finding where shop = ?1 and accepted_by is null and mending = 0 group by class";
             let open = sql::all(connection, READ, sql, [shop.as_str()], |row| sql::name(row, 0))?;
-            Ok(open.into_iter().find(|class| classes.contains(&&**class)))
+            Ok(classes.iter().find_map(|class| open.iter().find(|name| &***name == *class)).cloned())
         })
         .await
     }

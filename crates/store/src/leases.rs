@@ -31,13 +31,15 @@ impl Store {
         Self { inner: Arc::clone(&self.inner), lease: Some(Arc::new(held)) }
     }
 
-    /// Takes or renews the lease for `holder`; false while another holds it at `now`.
+    /// Takes or renews the lease for `holder`; false while another holds it at `now`. One that is said to last for longer
+    /// than twice the time asked for is of a clock that was set back since: a holder that lived would have renewed it by
+    /// the clock as it is.
     pub async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool> {
         let (name, holder) = (name.to_owned(), holder.to_owned());
         self.write(Door::Control, move |connection| {
             let sql = "insert into lease (name, holder, until_at) values (?1, ?2, ?4)
                        on conflict (name) do update set holder = excluded.holder, until_at = excluded.until_at
-                           where holder = excluded.holder or until_at <= ?3";
+                           where holder = excluded.holder or until_at <= ?3 or until_at > 2 * ?4 - ?3";
             let taken = sql::execute(connection, WRITE, sql, params![name, holder, now.0, until.0])?;
             Ok(taken > 0)
         })

@@ -18,6 +18,7 @@ mod retry;
 mod roundtrip;
 mod rush;
 mod service;
+mod source_faults;
 mod straggler;
 mod taken_up;
 mod world;

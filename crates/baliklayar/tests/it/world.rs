@@ -7,7 +7,7 @@ use baliklayar::serving::{clock, id_plan};
 use cutover::record::Record as Recorded;
 use demo_legacy::Database;
 use mapping::Mapping;
-use mover::{Links, Setup, Verb, Without};
+use mover::{Ask, Clock, Links, Setup, Verb, Without};
 use serde_json::{Value, json};
 use shop::Service;
 use std::collections::BTreeMap;
@@ -20,11 +20,12 @@ use store::{Plan, PlanFile, PlannedShop, Store, Wish};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use vocab::document::Record;
 use vocab::id::{Part, ShopId, Side};
 
 pub const HOST: &str = "host-key";
-const SELLER: &str = "seller-key";
+pub const SELLER: &str = "seller-key";
 /// A wish that is not true by then will not become so.
 const WISH_MAX: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
@@ -57,7 +58,43 @@ pub struct World {
     seam: SocketAddr,
     keys: AtomicU64,
     home: Home,
-    work: TempDir,
+    pub work: TempDir,
+}
+
+/// How a world is made; what is not told is as in [`World::start`].
+pub struct How {
+    pub policy: String,
+    pub engine: Engine,
+    pub seed: u64,
+    pub shops: u32,
+    /// So many of the shops are planned; none: all.
+    pub planned: Option<usize>,
+    /// A legacy's database that is there already, empty or made.
+    pub database: Option<testkit::postgres::Database>,
+    pub clock: Clock,
+    /// Stands between the mover and whoever answers it: told every ask, hands it on.
+    pub between: Option<Between>,
+    /// Stands between the seam and the legacy: given the legacy's address, answers where the seam shall find it.
+    pub before_legacy: Option<BeforeLegacy>,
+}
+
+pub type Between = Box<dyn FnOnce(mpsc::Receiver<Ask>, mpsc::Sender<Ask>) + Send>;
+pub type BeforeLegacy = Box<dyn FnOnce(SocketAddr) -> SocketAddr + Send>;
+
+impl How {
+    pub fn new(engine: Engine, seed: u64, shops: u32) -> Self {
+        Self {
+            policy: String::new(),
+            engine,
+            seed,
+            shops,
+            planned: None,
+            database: None,
+            clock: clock(),
+            between: None,
+            before_legacy: None,
+        }
+    }
 }
 
 /// An answer over HTTP.
@@ -124,23 +161,46 @@ impl World {
 
     /// The same, under what an operator decided before the move.
     pub async fn start_under(policy: &str, engine: Engine, seed: u64, shops: u32) -> Self {
-        let home = Home::new(engine).await;
+        Self::start_as(How { policy: policy.to_owned(), ..How::new(engine, seed, shops) }).await
+    }
+
+    pub async fn start_as(how: How) -> Self {
+        let home = match how.database {
+            Some(database) => Home::Postgres(database),
+            None => Home::new(how.engine).await,
+        };
         let database = Database::open(&home.url()).await.unwrap();
-        let made = demo_legacy::init(&database, seed, shops, None).await.unwrap();
+        let made = demo_legacy::init(&database, how.seed, how.shops, None).await.unwrap();
         let shops: Vec<ShopId> = made.shops.iter().map(|shop| ShopId::parse(&shop.to_string()).unwrap()).collect();
-        let (listener, legacy) = listen().await;
+        let (listener, at) = listen().await;
         let keys = demo_legacy::Keys { host: HOST.into(), seller: SELLER.into() };
         tokio::spawn(demo_legacy::serve(listener, database, keys));
+        let legacy = how.before_legacy.map_or(at, |before| before(at));
         let work = tempfile::tempdir().unwrap();
         let store = Store::open(work.path()).unwrap();
-        let plan = Plan { policy: policy.to_owned(), ..plan(&home.url(), &shops) };
+        let planned = &shops[..how.planned.unwrap_or(shops.len())];
+        let plan = Plan { policy: how.policy, ..plan(&home.url(), planned) };
         let mapping = Arc::new(mover::compile(&plan).unwrap());
-        store.create_heads(&shops).await.unwrap();
+        store.create_heads(planned).await.unwrap();
         store.set_plan(&plan).await.unwrap();
         let compiled = Arc::new(ArcSwapOption::from(Some(mapping.clone())));
-        let service = Service::new(store.clone(), id_plan(compiled, Arc::default()), clock());
-        let (seam, gateway) = serve(&store, &service, legacy, &work).await;
+        let service = Service::new(store.clone(), id_plan(compiled, Arc::default()), how.clock.clone());
+        let (seam, gateway, asks) = serve(&store, &service, legacy).await;
+        let setup = Setup {
+            store: store.clone(),
+            work: work.path().to_owned(),
+            links: Links::to(how.between.map_or(asks.clone(), |between| handed_on(between, asks))),
+            clock: how.clock,
+            without: Without::default(),
+            fault: None,
+            holder: "test".into(),
+        };
+        tokio::spawn(mover::run(setup));
         Self { store, service, mapping, shops, gateway, seam, keys: AtomicU64::new(0), home, work }
+    }
+
+    pub const fn seam(&self) -> SocketAddr {
+        self.seam
     }
 
     pub fn source_url(&self) -> String {
@@ -252,7 +312,7 @@ impl World {
     }
 
     /// What an operator would look at.
-    async fn what_is_wrong(&self) -> String {
+    pub async fn what_is_wrong(&self) -> String {
         let mut said = format!("{:#?}", mover::status(&self.store).await.unwrap());
         for shop in &self.shops {
             for found in self.store.findings(shop).await.unwrap().iter().take(3) {
@@ -444,8 +504,15 @@ fn plan(source: &str, shops: &[ShopId]) -> Plan {
     }
 }
 
-/// Backend, seam, link and mover, as the serving process has them; answers where the seam is, and what steers it.
-async fn serve(store: &Store, service: &Service, legacy: SocketAddr, work: &TempDir) -> (SocketAddr, seam::Handle) {
+fn handed_on(between: Between, asks: mpsc::Sender<Ask>) -> mpsc::Sender<Ask> {
+    let (ours, theirs) = mpsc::channel(16);
+    between(theirs, asks);
+    ours
+}
+
+/// Backend, seam and link, as the serving process has them; answers where the seam is, what steers it, and whom the mover
+/// may ask.
+async fn serve(store: &Store, service: &Service, legacy: SocketAddr) -> (SocketAddr, seam::Handle, mpsc::Sender<Ask>) {
     let (listener, backend) = listen().await;
     let router = api::router(service.clone(), api::Keys { host: HOST.into(), seller: SELLER.into() });
     tokio::spawn(api::serve(listener, router, std::future::pending()));
@@ -464,17 +531,7 @@ async fn serve(store: &Store, service: &Service, legacy: SocketAddr, work: &Temp
         let _seam = seam;
         link.push_routes().await
     });
-    let setup = Setup {
-        store: store.clone(),
-        work: work.path().to_owned(),
-        links: Links::to(asks),
-        clock: clock(),
-        without: Without::default(),
-        fault: None,
-        holder: "test".into(),
-    };
-    tokio::spawn(mover::run(setup));
-    (address, gateway)
+    (address, gateway, asks)
 }
 
 async fn send(to: SocketAddr, request: &Request) -> Answer {

@@ -1,8 +1,7 @@
 //! Whether a stream can go on where it stood, and how it begins anew where it cannot.
 
 use super::Postgres;
-use super::install::{ATTEMPTS_MAX, PAUSE, quoted, slot_range};
-use super::session::{cell_of, number};
+use super::install::{ATTEMPTS_MAX, PAUSE, Range, quoted, slot_range};
 use crate::cut::Position;
 use crate::error::{Error, Result};
 use tokio_postgres::error::{DbError, SqlState};
@@ -10,19 +9,14 @@ use tokio_postgres::error::{DbError, SqlState};
 impl Postgres {
     /// Whether what lies behind `from` is still there to be read.
     pub async fn follows(&self, from: Option<Position>) -> Result<bool> {
-        let lost =
-            format!("select 1 from pg_replication_slots where slot_name = {} and wal_status = 'lost'", self.name());
-        if !self.sessions.rows("look at the slot of", &lost).await?.is_empty() {
-            return Ok(false);
-        }
-        let Some((begins, ends)) = self.range().await? else { return Ok(false) };
-        Ok(from.is_none_or(|Position(wanted)| (begins..=ends).contains(&wanted)))
+        let Some(range) = self.range().await? else { return Ok(false) };
+        Ok(!range.thrown && from.is_none_or(|Position(wanted)| (range.begins..=range.ends).contains(&wanted)))
     }
 
     /// Where the stream begins; an error where none is installed.
     pub async fn begins(&self) -> Result<Position> {
         let range = self.range().await?;
-        range.map(|(begins, _)| Position(begins)).ok_or_else(|| Error::NotInstalled("no slot".to_owned()))
+        range.map(|range| Position(range.begins)).ok_or_else(|| Error::NotInstalled("no slot".to_owned()))
     }
 
     /// Drops this capture's slot, whoever reads it, and the record of where it began.
@@ -57,8 +51,8 @@ impl Postgres {
         quoted(&self.slot)
     }
 
-    /// Where the slot began and where the log ends; none where slot or record is missing.
-    async fn range(&self) -> Result<Option<(u64, u64)>> {
+    /// None where slot or record is missing.
+    async fn range(&self) -> Result<Option<Range>> {
         let there = self
             .sessions
             .rows("look for the slot of", "select 1 where to_regclass('balik_origin') is not null")
@@ -70,6 +64,6 @@ impl Postgres {
         if rows.is_empty() {
             return Ok(None);
         }
-        Ok(Some((number(cell_of(&rows, 0, 0)?)?, number(cell_of(&rows, 0, 1)?)?)))
+        Ok(Some(Range::read(&rows)?))
     }
 }

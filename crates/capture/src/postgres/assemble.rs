@@ -7,13 +7,14 @@ use crate::declared::Declared;
 use crate::error::{Error, Result};
 use crate::transaction::{Marker, SchemaChange, Transaction};
 use std::collections::HashMap;
-use vocab::id::{Seq, ShopId};
+use vocab::id::{Seq, ShopId, Timestamp};
 use vocab::row::{Applied, Change, TableNo};
 
 /// What the messages of ours in the stream begin with.
 pub(super) const PREFIX: &str = "balik";
-/// Rows of one transaction that are held in memory.
-const CHANGES_MAX: usize = 5_000_000;
+/// Rows of one transaction that are handed out together. It is known to be committed from its first message on, so a
+/// larger one is handed out in pieces, and no memory depends on its size.
+pub(super) const PIECE: usize = 4_096;
 
 /// A transaction, and the places in its changes whose rows lack values that the log does not tell: rows with a new key
 /// and large values as before, which are known under the old key only.
@@ -44,6 +45,11 @@ impl Assembly {
         Self { declared, name, near, shapes: HashMap::new(), told: HashMap::new(), open: None, gaps: Vec::new() }
     }
 
+    /// Which transaction has begun, and when it was committed.
+    pub fn begun(&self) -> Option<(Tx, Option<Timestamp>)> {
+        self.open.as_ref().map(|open| (open.tx, open.committed_at))
+    }
+
     pub fn is_open(&self) -> bool {
         self.open.is_some()
     }
@@ -55,6 +61,7 @@ impl Assembly {
             position: Position(order),
             emptied: Vec::new(),
             changes: Vec::new(),
+            more: false,
             markers: Vec::new(),
             ours: false,
             applied: None,
@@ -67,6 +74,21 @@ impl Assembly {
         let gaps = std::mem::take(&mut self.gaps);
         let transaction = self.open.take()?;
         Some(Assembled { transaction: Transaction { position, ..transaction }, gaps })
+    }
+
+    /// What has come of a transaction that is large, once that is enough; the rest follows.
+    pub fn piece(&mut self) -> Option<Assembled> {
+        let open = self.open.as_mut().filter(|open| open.changes.len() >= PIECE)?;
+        let piece = Transaction {
+            more: true,
+            emptied: std::mem::take(&mut open.emptied),
+            changes: std::mem::take(&mut open.changes),
+            schema: std::mem::take(&mut open.schema),
+            markers: Vec::new(),
+            applied: None,
+            ..*open
+        };
+        Some(Assembled { transaction: piece, gaps: std::mem::take(&mut self.gaps) })
     }
 
     pub fn marker(&mut self, prefix: &str, content: &[u8]) {
@@ -170,9 +192,6 @@ impl Assembly {
 
     fn push(&mut self, change: Change) -> Result<()> {
         let open = self.open.as_mut().ok_or_else(|| Error::Decode("a row outside a transaction".to_owned()))?;
-        if open.changes.len() == CHANGES_MAX {
-            return Err(Error::TransactionTooLarge(CHANGES_MAX));
-        }
         open.changes.push(change);
         Ok(())
     }

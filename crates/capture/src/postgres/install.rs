@@ -5,7 +5,7 @@
 //! early and come again, so that no shopper queues behind them.
 
 use super::Postgres;
-use super::session::cell_of;
+use super::session::{cell_of, number};
 use crate::declared::{Declared, held_columns};
 use crate::error::{Error, Result};
 use crate::sql::{self, Dialect, ident, object, table_name};
@@ -20,18 +20,43 @@ pub(super) const APPLIED: &str = "balik_applied";
 /// The SQLSTATE of a write that a closed fence refused.
 const REFUSED: &str = "BALIK";
 
-const LOCK_TIMEOUT: &str = "set local lock_timeout = '250ms'";
-pub(super) const ATTEMPTS_MAX: u32 = 40;
+/// Whoever writes to the table queues behind us for so long, while somebody else has it for longer.
+const LOCK_TIMEOUT: &str = "set local lock_timeout = '20ms'";
+pub(super) const ATTEMPTS_MAX: u32 = 60;
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
+/// Between two attempts, once it takes long.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 pub(super) fn publication(name: &str) -> String {
     format!("balik_{name}")
 }
 
-/// Where the slot of a capture began and where the log ends now; no row where slot or record is missing.
+/// What of the log can be read through a slot.
+pub(super) struct Range {
+    pub begins: u64,
+    /// Where the log ends now: a position behind that is of another server's life.
+    pub ends: u64,
+    /// The server has thrown away what the slot needs.
+    pub thrown: bool,
+    /// Up to where whoever reads the slot has acknowledged.
+    pub confirmed: u64,
+}
+
+impl Range {
+    /// From what [`slot_range`] answers, which is a row.
+    pub(super) fn read(rows: &[Vec<Option<String>>]) -> Result<Self> {
+        let thrown = cell_of(rows, 0, 2)? == "t";
+        let at = |column| number(cell_of(rows, 0, column)?);
+        Ok(Self { begins: at(0)?, ends: at(1)?, thrown, confirmed: at(3)? })
+    }
+}
+
+/// The [`Range`] of a slot; no row where slot or record is missing.
 pub(super) fn slot_range(slot: &str) -> String {
     format!(
-        "select (o.begins - '0/0')::bigint, (pg_current_wal_lsn() - '0/0')::bigint from balik_origin o \
+        "select (o.begins - '0/0')::bigint, (pg_current_wal_lsn() - '0/0')::bigint, \
+         s.restart_lsn is null or coalesce(s.wal_status, 'lost') = 'lost', \
+         coalesce((s.confirmed_flush_lsn - '0/0')::bigint, 0) from balik_origin o \
          join pg_replication_slots s on s.slot_name = {slot} where o.slot = {slot}",
         slot = quoted(slot)
     )
@@ -120,8 +145,8 @@ impl Postgres {
                     if attempt < ATTEMPTS_MAX
                         && error.refusal().map(DbError::code) == Some(&SqlState::LOCK_NOT_AVAILABLE) =>
                 {
+                    tokio::time::sleep(PAUSE_MAX.min(PAUSE * attempt)).await;
                     attempt += 1;
-                    tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -169,9 +194,17 @@ fn refuse(shop: &str) -> String {
     )
 }
 
+/// What a statement of ours meets in a table that is not as declared any more. A session that knew the table before has
+/// kept the types that its columns had.
+const UNLIKE: &str = "undefined_column or undefined_table or undefined_function or datatype_mismatch";
+
 /// Finds the row's shop, before and after, and holds its fence open to the end of the writer's transaction. It runs
 /// after the row's own triggers, so it sees the row as it will stand. A child whose parent is gone passes: the fence
 /// stood before the parent.
+///
+/// A table that is not as declared must not fail its own program. There every change counts; and where not even the shop
+/// can be found, so does every fence. The blocks in which that is caught write nothing, so they cost the writer no
+/// transaction number.
 fn fence_function(declared: &Declared, no: TableNo, table: &Table, read: FenceRead) -> String {
     let new = sql::shop_of(Dialect::Postgres, declared, no, "new");
     let old = sql::shop_of(Dialect::Postgres, declared, no, "old");
@@ -179,18 +212,24 @@ fn fence_function(declared: &Declared, no: TableNo, table: &Table, read: FenceRe
         let name = ident(&column.name);
         format!("cast(new.{name} as text) is distinct from cast(old.{name} as text)")
     });
+    let of_row = format!(
+        "if tg_op = 'INSERT' then shops := array[{new}];\n    \
+         elsif tg_op = 'DELETE' then shops := array[{old}];"
+    );
     format!(
         "create or replace function {name}() {FUNCTION_HEAD}\n\
-         declare shops text[]; one text; shut boolean;\nbegin\n  {PASS_WRITER}\n  \
-         if tg_op = 'INSERT' then\n    shops := array[{new}];\n  \
-         elsif tg_op = 'DELETE' then\n    shops := array[{old}];\n  \
-         elsif {changed} then\n    shops := array[{old}, {new}];\n  \
-         else\n    return null;\n  end if;\n  \
+         declare shops text[]; one text; shut boolean;\nbegin\n  {PASS_WRITER}\n  begin\n    {of_row}\n    \
+         elsif {changed} then shops := array[{old}, {new}];\n    \
+         else return null;\n    end if;\n  \
+         exception when {UNLIKE} then\n    begin\n    {of_row}\n    \
+         else shops := array[{old}, {new}];\n    end if;\n    \
+         exception when {UNLIKE} then\n    select array_agg(f.shop) into shops from balik_fence f;\n    end;\n  \
+         end;\n  \
          for one in select distinct s from unnest(shops) s where s is not null order by s loop\n    \
          select f.closed into shut from balik_fence f where f.shop = one{lock};\n    \
          if shut then\n      {refuse}\n    end if;\n  end loop;\n  return null;\nend $balik$",
         name = object("fence", no, table),
-        changed = changed.collect::<Vec<_>>().join("\n    or "),
+        changed = changed.collect::<Vec<_>>().join("\n      or "),
         lock = lock_clause(read),
         refuse = refuse("one"),
     )

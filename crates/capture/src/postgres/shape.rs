@@ -36,14 +36,17 @@ impl Shape {
         }
         let qualified = format!("{}.{}", relation.schema, relation.name);
         let number = declared.number_of(&qualified).or_else(|| declared.number_of(&relation.name));
-        let Some(table) = number else { return Self::Foreign };
-        let columns = relation.columns.iter();
-        let places = columns.map(|column| declared.table(table).column(&column.name)).collect();
-        Self::Table(Layout { table, places })
+        number.map_or(Self::Foreign, |table| Self::Table(Layout::over(declared, table, relation)))
     }
 }
 
 impl Layout {
+    pub fn over(declared: &Declared, table: TableNo, relation: &Relation) -> Self {
+        let columns = relation.columns.iter();
+        let places = columns.map(|column| declared.table(table).column(&column.name)).collect();
+        Self { table, places }
+    }
+
     /// How the relation differs from the declared table; none where it does not.
     pub fn difference(&self, declared: &Declared, relation: &Relation) -> SchemaChange {
         let table = declared.table(self.table);
@@ -94,5 +97,10 @@ impl Layout {
 impl SchemaChange {
     pub(crate) fn is_none(&self) -> bool {
         self.missing.is_empty() && self.unknown.is_empty() && self.retyped.is_empty()
+    }
+
+    /// Nothing that was declared is gone or of another type: what is new is nobody's.
+    pub const fn is_harmless(&self) -> bool {
+        self.missing.is_empty() && self.retyped.is_empty()
     }
 }

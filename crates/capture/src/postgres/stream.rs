@@ -2,15 +2,18 @@
 //!
 //! A transaction is handed out only when it is whole. The slot is moved on by what was acknowledged, and, where nothing
 //! handed out is unacknowledged, also by keepalives: a quiet table must not make the source keep its log for ever.
+//! A stream that goes on begins with the transaction that it ended with. A server that was set back, or another one that
+//! was behind, may have written its log past our position since: only that transaction tells that it is not the same log.
 
-use super::assemble::{Assembled, Assembly};
-use super::session::{APPLICATION, OPTIONS, Sessions, cell_of, number};
-use super::{Postgres, install, read};
+use super::assemble::{Assembled, Assembly, PIECE};
+use super::install::{self, Range};
+use super::session::{APPLICATION, OPTIONS, Sessions, cell_of};
+use super::{Postgres, read};
 use crate::cut::{Cut, Position};
 use crate::declared::Declared;
-use crate::error::{Error, Result};
+use crate::error::{Error, Lost, Result};
 use crate::sql::{self, Dialect};
-use crate::transaction::Transaction;
+use crate::transaction::{Last, Transaction};
 use pgwire_replication::{Lsn, ReplicationClient, ReplicationConfig, ReplicationEvent};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,6 +25,8 @@ use vocab::row::{Cell, Change};
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 /// Events that wait between the connection and us; then the source waits.
 const EVENTS_MAX: usize = 8_192;
+/// Rows handed out at once, in whole transactions or pieces of them.
+const CHANGES_MAX: usize = 2 * PIECE;
 
 /// After a crash the server holds the slot until it notices.
 const SLOT_ATTEMPTS_MAX: u32 = 100;
@@ -36,17 +41,34 @@ pub(crate) struct Stream {
     ready: VecDeque<Assembled>,
     handed_out: Position,
     acknowledged: Position,
+    /// The transaction with which it has to begin.
+    expected: Option<Last>,
+    /// That transaction is on its way, and was staged before.
+    known: bool,
 }
 
 impl Postgres {
     pub async fn stream(&self, from: Option<Position>) -> Result<Stream> {
-        let (begins, ends) = self.stream_range().await?;
-        if let Some(Position(wanted)) = from
-            && (wanted < begins || wanted > ends)
-        {
-            return Err(Error::PositionLost { wanted, begins });
+        self.open(from, from.unwrap_or(Position(0)), None).await
+    }
+
+    pub async fn resume(&self, last: Last) -> Result<Stream> {
+        self.open(Some(last.position), last.before, Some(last)).await
+    }
+
+    async fn open(&self, wanted: Option<Position>, start: Position, expected: Option<Last>) -> Result<Stream> {
+        let Range { begins, ends, thrown, confirmed } = self.stream_range().await?;
+        if let Some(Position(wanted)) = wanted {
+            let lost =
+                [(thrown, Lost::Thrown), (wanted < begins, Lost::Begins(begins)), (wanted > ends, Lost::Ends(ends))];
+            if let Some((_, why)) = lost.into_iter().find(|(lost, _)| *lost) {
+                return Err(Error::PositionLost { wanted, why });
+            }
         }
-        let start = from.unwrap_or(Position(0));
+        // A slot that has our acknowledgement has our history too, for nobody else moves it. Otherwise we crashed before
+        // that, or this server is one that is behind: then it has to begin with what we saw last.
+        let expected = expected.filter(|last| confirmed < last.position.0);
+        let start = if expected.is_some() { start } else { wanted.unwrap_or(start) };
         let near = self.next_xid().await?;
         let client = self.start(start).await?;
         Ok(Stream {
@@ -57,6 +79,8 @@ impl Postgres {
             ready: VecDeque::new(),
             handed_out: start,
             acknowledged: start,
+            expected,
+            known: false,
         })
     }
 
@@ -76,8 +100,7 @@ impl Postgres {
         }
     }
 
-    /// Where the slot began, and where the log ends: behind that a position is of another server's life.
-    async fn stream_range(&self) -> Result<(u64, u64)> {
+    async fn stream_range(&self) -> Result<Range> {
         let rows = self.sessions.rows("look for the slot of", &install::slot_range(&self.slot)).await;
         let rows = rows.map_err(|error| match error.refusal() {
             Some(refusal) => Error::NotInstalled(refusal.to_string()),
@@ -86,7 +109,7 @@ impl Postgres {
         if rows.is_empty() {
             return Err(Error::NotInstalled(format!("no slot {}", self.slot)));
         }
-        Ok((number(cell_of(&rows, 0, 0)?)?, number(cell_of(&rows, 0, 1)?)?))
+        Range::read(&rows)
     }
 
     async fn next_xid(&self) -> Result<u64> {
@@ -122,7 +145,7 @@ impl Postgres {
 
 impl Stream {
     pub async fn next(&mut self, max: usize) -> Result<Vec<Transaction>> {
-        while self.ready.len() < max.max(1) {
+        while self.ready.len() < max.max(1) && self.changes() < CHANGES_MAX {
             // All that outlives a dropped future is in `self`; receiving itself loses nothing.
             let event = tokio::select! {
                 biased;
@@ -143,10 +166,14 @@ impl Stream {
             }
         }
         let transactions: Vec<_> = self.ready.drain(..count).map(|assembled| assembled.transaction).collect();
-        if let Some(last) = transactions.last() {
+        if let Some(last) = transactions.iter().rfind(|transaction| !transaction.more) {
             self.handed_out = last.position;
         }
         Ok(transactions)
+    }
+
+    fn changes(&self) -> usize {
+        self.ready.iter().map(|assembled| assembled.transaction.changes.len()).sum()
     }
 
     pub fn acknowledge(&mut self, position: Position) {
@@ -158,28 +185,56 @@ impl Stream {
         match event {
             ReplicationEvent::Begin { final_lsn, xid, commit_time_micros } => {
                 self.assembly.begin(final_lsn.0, xid, commit_time_micros);
+                self.known = self.is_expected()?;
             }
-            ReplicationEvent::XLogData { data, .. } => self.assembly.message(&data)?,
+            ReplicationEvent::XLogData { data, .. } => {
+                self.assembly.message(&data)?;
+                let piece = self.assembly.piece();
+                self.ready.extend(piece.filter(|_| !self.known));
+            }
             ReplicationEvent::Message { transactional: true, prefix, content, .. } => {
                 self.assembly.marker(&prefix, &content);
             }
             ReplicationEvent::Commit { end_lsn, .. } => {
-                self.ready.extend(self.assembly.commit(Position(end_lsn.0)));
+                let whole = self.assembly.commit(Position(end_lsn.0));
+                self.ready.extend(whole.filter(|_| !self.known));
+                self.known = false;
             }
-            ReplicationEvent::KeepAlive { wal_end, .. } => self.idle(Position(wal_end.0)),
+            ReplicationEvent::KeepAlive { wal_end, .. } => {
+                if let Some(last) = self.expected.filter(|last| wal_end.0 >= last.position.0) {
+                    return Err(another(&last));
+                }
+                self.idle(Position(wal_end.0));
+            }
             ReplicationEvent::Message { .. } | ReplicationEvent::StoppedAt { .. } => {}
         }
         Ok(())
     }
 
+    /// Whether the transaction that has begun is the last one that was staged; an error where it would have to be.
+    fn is_expected(&mut self) -> Result<bool> {
+        let Some(last) = self.expected.take() else { return Ok(false) };
+        match self.assembly.begun() {
+            Some((tx, at)) if tx == last.tx && at == last.committed_at => Ok(true),
+            Some(_) | None => Err(another(&last)),
+        }
+    }
+
     /// All before `position` was sent. If all that was sent is acknowledged, so is `position`.
     fn idle(&mut self, position: Position) {
-        let quiet = self.ready.is_empty() && !self.assembly.is_open() && self.handed_out <= self.acknowledged;
+        let quiet = self.expected.is_none()
+            && self.ready.is_empty()
+            && !self.assembly.is_open()
+            && self.handed_out <= self.acknowledged;
         if quiet && position > self.acknowledged {
             self.handed_out = position;
             self.acknowledge(position);
         }
     }
+}
+
+const fn another(last: &Last) -> Error {
+    Error::PositionLost { wanted: last.position.0, why: Lost::Another }
 }
 
 /// Takes the values that are not told from the row as it stands now. If they were changed since, the stream tells that

@@ -8,7 +8,7 @@ use super::group::{Group, Noted, Touched, groups};
 use super::session::{File, failed, is_busy};
 use super::{Sqlite, install, value};
 use crate::cut::{Position, Tx};
-use crate::error::{Error, Result};
+use crate::error::{Error, Lost, Result};
 use crate::sql::ident;
 use crate::transaction::{SchemaChange, Transaction};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params, params_from_iter};
@@ -43,7 +43,7 @@ impl Sqlite {
         let Range { first, last } = self.with(|file, connection| range(file, connection)).await?;
         let Position(wanted) = from.unwrap_or(Position(first));
         if wanted < first || wanted > last {
-            return Err(Error::PositionLost { wanted, begins: first });
+            return Err(Error::PositionLost { wanted, why: Lost::Begins(first) });
         }
         let acknowledged = Arc::new(AtomicU64::new(first));
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
@@ -223,6 +223,7 @@ fn bare(last: u64) -> Transaction {
         position: Position(last),
         emptied: Vec::new(),
         changes: Vec::new(),
+        more: false,
         markers: Vec::new(),
         ours: false,
         applied: None,
@@ -263,6 +264,7 @@ fn read(
     Ok(Transaction {
         ours: group.ours,
         changes,
+        more: false,
         markers: group.markers,
         applied: group.applied,
         committed_at: Some(Timestamp(group.at)),

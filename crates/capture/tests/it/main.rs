@@ -7,6 +7,7 @@ mod copy;
 mod fence;
 mod inspect;
 mod install;
+mod reshaped;
 mod straggler;
 mod stream;
 mod world;

@@ -8,7 +8,7 @@ use crate::staged::{Again, Ledger};
 use crate::{derive, rehearse, source_rows, totals, verify};
 use cutover::progress::Progress;
 use cutover::state::State;
-use mapping::{Anchor, RuleNo};
+use mapping::{Anchor, Gather, RuleNo};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use store::Finding;
@@ -17,6 +17,7 @@ use vocab::id::{Direction, Kind, ShopId};
 
 /// Aggregates read again at one cut, and those that are on no finding but not proven.
 const KEYS: usize = 500;
+const PAGE: u32 = 500;
 const UNPROVEN_MAX: usize = 2_000;
 /// The longest way of a marker.
 const MARK_MAX: Duration = Duration::from_secs(10);
@@ -45,7 +46,7 @@ impl Driver {
         for (rule, anchors) in wanted {
             let anchors: Vec<Anchor> = anchors.into_iter().collect();
             for page in anchors.chunks(KEYS) {
-                if !stage(&cx, &shop, rule, page).await? {
+                if !stage(&cx, &shop, rule, page, false).await? {
                     return Ok(None);
                 }
             }
@@ -92,7 +93,7 @@ pub(super) fn named(cx: &Context, shop: &ShopId, open: &[Finding]) -> BTreeMap<R
 }
 
 /// Reads aggregates at one cut, and stages them when the stream has passed a marker behind it. False where it does not.
-async fn stage(cx: &Context, shop: &ShopId, rule: RuleNo, anchors: &[Anchor]) -> Result<bool> {
+async fn stage(cx: &Context, shop: &ShopId, rule: RuleNo, anchors: &[Anchor], soaks: bool) -> Result<bool> {
     let mut reader = cx.source.snapshot().await?;
     let cut = reader.cut().clone();
     let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], anchors).await?;
@@ -102,8 +103,41 @@ async fn stage(cx: &Context, shop: &ShopId, rule: RuleNo, anchors: &[Anchor]) ->
     if tokio::time::timeout(MARK_MAX, cx.stream.marker(&marker)).await.is_err() {
         return Ok(false);
     }
-    let again = Again { shop: shop.clone(), rule, cut, anchors: anchors.to_vec(), found };
+    let again = Again { shop: shop.clone(), rule, cut, anchors: anchors.to_vec(), found, soaks };
     cx.staged.run(move |staged| staged.stage_again(&again)).await?;
+    Ok(true)
+}
+
+/// Stages every aggregate of a shop that the backend owns as the legacy has it now: what was carried back while nobody
+/// followed the source came in no stream, and after a rollback all is derived from the staged rows. Those that they still
+/// have and the legacy has not come last. False where the stream does not follow.
+pub(super) async fn stage_all(cx: &Context, shop: &ShopId) -> Result<bool> {
+    for (rule, of) in cx.mapping.rules().iter().enumerate() {
+        // A group is history, of which nothing is carried back.
+        let Gather::Anchored { table, .. } = of.gather else { continue };
+        let mut after = None;
+        loop {
+            let page = cx.source.snapshot().await?.rows_of_shop(shop, table, after.as_ref(), PAGE, &[]).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            let anchors: Vec<Anchor> = page.into_iter().map(|(key, _)| Anchor::Row(key)).collect();
+            if !stage(cx, shop, rule, &anchors, true).await? {
+                return Ok(false);
+            }
+        }
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let (name, gather, from) = (shop.clone(), of.gather.clone(), after.take());
+            let page =
+                cx.staged.run(move |staged| staged.anchors(&gather, name.as_str(), from.as_deref(), KEYS)).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            let anchors: Vec<Anchor> = page.into_iter().map(|(_, anchor)| anchor).collect();
+            if !stage(cx, shop, rule, &anchors, true).await? {
+                return Ok(false);
+            }
+        }
+    }
     Ok(true)
 }
 

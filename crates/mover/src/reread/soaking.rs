@@ -1,7 +1,7 @@
 //! A shop that the backend owns, read again: nothing is derived, and nothing of it is copied. What the legacy has is compared
 //! with what our facts say it must have; where that is so, the way back is as good as if nothing had been.
 
-use super::keyed::named;
+use super::keyed::{named, stage_all};
 use super::{Answer, mend};
 use crate::drive::Driver;
 use crate::error::Result;
@@ -43,6 +43,9 @@ impl Driver {
             let why =
                 format!("{} aggregates of the legacy are not as our facts say, first: {}", differing.len(), first.what);
             return Ok(Answer::Refused { code: "differs", why });
+        }
+        if !stage_all(&cx, &shop).await? {
+            return Ok(Answer::Refused { code: "not_mended", why: "mark_not_seen".to_owned() });
         }
         for class in ["schema.changed", "guards.missing", "stream.lost"] {
             cx.store.close_class(&shop, class).await?;

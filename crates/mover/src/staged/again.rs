@@ -3,8 +3,8 @@
 //! Invariant: a row that the stream wrote and the new read does not see yet is never lost. PostgreSQL tells a commit in
 //! its log before any snapshot shows it, so only what the cut covers is replaced or forgotten (I4).
 
-use super::write::{next_generation, relink, store_row};
-use super::{BASE_SAME, Staged, StagedRow, load, number, signed, unsigned};
+use super::write::{base_after, next_generation, relink, store_row};
+use super::{Staged, StagedRow, load, number, signed, unsigned};
 use crate::cells;
 use crate::error::Result;
 use capture::{Cut, Position, Tx};
@@ -27,6 +27,8 @@ pub(crate) struct Again {
     pub(crate) cut: Cut,
     pub(crate) anchors: Vec<Anchor>,
     pub(crate) found: BTreeMap<Anchor, Rows>,
+    /// The backend owns the shop: the rows at the flip stay its base, and nothing is to be derived.
+    pub(crate) soaks: bool,
 }
 
 impl Staged {
@@ -135,7 +137,8 @@ impl Staged {
             }
         }
         let generation = next_generation(&tx)?;
-        for list in ["dirty", "unproven"] {
+        let lists: &[&str] = if again.soaks { &[] } else { &["dirty", "unproven"] };
+        for list in lists {
             let sql = format!(
                 "INSERT INTO {list}(shop, rule, anchor, gen) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT(shop, rule, anchor) DO UPDATE SET gen = excluded.gen"
@@ -163,14 +166,18 @@ impl Staged {
         if written.order > 0 && !again.cut.covers(&written) {
             return Ok(());
         }
+        if again.soaks && old.as_ref().and_then(|row| row.cells.as_ref()) == cells.as_ref() {
+            return Ok(());
+        }
         let shared = matches!(self.0.mapping.tables()[table].shop, vocab::row::ShopPath::Shared);
+        let (base_kind, base) = base_after(old.as_ref(), again.soaks, true);
         let fresh = StagedRow {
             shop: (!shared).then(|| again.shop.as_str().to_owned()),
             tx_order: written.order,
             tx_xid: written.xid,
             cells,
-            base_kind: BASE_SAME,
-            base: None,
+            base_kind,
+            base,
         };
         store_row(db, &self.0, table, &bytes, old.as_ref(), &fresh)
     }

@@ -91,6 +91,7 @@ fn transaction(order: u64, changes: Vec<Change>) -> Transaction {
         position: Position(order),
         emptied: Vec::new(),
         changes,
+        more: false,
         markers: Vec::new(),
         ours: false,
         applied: None,
@@ -113,7 +114,7 @@ impl World {
 
     /// What the source did, in one transaction.
     fn told(&self, order: u64, changes: Vec<Change>) -> &Self {
-        self.staged.stage_stream(&[transaction(order, changes)], &BTreeMap::new()).unwrap();
+        self.staged.stage_stream(&[transaction(order, changes)], BTreeMap::new).unwrap();
         self
     }
 
@@ -121,7 +122,7 @@ impl World {
     fn ours(&self, order: u64, changes: Vec<Change>) -> &Self {
         let applied = Some(Applied { shop: shop("7"), seq: Seq(order) });
         let ours = Transaction { ours: true, applied, ..transaction(order, changes) };
-        assert!(!self.staged.stage_stream(&[ours], &owned(0)).unwrap());
+        assert!(!self.staged.stage_stream(&[ours], || owned(0)).unwrap());
         self
     }
 
@@ -256,7 +257,7 @@ fn a_truncated_table_is_empty_and_its_aggregates_are_derived_again() {
     world.told(5, vec![basket(1, "A", Some("x"), 0), inside(10, 1, 2), inside(11, 1, 3)]).clean();
     let emptied = vec![INSIDE];
     let transaction = Transaction { emptied, ..transaction(6, vec![inside(12, 1, 9)]) };
-    assert!(world.staged.stage_stream(&[transaction], &owned(5)).unwrap());
+    assert!(world.staged.stage_stream(&[transaction], || owned(5)).unwrap());
     assert_eq!(world.staged.rogues().unwrap()[0].changes, 3);
     world.check("now A x Int(9)");
     assert_eq!(world.dirty().len(), 1);
@@ -269,7 +270,7 @@ fn what_takes_no_part_in_the_move_changes_neither_the_base_nor_what_is_accused()
     world.ours(6, vec![basket(1, "B", Some("x"), 0)]);
     let view = |order, state, seen| {
         let change = Change { moved: Some(false), ..basket(1, state, Some("x"), seen) };
-        world.staged.stage_stream(&[transaction(order, vec![change])], &owned(0)).unwrap()
+        world.staged.stage_stream(&[transaction(order, vec![change])], || owned(0)).unwrap()
     };
     assert!(!view(7, "B", 1));
     world.check("now B x\nflip A x");
@@ -285,7 +286,7 @@ fn a_rogue_is_remembered_until_somebody_has_told_of_it() {
     world.told(5, vec![basket(1, "A", Some("x"), 0)]);
     let stage = |order, state| {
         let transaction = transaction(order, vec![basket(1, state, Some("x"), 0)]);
-        world.staged.stage_stream(&[transaction], &owned(6)).unwrap()
+        world.staged.stage_stream(&[transaction], || owned(6)).unwrap()
     };
     assert!(!stage(6, "B"), "at the mark it is no rogue's");
     assert!(stage(7, "C") && stage(8, "A"));
@@ -352,4 +353,18 @@ fn rows_lists_and_position_are_there_again_after_a_restart_until_the_shop_is_for
     world.check("now nothing");
     assert_eq!(world.dirty().len(), 0);
     assert!(world.staged.copied(&shop("7")).unwrap().0.is_empty());
+}
+
+#[test]
+fn half_a_transaction_is_known_as_such_to_the_next_process_and_the_whole_is_not() {
+    let world = World::new();
+    let piece = Transaction { more: true, ..transaction(5, vec![basket(1, "A", Some("x"), 0)]) };
+    world.staged.stage_stream(&[piece], BTreeMap::new).unwrap();
+    assert!(world.staged.is_half() && open(&world.folder).is_half());
+    // The position counts with the last piece only: the next process is told all of it once more.
+    assert_eq!(world.staged.position().unwrap(), None);
+    world.told(5, vec![basket(1, "A", Some("x"), 0), inside(10, 1, 2)]);
+    assert!(!world.staged.is_half() && !open(&world.folder).is_half());
+    assert_eq!(world.staged.position().unwrap(), Some(Position(5)));
+    world.check("now A x Int(2)");
 }

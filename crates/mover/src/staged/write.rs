@@ -3,27 +3,20 @@
 //! A guard keeps a key from going backwards (I4): a row is written only by a later transaction than the one that last
 //! wrote it.
 
+use super::position::{set_last, set_position};
+use super::rogue::{Rogue, note};
 use super::{
     BASE_ABSENT, BASE_KEPT, BASE_SAME, Inner, ROGUE_MAX, Staged, StagedRow, load, number, owner, shop_of, signed, whole,
 };
 use crate::cells;
-use crate::error::{Error, Result};
-use capture::{Position, Transaction, Tx};
+use crate::error::Result;
+use capture::{Transaction, Tx};
 use crash::{Act, Phase};
 use mapping::Touch;
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::Ordering;
 use vocab::row::{Cell, Change, ColumnNo, Row, RowKey, TableNo, Use};
-
-/// One transaction of somebody else than our write-back that changed moved cells of a shop that the backend owns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rogue {
-    pub(crate) shop: String,
-    pub(crate) order: u64,
-    pub(crate) changes: u64,
-    /// Table and key of its first row.
-    pub(crate) first: String,
-}
 
 /// What one batch needs at hand while it is written.
 struct Batch<'a> {
@@ -43,17 +36,23 @@ impl Staged {
     /// Stages transactions in commit order and the position they reach. What a rogue wrote behind the mark of an owned
     /// shop is noted in the same transaction, until somebody has said so ([`Staged::rogue_is_told`]). Whether there was
     /// any is the answer.
-    pub(crate) fn stage_stream(&self, transactions: &[Transaction], owned: &BTreeMap<String, u64>) -> Result<bool> {
-        let Some(last) = transactions.last() else { return Ok(false) };
+    pub(crate) fn stage_stream(
+        &self,
+        transactions: &[Transaction],
+        owned: impl FnOnce() -> BTreeMap<String, u64>,
+    ) -> Result<bool> {
+        let Some(newest) = transactions.last() else { return Ok(false) };
         crash::reach(Act::ApplyBatch, Phase::Before);
         let mut writer = self.writer();
+        // Whoever sets a shop's mark and then has the file to itself knows: what is staged later is compared with it.
+        let owned = owned();
         let tx = writer.transaction()?;
         let generation = next_generation(&tx)?;
         let mut batch = Batch {
             db: &tx,
             inner: &self.0,
             generation,
-            owned,
+            owned: &owned,
             rogues: BTreeMap::new(),
             rogue: None,
             marked: HashSet::new(),
@@ -68,30 +67,32 @@ impl Staged {
         }
         let rogues = batch.rogues;
         for rogue in rogues.values() {
-            note_rogue(&tx, rogue)?;
+            note(&tx, rogue)?;
         }
-        set_position(&tx, last.position)?;
+        let mut whole = transactions.iter().filter(|transaction| !transaction.more).rev();
+        if let Some(last) = whole.next() {
+            let before = whole.next().map(|before| before.position);
+            set_last(&tx, last, before)?;
+            set_position(&tx, last.position)?;
+        }
+        if newest.more {
+            tx.execute("INSERT OR IGNORE INTO half VALUES (1)", [])?;
+        } else if self.is_half() {
+            tx.execute("DELETE FROM half", [])?;
+        }
         crash::reach(Act::ApplyBatch, Phase::During);
+        // Said before a half can be seen, and taken back after the whole can.
+        if newest.more {
+            self.0.half.store(true, Ordering::SeqCst);
+        }
         tx.commit()?;
+        if !newest.more {
+            self.0.half.store(false, Ordering::SeqCst);
+        }
         crash::reach(Act::ApplyBatch, Phase::After);
         Ok(!rogues.is_empty())
     }
 
-    /// The rogues that nobody has told of yet.
-    pub(crate) fn rogues(&self) -> Result<Vec<Rogue>> {
-        let reader = self.reader();
-        let mut select = reader.prepare_cached("SELECT shop, tx_order, changes, first FROM rogue")?;
-        let rogue = |row: &rusqlite::Row<'_>| {
-            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-            Ok(Rogue { shop: row.get(0)?, order: number(1)?, changes: number(2)?, first: row.get(3)? })
-        };
-        Ok(select.query_map([], rogue)?.collect::<rusqlite::Result<_>>()?)
-    }
-
-    pub(crate) fn rogue_is_told(&self, rogue: &Rogue) -> Result<()> {
-        let key = params![rogue.shop, signed(rogue.order)];
-        self.writer().execute("DELETE FROM rogue WHERE shop = ?1 AND tx_order = ?2", key)?;
-        Ok(())
     }
 }
 
@@ -245,16 +246,6 @@ impl Batch<'_> {
     }
 }
 
-fn note_rogue(db: &Connection, rogue: &Rogue) -> Result<()> {
-    let cells = params![rogue.shop, signed(rogue.order), signed(rogue.changes), rogue.first];
-    db.prepare_cached(
-        "INSERT INTO rogue(shop, tx_order, changes, first) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT(shop, tx_order) DO UPDATE SET changes = excluded.changes",
-    )?
-    .execute(cells)?;
-    Ok(())
-}
-
 /// Cells that the stream did not tell are the ones that were there.
 fn filled(row: Vec<Option<Cell>>, old: Option<&StagedRow>) -> Vec<Option<Cell>> {
     let old = old.and_then(|row| row.cells.as_ref());
@@ -266,7 +257,7 @@ fn filled(row: Vec<Option<Cell>>, old: Option<&StagedRow>) -> Vec<Option<Cell>> 
 
 /// Write-back leaves the cells of the flip beside its own; a foreign write that takes part in the move moves the base
 /// along.
-fn base_after(old: Option<&StagedRow>, ours: bool, moved: bool) -> (i64, Option<Vec<u8>>) {
+pub(super) fn base_after(old: Option<&StagedRow>, ours: bool, moved: bool) -> (i64, Option<Vec<u8>>) {
     match old {
         Some(row) if !ours && !moved => (row.base_kind, row.base.clone()),
         _ if !ours => (BASE_SAME, None),
@@ -336,13 +327,4 @@ pub(super) fn relink(
 
 pub(super) fn next_generation(db: &Connection) -> Result<i64> {
     Ok(db.query_row("UPDATE gen SET next = next + 1 RETURNING next", [], |row| row.get(0))?)
-}
-
-fn set_position(db: &Connection, position: Position) -> Result<()> {
-    let at = i64::try_from(position.0).map_err(|_| Error::Staged("a position past 2^63"))?;
-    db.execute(
-        "INSERT INTO position(one, at) VALUES (1, ?1) ON CONFLICT(one) DO UPDATE SET at = max(at, excluded.at)",
-        [at],
-    )?;
-    Ok(())
 }

@@ -97,10 +97,10 @@ async fn a_table_that_lost_its_triggers_gets_them_back_and_its_shop_is_copied_ag
     world.wish("7", Verb::Start).await;
     world.until("7", "ready").await;
     // While the mover lives: it sees it at its next look.
-    let rebuild = "pragma legacy_alter_table = on; create table other(id integer primary key, shop_id integer not null,
+    let rebuild = "pragma legacy_alter_table = on; begin immediate; create table other(id integer primary key, shop_id integer not null,
         state text not null, made text not null, changed text not null);
         insert into other select * from basket; drop table basket; alter table other rename to basket;
-        update basket set state = 'C' where id = 1";
+        update basket set state = 'C' where id = 1; commit";
     world.legacy(rebuild).unwrap();
     world.until_stopped("7", "guards.missing").await;
     let wish = world.wish_of(Some("7"), Verb::Reread, Record::default()).await;
