@@ -92,8 +92,6 @@ impl Staged {
         crash::reach(Act::ApplyBatch, Phase::After);
         Ok(!rogues.is_empty())
     }
-
-    }
 }
 
 impl Batch<'_> {
