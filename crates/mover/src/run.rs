@@ -279,10 +279,6 @@ where
     }
 }
 
-async fn watch_throttle(cx: Context, board: Board) -> Result<()> {
-    throttle::watch(&cx, &board).await
-}
-
 async fn keep_blocks(cx: &Context) -> Result<()> {
     loop {
         // Before the first shop is tracked nobody needs an id; the first block is taken then.

@@ -11,6 +11,8 @@ use vocab::id::{Kind, PublicId};
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Baskets of a shop whose copy is not over before its throttle has fallen to the least rate.
 const LARGE: u32 = 2_500;
+/// And of one whose first derivation is not over by then.
+const LARGER: u32 = 10_000;
 
 /// So many baskets more, from this id on.
 fn baskets(name: &str, from: u32, many: u32) -> String {
@@ -21,9 +23,9 @@ fn baskets(name: &str, from: u32, many: u32) -> String {
 }
 
 /// A large shop 7, whose copy is under way and hurts: it is at the least rate. Shop 8 is ready.
-async fn slowed_down() -> World {
+async fn slowed_down(many: u32) -> World {
     let mut world = World::new().await;
-    world.legacy(&baskets("7", 1_000, LARGE)).unwrap();
+    world.legacy(&baskets("7", 1_000, many)).unwrap();
     world.shoppers_wait(1_000, 90_000);
     world.begin();
     world.wish("8", Verb::Start).await;
@@ -59,14 +61,14 @@ async fn carts(world: &World, name: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_hurts_is_slowed_down_and_ends() {
-    let world = slowed_down().await;
+    let world = slowed_down(LARGE).await;
     until(&world, "ready", |state, throttle| state == "ready" && throttle.is_none()).await;
     assert_eq!(carts(&world, "7").await, usize::try_from(LARGE).unwrap() + 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_shoppers_change_is_captured_and_derived_while_nothing_has_a_turn() {
-    let world = slowed_down().await;
+    let world = slowed_down(LARGER).await;
     // Whoever takes turns takes none while all shops are paused.
     world.wish_of(None, Verb::Pause, Record::default()).await;
     until(&world, "paused", |_, throttle| throttle.and_then(|throttle| throttle.text("why")) == Some("paused")).await;
