@@ -170,7 +170,7 @@ impl Staged {
         let tx = writer.transaction()?;
         let reset = "UPDATE staged SET base_kind = 0, base = NULL WHERE shop = ?1 AND base_kind <> 0";
         tx.execute(reset, [shop.as_str()])?;
-        let left = "SELECT count(*) FROM dirty WHERE shop = ?1";
+        let left = "SELECT (SELECT count(*) FROM dirty WHERE shop = ?1) + (SELECT count(*) FROM underived WHERE shop = ?1)";
         let left: i64 = tx.query_row(left, [shop.as_str()], |row| row.get(0))?;
         tx.commit()?;
         Ok(unsigned(left))

@@ -1,13 +1,19 @@
-//! The rush at shops that are about to move: each is busy until it is moved, or until a hold of it had to give up. A
-//! machine that cannot bear the rush would never move them; what it did bear is in the report, aborted holds and all.
+//! The rush at shops that are about to move: each is busy until it is moved, until a hold of it had to give up, or for a
+//! few seconds. A machine that cannot bear the rush would never move them, for a drain would not end within a hold, or the
+//! way back would fall further behind; what it did bear is in the report, aborted holds and all.
 
 use super::shoppers::Shoppers;
 use anyhow::Result;
 use cutover::record::{Phase, StepName};
+use std::time::{Duration, Instant};
 use store::{RecordedStep, Store};
 use vocab::id::ShopId;
 
+/// Longer than a shop that bears it takes to move.
+const RUSH_MAX: Duration = Duration::from_secs(5);
+
 pub struct Rush {
+    begun: Instant,
     shops: Vec<Busy>,
 }
 
@@ -27,13 +33,14 @@ impl Rush {
             shoppers.surge(shop, true).await?;
             shops.push(Busy { shop: shop.clone(), since, on: true });
         }
-        Ok(Self { shops })
+        Ok(Self { begun: Instant::now(), shops })
     }
 
-    /// Sends the crowd of each shop home whose hold gave up since it came.
+    /// Sends the crowd of each shop home whose hold gave up since it came, and every crowd when it is time.
     pub async fn look(&mut self, store: &Store, shoppers: &mut Shoppers) -> Result<()> {
+        let late = self.begun.elapsed() > RUSH_MAX;
         for busy in self.shops.iter_mut().filter(|busy| busy.on) {
-            if store.steps(&busy.shop, busy.since).await?.iter().any(gave_up) {
+            if late || store.steps(&busy.shop, busy.since).await?.iter().any(gave_up) {
                 busy.on = false;
                 shoppers.surge(&busy.shop, false).await?;
             }
@@ -58,12 +65,12 @@ mod tests {
     use super::gave_up;
     use store::{RecordedStep, Step};
     use vocab::document::Record;
-    use vocab::id::{Direction, Epoch, Timestamp};
+    use vocab::id::{Direction, Epoch, ShopId, Timestamp};
 
     #[test]
     fn a_hold_that_ended_with_the_old_owner_is_the_end_of_a_rush_and_nothing_else_is() {
         let recorded = |step: &str, phase: &str| {
-            let (shop, direction) = ("7".parse().unwrap(), Direction::ToBackend);
+            let (shop, direction) = (ShopId::parse("7").unwrap(), Direction::ToBackend);
             let (step, phase, detail) = (step.into(), phase.into(), Record::default());
             let step = Step { shop, epoch: Epoch(2), direction, step, phase, at: Timestamp(1), detail };
             RecordedStep { number: 1, seq: None, step }

@@ -1,7 +1,6 @@
 //! More people than the machine can bear do not keep a shop from moving.
 
 use crate::demo::{Demo, How, alone, say};
-use serde_json::Value;
 use std::time::Duration;
 
 /// Requests per second at each of three shops at once, half of them writes that one file has to take one by one.
@@ -14,6 +13,6 @@ fn a_rush_that_the_legacy_cannot_bear_ends_and_every_shop_moves() {
     let ended = Demo::start(&How { shops: 4, surge: UNBEARABLE, ..How::on("sqlite") }).end(END_MAX);
     assert_eq!(ended.fault(), None, "{}", ended.said);
     let holds = ended.report["holds"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let aborted = holds.iter().filter(|hold| hold["outcome"] == Value::from("aborted")).count();
+    let aborted = holds.iter().filter(|hold| hold["outcome"] == "aborted").count();
     say(&format!("{} holds, {aborted} of them aborted", holds.len()));
 }

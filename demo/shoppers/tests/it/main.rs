@@ -103,15 +103,21 @@ async fn named(fault: Fault, detector: &str) -> Value {
 
 #[tokio::test]
 async fn a_shop_that_is_right_is_found_right() {
-    let report = judged(Fault::Nothing, &[]).await;
-    assert_eq!(report["reasons"], json!([]), "{report:#}");
+    let returned = |report: &Value| report["oracle"]["stock"]["returned"].as_i64().unwrap() > 0;
+    let mut report = judged(Fault::Nothing, &[]).await;
+    // What people do depends on how fast they are answered. A run in which nobody gave anything back shows too little.
+    for _ in 0..4 {
+        assert_eq!(report["reasons"], json!([]), "{report:#}");
+        if returned(&report) {
+            break;
+        }
+        report = judged(Fault::Nothing, &[]).await;
+    }
     let (before, oracle) = (&report["requests"]["before"], &report["oracle"]);
     assert!(before["ok"].as_u64().unwrap() > 400 && before["refused"].as_u64().unwrap() > 0, "{report:#}");
     assert_eq!((&before["failed"], &before["wrong"]), (&json!(0), &json!(0)));
-    assert!(
-        oracle["stock"]["sold"].as_i64().unwrap() > 0 && oracle["stock"]["returned"].as_i64().unwrap() > 0,
-        "{report:#}"
-    );
+    assert!(oracle["stock"]["sold"].as_i64().unwrap() > 0 && returned(&report), "{report:#}");
+    assert_eq!(report["reasons"], json!([]), "{report:#}");
     assert_eq!(oracle["acknowledged"], oracle["found"], "{report:#}");
 }
 
