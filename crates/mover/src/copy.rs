@@ -18,8 +18,9 @@ use std::time::{Duration, Instant};
 use vocab::id::ShopId;
 use vocab::row::{RowKey, ShopPath, TableNo};
 
-/// Rows of a piece: staged in one transaction, and twice as many in memory.
-const CHUNK: u32 = 10_000;
+/// Rows of a piece: staged in one transaction, and twice as many in memory. The file has one writer, and a hold of another
+/// shop may wait for it.
+const CHUNK: u32 = 2_000;
 /// Rows of one read, and how long it may go on: a cut that is open keeps the source from clearing what it still sees.
 const READ: u32 = 1_000_000;
 const READ_MAX: Duration = Duration::from_secs(30);
@@ -49,10 +50,11 @@ pub(crate) async fn copy(cx: &Context, shop: &ShopId, pace: &Pace) -> Result<boo
     Ok(true)
 }
 
-/// Waits for the stream to pass a marker, unless the shop is stopped: a stream that is lost brings none.
+/// Waits for the stream to pass a marker, for as long as a read may go on: a stream that is lost or fails brings none.
 async fn comes(cx: &Context, shop: &ShopId, marker: &Marker) -> Result<bool> {
+    let begun = Instant::now();
     while tokio::time::timeout(LOOK, cx.stream.marker(marker)).await.is_err() {
-        if observe::is_stopped(cx, shop).await? {
+        if begun.elapsed() > READ_MAX || cx.trouble.code().is_some() || observe::is_stopped(cx, shop).await? {
             return Ok(false);
         }
     }
@@ -68,6 +70,13 @@ struct Place {
 /// One long read, from where the table is staged to its end, or as far as one read goes. False where the shop was stopped
 /// meanwhile.
 async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place, pace: &Pace) -> Result<bool> {
+    // Where the stream does not go on, no cut of the source is kept open for it.
+    while cx.trouble.code().is_some() {
+        tokio::time::sleep(LOOK).await;
+        if observe::is_stopped(cx, shop).await? {
+            return Ok(false);
+        }
+    }
     let mut turn = pace.rows(CHUNK).await;
     let (ends, shared) = (Instant::now() + READ_MAX, shared_by(cx, table));
     crash::reach(Act::CopyChunk, Phase::Before);
@@ -77,7 +86,7 @@ async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place, pa
     let mut piece = first?;
     if !comes? {
         read.give_up().await;
-        return Ok(false);
+        return Ok(!observe::is_stopped(cx, shop).await?);
     }
     loop {
         let Piece { rows, ended, last } = piece;

@@ -7,6 +7,7 @@ use crate::aggregate::{self, Canonical};
 use crate::bulk::derive_copied;
 use crate::context::Context;
 use crate::error::Result;
+use crate::reread::forget_source;
 use crate::staged::{Dirty, Ledger, Lost, Staged};
 use crate::throttle::Pace;
 use mapping::{Anchor, Gather, Got, Loser, Mapping, Rows, RuleNo};
@@ -20,6 +21,8 @@ use vocab::row::Cell;
 
 /// Aggregates derived and imported at once.
 const BATCH: usize = 1_024;
+/// Aggregates whose rows are read in one go: the file has one reader, and a hold of another shop may wait for it.
+const NEIGHBOURS: usize = 128;
 /// Classes remembered, so that a product does not classify its orders again.
 const CLASSES_MAX: usize = 200_000;
 
@@ -86,6 +89,10 @@ pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<
 pub(crate) async fn derive_in_turns(cx: &Context, shop: &ShopId, epoch: Epoch, pace: &Pace) -> Result<Worked> {
     let nothing_more = |imported| Ok(Worked { imported, everything: false });
     if !is_whole(cx).await {
+        return nothing_more(0);
+    }
+    // On the way back from a soak in which the log began anew: what is imported now is newer, whatever its number says.
+    if cx.staged.is_renumbered(shop)? && !forget_source(cx, shop, epoch).await? {
         return nothing_more(0);
     }
     let copied = derive_copied(cx, shop, epoch, pace).await?;
@@ -183,9 +190,13 @@ pub(crate) fn read(
     rule: RuleNo,
     anchors: &[Anchor],
 ) -> Result<Vec<Derived>> {
-    let rows = staged.rows_of(&mapping.rules()[rule].gather, anchors)?;
-    let each = anchors.iter().zip(&rows);
-    Ok(each.map(|(anchor, rows)| told(staged, mapping, classes, rule, anchor, rows)).collect())
+    let mut derived = Vec::with_capacity(anchors.len());
+    for some in anchors.chunks(NEIGHBOURS) {
+        let rows = staged.rows_of(&mapping.rules()[rule].gather, some)?;
+        let each = some.iter().zip(&rows);
+        derived.extend(each.map(|(anchor, rows)| told(staged, mapping, classes, rule, anchor, rows)));
+    }
+    Ok(derived)
 }
 
 /// The same for rows that were read elsewhere (the verifier reads the source itself).

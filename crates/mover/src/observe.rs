@@ -130,7 +130,10 @@ pub(crate) async fn is_stopped(cx: &Context, shop: &ShopId) -> Result<bool> {
 /// what others write there, or that the log is gone, stops the shop and not the facts: the further the legacy is, the less
 /// is lost whatever a person decides.
 pub(crate) async fn keeps_from_carrying(cx: &Context, shop: &ShopId) -> Result<bool> {
-    Ok(stopped(cx, shop).await?.is_some_and(|code| matches!(&*code, "reverse.mismatch" | "schema.changed")))
+    if !cx.findings.may_have(shop) {
+        return Ok(false);
+    }
+    Ok(cx.store.stopped_by(shop, &["reverse.mismatch", "schema.changed"]).await?.is_some())
 }
 
 async fn stopped(cx: &Context, shop: &ShopId) -> Result<Option<vocab::id::Name>> {
@@ -182,8 +185,11 @@ pub(crate) async fn guarded(cx: &Context, shop: &ShopId) -> Result<bool> {
     if !guards.missing.is_empty() {
         tell_missing(cx, shop, &guards.missing).await?;
     }
-    for change in &guards.changed {
-        stream::schema_finding(cx, change).await?;
+    // Every shop looks for itself, and says it once.
+    if !guards.changed.is_empty() && cx.store.stopped_by(shop, &["schema.changed"]).await?.is_none() {
+        for change in &guards.changed {
+            stream::schema_finding(cx, shop, change).await?;
+        }
     }
     Ok(guards.stand())
 }

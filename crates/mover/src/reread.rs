@@ -10,7 +10,7 @@ mod keyed;
 mod mend;
 mod soaking;
 
-pub(crate) use mend::begin_again;
+pub(crate) use mend::{begin_again, forget_source};
 
 use crate::context::Context;
 use crate::drive::{Driver, Seen};
@@ -168,6 +168,10 @@ impl Driver {
     }
 
     async fn heed(&mut self, asked: &Asked, progress: &Progress, stopped: Option<&Name>) -> Result<Heed> {
+        // What fails now and will not for ever has spoilt nothing that is copied.
+        if stopped.is_some_and(|code| !stops(code)) {
+            return Ok(Heed::Later);
+        }
         if let Some(code) = stopped {
             if let Some(other) = asked.class.as_ref().filter(|class| !stops(class)) {
                 let why = format!("{code} stops it: {other} cannot be looked at before that is read again");

@@ -8,6 +8,7 @@
 mod again;
 mod copied;
 mod dirty;
+mod gap;
 mod gather;
 mod losers;
 mod page;
@@ -71,6 +72,9 @@ CREATE TABLE IF NOT EXISTS position(one INTEGER PRIMARY KEY CHECK (one = 1), at 
 CREATE TABLE IF NOT EXISTS last(
   one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL, before INTEGER NOT NULL, tx_order INTEGER NOT NULL,
   tx_xid INTEGER NOT NULL, committed_at INTEGER) STRICT;
+CREATE TABLE IF NOT EXISTS gap(shop TEXT PRIMARY KEY) STRICT;
+CREATE TABLE IF NOT EXISTS renumbered(shop TEXT PRIMARY KEY) STRICT;
+CREATE TABLE IF NOT EXISTS emptied(tbl INTEGER PRIMARY KEY, tx_order INTEGER NOT NULL, tx_xid INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS half(one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
 CREATE TABLE IF NOT EXISTS gen(one INTEGER PRIMARY KEY CHECK (one = 1), next INTEGER NOT NULL) STRICT;
 INSERT OR IGNORE INTO gen VALUES (1, 1);
@@ -99,6 +103,8 @@ struct Inner {
     /// Whether a piece of a large transaction is staged, and the rest is not; the table of that name says it to the next
     /// process.
     half: AtomicBool,
+    /// Whether there may be shops in the table of that name.
+    renumbered: AtomicBool,
 }
 
 impl Staged {
@@ -108,7 +114,10 @@ impl Staged {
         writer.execute_batch(SCHEMA)?;
         let reader = connect(path)?;
         let linked = linked(&mapping);
-        let half = writer.query_row("SELECT EXISTS (SELECT 1 FROM half)", [], |row| row.get(0))?;
+        let any = |table: &str| {
+            writer.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {table})"), [], |row| row.get::<_, bool>(0))
+        };
+        let (half, renumbered) = (any("half")?, any("renumbered")?);
         let (writer, reader) = (Mutex::new(writer), Mutex::new(reader));
         Ok(Self(Arc::new(Inner {
             mapping,
@@ -117,6 +126,7 @@ impl Staged {
             reader,
             losers_changed: AtomicU64::new(0),
             half: AtomicBool::new(half),
+            renumbered: AtomicBool::new(renumbered),
         })))
     }
 
@@ -142,7 +152,7 @@ impl Staged {
             "DELETE FROM link WHERE (tbl, key) IN (SELECT tbl, key FROM staged WHERE shop = ?1)",
             [shop.as_str()],
         )?;
-        for table in ["staged", "dirty", "underived", "unproven", "copied", "rogue", "rogue_of"] {
+        for table in ["staged", "dirty", "underived", "unproven", "copied", "rogue", "rogue_of", "gap", "renumbered"] {
             tx.execute(&format!("DELETE FROM {table} WHERE shop = ?1"), [shop.as_str()])?;
         }
         Ok(tx.commit()?)
@@ -170,7 +180,8 @@ impl Staged {
         let tx = writer.transaction()?;
         let reset = "UPDATE staged SET base_kind = 0, base = NULL WHERE shop = ?1 AND base_kind <> 0";
         tx.execute(reset, [shop.as_str()])?;
-        let left = "SELECT (SELECT count(*) FROM dirty WHERE shop = ?1) + (SELECT count(*) FROM underived WHERE shop = ?1)";
+        let left =
+            "SELECT (SELECT count(*) FROM dirty WHERE shop = ?1) + (SELECT count(*) FROM underived WHERE shop = ?1)";
         let left: i64 = tx.query_row(left, [shop.as_str()], |row| row.get(0))?;
         tx.commit()?;
         Ok(unsigned(left))

@@ -49,7 +49,9 @@ pub(crate) async fn stage(cx: &Context) -> Result<()> {
             .collect();
         for transaction in &batch {
             for change in &transaction.schema {
-                schema_finding(cx, change).await?;
+                for planned in &cx.plan.shops {
+                    schema_finding(cx, &planned.shop, change).await?;
+                }
             }
         }
         let owned = cx.owned.clone();
@@ -104,24 +106,21 @@ async fn tell(cx: &Context, rogue: &Rogue) -> Result<()> {
     cx.open_finding(finding).await
 }
 
-/// An unknown schema change stops every shop that has rows in the table.
-pub(crate) async fn schema_finding(cx: &Context, change: &capture::SchemaChange) -> Result<()> {
+/// An unknown schema change stops every shop that has rows in the table; this says it of one.
+pub(crate) async fn schema_finding(cx: &Context, shop: &ShopId, change: &capture::SchemaChange) -> Result<()> {
     if change.is_harmless() {
         return Ok(());
     }
     let table = &cx.mapping.tables()[change.table].name;
     let what = format!("table {table}: gone {:?}, of another type {:?}", change.missing, change.retyped);
-    for planned in &cx.plan.shops {
-        let finding = Finding {
-            shop: planned.shop.clone(),
-            class: "schema.changed".into(),
-            kind: Kind::Shop,
-            origin: Origin::new(format!("table:{table}")),
-            detail: Record::default().with("what", what.as_str()),
-        };
-        cx.open_finding(finding).await?;
-    }
-    Ok(())
+    let finding = Finding {
+        shop: shop.clone(),
+        class: "schema.changed".into(),
+        kind: Kind::Shop,
+        origin: Origin::new(format!("table:{table}")),
+        detail: Record::default().with("what", what),
+    };
+    cx.open_finding(finding).await
 }
 
 /// Sends heartbeats through the stream for ever: how long the source's newest commit takes to be staged, and as of when

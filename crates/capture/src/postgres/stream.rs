@@ -1,6 +1,6 @@
 //! The change stream: one transaction after the other, in the order of their commits.
 //!
-//! A transaction is handed out only when it is whole. The slot is moved on by what was acknowledged, and, where nothing
+//! A large transaction is handed out in pieces, and counts when the last of them is. The slot is moved on by what was acknowledged, and, where nothing
 //! handed out is unacknowledged, also by keepalives: a quiet table must not make the source keep its log for ever.
 //! A stream that goes on begins with the transaction that it ended with. A server that was set back, or another one that
 //! was behind, may have written its log past our position since: only that transaction tells that it is not the same log.

@@ -138,6 +138,8 @@ pub(super) async fn stage_all(cx: &Context, shop: &ShopId) -> Result<bool> {
             }
         }
     }
+    let name = shop.clone();
+    cx.staged.run(move |staged| staged.gap_is_over(&name)).await?;
     Ok(true)
 }
 

@@ -9,12 +9,13 @@ use crate::copy::may_belong;
 use crate::drive::Driver;
 use crate::error::{Error, Result};
 use crate::staged::Ledger;
+use crate::verify;
 use cutover::progress::Progress;
 use cutover::record::Reason;
 use cutover::stopping::STOPPING;
 use std::time::{Duration, Instant};
 use store::ImportError;
-use vocab::id::ShopId;
+use vocab::id::{Epoch, ShopId, Side};
 
 /// How long a marker may take through a stream that has just been opened, and whoever writes at the source to end.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,6 +38,25 @@ pub(super) async fn mend(cx: &Context) -> Result<std::result::Result<(), Reason>
     let position = cx.staged.run(|staged| staged.position()).await?;
     let follows = cx.source.follows(position).await?;
     let guarded = cx.source.missing_guards().await.is_ok_and(|missing| missing.is_empty());
+    if !follows || !guarded {
+        let soaking = soaking(cx, &planned).await?;
+        let (class, what) = match follows {
+            false => ("stream.lost", "the change stream had to begin anew"),
+            true => ("guards.missing", "what captures changes had to be put back"),
+        };
+        // Its own driver may not have looked yet; without a finding nobody would read the shop again.
+        for shop in &soaking {
+            if cx.store.stopped_by(shop, &STOPPING).await?.is_none() {
+                verify::finding(cx, shop, class, what.to_owned()).await?;
+            }
+        }
+        cx.staged
+            .run(move |staged| {
+                staged.begin_gap(&soaking)?;
+                if follows { Ok(()) } else { staged.renumber(&soaking) }
+            })
+            .await?;
+    }
     if !follows {
         cx.staged.run(|staged| staged.lose_position()).await?;
         cx.source.forget_stream().await?;
@@ -83,17 +103,40 @@ pub(crate) async fn begin_again(driver: &mut Driver, progress: &Progress) -> Res
     let begins = cx.source.begins().await?;
     let name = shop.clone();
     cx.staged.run(move |staged| staged.forget_copy(&name, &cut, begins)).await?;
-    match cx.store.forget_source(&shop, epoch).await {
-        Ok(()) => {}
-        Err(ImportError::Store(error)) => return Err(error.into()),
-        Err(ImportError::UnknownShop) => return Err(Error::UnknownShop(shop)),
-        Err(ImportError::NotOwner { .. } | ImportError::WrongEpoch { .. }) => return Err(Error::LeaseLost),
+    if !forget_source(&cx, &shop, epoch).await? {
+        return Err(Error::LeaseLost);
     }
     for class in OF_THE_COPY {
         cx.store.close_class(&shop, class).await?;
     }
     cx.store.mend_findings(&shop, &STOPPING).await?;
     Ok(Ok(()))
+}
+
+/// The shops that the backend has: facts of theirs are carried back, whoever follows.
+async fn soaking(cx: &Context, planned: &[ShopId]) -> Result<Vec<ShopId>> {
+    let mut soaking = Vec::new();
+    for shop in planned {
+        if cx.store.head(shop).await?.is_some_and(|head| head.owner == Side::Backend) {
+            soaking.push(shop.clone());
+        }
+    }
+    Ok(soaking)
+}
+
+/// What was imported of a shop guards nothing any more: its numbers are of a log that is gone. False where the head has
+/// moved on.
+pub(crate) async fn forget_source(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<bool> {
+    match cx.store.forget_source(shop, epoch).await {
+        Ok(()) => {
+            let name = shop.clone();
+            cx.staged.run(move |staged| staged.numbers_are_forgotten(&name)).await?;
+            Ok(true)
+        }
+        Err(ImportError::Store(error)) => Err(error.into()),
+        Err(ImportError::UnknownShop) => Err(Error::UnknownShop(shop.clone())),
+        Err(ImportError::NotOwner { .. } | ImportError::WrongEpoch { .. }) => Ok(false),
+    }
 }
 
 /// Puts every aggregate of a shop on lists.

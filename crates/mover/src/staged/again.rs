@@ -39,11 +39,12 @@ impl Staged {
     }
 
     /// The stream begins here. What it tells is of another life of the log: nothing staged is newer, whatever its number
-    /// says, so a position never comes from before.
+    /// says, so a position never comes from before; and no transaction of before is one that a read of now may not see.
     pub(crate) fn begin_at(&self, begins: Position) -> Result<()> {
         let mut writer = self.writer();
         let tx = writer.transaction()?;
-        tx.execute("UPDATE staged SET tx_order = 0, tx_xid = 0 WHERE tx_order > ?1", [signed(begins.0)])?;
+        tx.execute("UPDATE staged SET tx_order = 0, tx_xid = 0 WHERE tx_order > 0", [])?;
+        tx.execute("DELETE FROM emptied", [])?;
         tx.execute(
             "INSERT INTO position(one, at) VALUES (1, ?1) ON CONFLICT(one) DO UPDATE SET at = excluded.at",
             [signed(begins.0)],

@@ -3,6 +3,7 @@
 //! A chunk row is written only if the chunk's cut covers the transaction that last wrote its key (I4). Nearly every row
 //! of a first copy is new, so each is inserted first and looked at only where its key is there already.
 
+use super::gap::emptied;
 use super::write::store_row;
 use super::{BASE_SAME, Inner, Staged, StagedRow, load, number};
 use crate::cells;
@@ -39,8 +40,10 @@ impl Staged {
     pub(crate) fn stage_chunk(&self, chunk: &Chunk) -> Result<()> {
         let mut writer = self.writer();
         let tx = writer.transaction()?;
+        // Whoever emptied the table behind the read's cut took all that the read has; only what the stream told is left.
+        let is_gone = emptied(&tx, chunk.table)?.is_some_and(|emptied| !chunk.cut.covers(&emptied));
         let mut inserting = Inserting::new(&tx, &self.0, chunk)?;
-        for (key, row) in &chunk.rows {
+        for (key, row) in chunk.rows.iter().filter(|_| !is_gone) {
             let key = cells::encode_key(key);
             if !inserting.insert(&key, row)? {
                 stage_over(&tx, &self.0, chunk, &key, row)?;

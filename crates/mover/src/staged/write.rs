@@ -3,6 +3,7 @@
 //! A guard keeps a key from going backwards (I4): a row is written only by a later transaction than the one that last
 //! wrote it.
 
+use super::gap::{gaps, note_emptied};
 use super::position::{set_last, set_position};
 use super::rogue::{Rogue, note};
 use super::{
@@ -14,7 +15,7 @@ use capture::{Transaction, Tx};
 use crash::{Act, Phase};
 use mapping::Touch;
 use rusqlite::{Connection, params};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::Ordering;
 use vocab::row::{Cell, Change, ColumnNo, Row, RowKey, TableNo, Use};
 
@@ -30,6 +31,8 @@ struct Batch<'a> {
     rogue: Option<(String, u64)>,
     /// What this batch has listed already: the rows of one aggregate mostly come together.
     marked: HashSet<(usize, Vec<u8>, String)>,
+    /// The shops of which every change is staged as ours.
+    gaps: BTreeSet<String>,
 }
 
 impl Staged {
@@ -56,6 +59,7 @@ impl Staged {
             rogues: BTreeMap::new(),
             rogue: None,
             marked: HashSet::new(),
+            gaps: gaps(&tx)?,
         };
         for transaction in transactions {
             for table in &transaction.emptied {
@@ -107,6 +111,7 @@ impl Batch<'_> {
             None => None,
         };
         let shop = shop.or_else(|| old.as_ref().and_then(|row| row.shop.clone()));
+        let ours = ours || shop.as_ref().is_some_and(|shop| self.gaps.contains(shop));
         let old_cells = old.as_ref().and_then(|row| row.cells.as_deref());
         let moved = change.moved.unwrap_or_else(|| self.moved(change.table, old_cells, new.as_deref()));
         let new = if moved || ours { new } else { self.unmoved_only(change.table, old_cells, new) };
@@ -133,6 +138,7 @@ impl Batch<'_> {
 
     /// A table was truncated: every row of it is gone.
     fn empty(&mut self, table: TableNo, tx: &Tx) -> Result<()> {
+        note_emptied(self.db, table, tx)?;
         let mut select = self.db.prepare_cached("SELECT key FROM staged WHERE tbl = ?1 AND cells IS NOT NULL")?;
         let keys: Vec<Vec<u8>> =
             select.query_map([number(table)], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;

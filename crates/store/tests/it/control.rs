@@ -232,6 +232,11 @@ async fn a_lease_is_its_holders_until_it_ends_or_is_dropped() {
     assert!(take("a", 16).await);
     bench.store.seize_lease("mover", "b", Timestamp(30)).await.unwrap();
     assert!(!take("a", 29).await);
+    // A holder that lived would have renewed it by the clock as it is: this one took it before the clock was set back.
+    bench.store.seize_lease("mover", "a", Timestamp(1_010)).await.unwrap();
+    assert!(!take("b", 995).await);
+    assert!(take("b", 0).await);
+    bench.store.seize_lease("mover", "b", Timestamp(30)).await.unwrap();
     let late = bench.store.under_lease("mover", "a").record_step(bench.step("flip", 2)).await;
     assert!(matches!(late, Err(store::Error::LeaseLost(_))));
 }
