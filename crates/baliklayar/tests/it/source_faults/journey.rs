@@ -37,6 +37,10 @@ pub async fn befall(stage: &mut Stage, house: &mut super::stage::House, fault: F
     match phase {
         Phase::Copying => {
             inject::eve(stage, house, fault, phase).await?;
+            if fault == Fault::ColumnRetyped {
+                // Or somebody would wait for the lock, with a state of before the fault.
+                inject::hush(stage).await?;
+            }
             copying(stage).await?;
             let struck = strike(stage, house, fault, phase).await?;
             stage.lock = None;
