@@ -229,11 +229,14 @@ async fn clean(stage: &Stage) -> Told<Option<&'static str>> {
         Side::Legacy => "ready",
         Side::Backend => "soaking",
     };
-    let (begun, mut blocked) = (Instant::now(), None);
-    while text(stage, &stage.shop, "state").await.as_deref() != Some(state) {
+    let (begun, mut blocked, mut rests) = (Instant::now(), None, None);
+    // What comes of the fault may be noticed only after the way was gone.
+    while rests.is_none_or(|since: Instant| since.elapsed() < BLOCKED) {
         if let Some(code) = blocks(stage, &mut blocked).await {
             return Ok(Some(code));
         }
+        let is_there = text(stage, &stage.shop, "state").await.as_deref() == Some(state) && blocked.is_none();
+        rests = is_there.then(|| rests.unwrap_or_else(Instant::now));
         in_time(stage, begun, "not at rest").await?;
     }
     let open = classes(stage, &stage.neighbour).await;
