@@ -4,7 +4,7 @@ use super::fault::{Fault, Outcome, Phase, Whom};
 use super::gate::reached;
 use super::inject::{self, strike};
 use super::stage::Stage;
-use crate::world::line_items;
+use crate::client::line_items;
 use cutover::stopping::STOPPING;
 use mover::Verb;
 use serde_json::json;
