@@ -29,9 +29,13 @@ pub async fn until_ready(mut command: Command, name: &str) -> Result<Child> {
 }
 
 /// Lets a child end by itself: its standard input ends.
-pub async fn end(mut child: Child) {
+pub async fn end(child: Child) {
+    end_within(child, CHILD_END_MAX).await;
+}
+
+pub async fn end_within(mut child: Child, max: Duration) {
     drop(child.stdin.take());
-    if tokio::time::timeout(CHILD_END_MAX, child.wait()).await.is_err() {
+    if tokio::time::timeout(max, child.wait()).await.is_err() {
         eprintln!("a child does not end by itself and is killed");
         // One that has ended meanwhile is none to kill.
         let _ = child.kill().await;

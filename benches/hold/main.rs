@@ -10,6 +10,8 @@
 #[path = "../children.rs"]
 mod children;
 mod figures;
+#[path = "../kios.rs"]
+mod kios;
 mod lean;
 mod load;
 mod rows;
@@ -94,7 +96,7 @@ fn ended(how: Result<()>) -> ExitCode {
 }
 
 fn measure(args: &Args) -> Result<()> {
-    stage::server_is_named()?;
+    kios::server_is_named()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         print(&figures::heading());

@@ -1,36 +1,23 @@
 //! What is measured: a database, the legacy, serving, and a plan for one shop.
 
-use crate::children::{end, free_ports, until_ready};
+use crate::children::{end, free_ports};
+use crate::kios::{child, plan};
 use crate::rows;
 use anyhow::{Context, Result, bail};
 use mover::Verb;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
-use store::{Plan, PlanFile, PlannedShop, RecordedStep, Store, Wish};
+use store::{RecordedStep, Store, Wish};
 use testkit::postgres::Database;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use vocab::document::Record;
-use vocab::id::{Part, ShopId};
+use vocab::id::ShopId;
 
 /// The bearer keys, of this run only.
 pub const HOST_KEY: &str = "host";
 pub const SELLER_KEY: &str = "seller";
 
-const KIOS: &str = include_str!("../../demo/legacy/mapping/kios.toml");
-const KIOS_TOTALS: &str = include_str!("../../demo/legacy/mapping/kios.totals.toml");
-
 const LOOK: Duration = Duration::from_millis(50);
-
-/// Says what is missing where no PostgreSQL server is named.
-pub fn server_is_named() -> Result<()> {
-    let name = testkit::postgres::SERVER;
-    anyhow::ensure!(
-        std::env::var_os(name).is_some(),
-        "{name} names no PostgreSQL server; it needs one with wal_level = logical on which databases may be created, \
-         for example {name}=postgres://postgres@127.0.0.1:5432/postgres"
-    );
-    Ok(())
-}
 
 /// Everything that runs for one case.
 pub struct Stage {
@@ -143,27 +130,5 @@ impl Stage {
     pub async fn end(self) {
         end(self.serving).await;
         end(self.legacy).await;
-    }
-}
-
-/// Starts this executable as one of the product's processes.
-async fn child(args: &[String]) -> Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(args);
-    until_ready(command, &args[0]).await
-}
-
-fn plan(source: &str, shop: &ShopId) -> Plan {
-    let file = |name: &str, text: &str| PlanFile { name: name.to_owned(), text: text.to_owned() };
-    Plan {
-        source: source.to_owned(),
-        mappings: vec![file("kios.toml", KIOS)],
-        totals: vec![file("kios.totals.toml", KIOS_TOTALS)],
-        // Every session of the database is the legacy's, save ours.
-        policy: String::new(),
-        weights: Part::ALL.iter().map(|part| (*part, 2_000)).collect(),
-        shops: vec![PlannedShop { shop: shop.clone(), parts: Part::ALL.to_vec() }],
-        deadline: None,
-        created_at: (baliklayar::serving::clock())(),
     }
 }

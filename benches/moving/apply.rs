@@ -80,7 +80,7 @@ impl Stage {
     }
 
     async fn run(&mut self, args: &Args) -> Result<()> {
-        print(&format!("apply: load {}", resources::load_average()));
+        print(&format!("apply: load {}", crate::children::load_average()));
         let mut drained = Vec::new();
         let backlog = self.inserts(args.changes).await?;
         drained.push(self.drain(backlog).await?);

@@ -58,7 +58,7 @@ pub async fn measure(args: &Args) -> Result<()> {
             grouped(source.rows),
             source.bytes.0 >> 20,
             source.bytes.1 >> 20,
-            resources::load_average()
+            crate::children::load_average()
         ));
         let mut cases = Vec::new();
         for rival in args.only.iter().filter(|rival| **rival != Rival::Ours) {

@@ -7,7 +7,12 @@
 //! depend on the machine and on what else it does; whoever prints them says so.
 
 mod apply;
+#[path = "../children.rs"]
+#[expect(dead_code, reason = "nobody here listens, so no port is looked for")]
+mod children;
 mod copy;
+#[path = "../kios.rs"]
+mod kios;
 mod resources;
 mod rivals;
 mod rows;
@@ -73,12 +78,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(args: &Args) -> Result<()> {
-    let server = testkit::postgres::SERVER;
-    anyhow::ensure!(
-        std::env::var_os(server).is_some(),
-        "{server} names no PostgreSQL server; it needs one with wal_level = logical on which databases may be created, \
-         for example {server}=postgres://postgres@127.0.0.1:5432/postgres"
-    );
+    kios::server_is_named()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         match args.what {

@@ -1,26 +1,23 @@
 //! Ours: the serving process with a plan for one shop, and what its files say of how far it is.
 
+use crate::children::end_within;
+use crate::kios::{child, plan};
 use anyhow::{Context, Result, bail, ensure};
 use cutover::record::{Phase, StepName};
 use mover::Verb;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Plan, PlanFile, PlannedShop, Store, Wish};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use store::{Store, Wish};
+use tokio::process::Child;
 use vocab::document::Record;
-use vocab::id::{Part, ShopId};
+use vocab::id::ShopId;
 use vocab::row::Table;
 
-const KIOS: &str = include_str!("../../demo/legacy/mapping/kios.toml");
-const KIOS_TOTALS: &str = include_str!("../../demo/legacy/mapping/kios.totals.toml");
-
-const CHILD_READY_MAX: Duration = Duration::from_secs(60);
-const CHILD_END_MAX: Duration = Duration::from_secs(30);
+/// What a large copy has in its logs is taken over into its files first.
+const END_MAX: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A work folder with a plan, and the process over it while it runs.
@@ -68,7 +65,7 @@ impl Serving {
 
     pub async fn end(&mut self) {
         if let Some(child) = self.child.take() {
-            end(child).await;
+            end_within(child, END_MAX).await;
         }
     }
 
@@ -166,54 +163,12 @@ pub async fn make_legacy(url: &str) -> Result<()> {
     let keys = ["--host-key", "host", "--seller-key", "seller"];
     let args = ["legacy", "--database", url, "--init", "--shops", "1", "--port", "0"].into_iter().chain(keys);
     let args: Vec<String> = args.map(str::to_owned).collect();
-    end(child(&args).await?).await;
+    end_within(child(&args).await?, END_MAX).await;
     Ok(())
-}
-
-async fn end(mut child: Child) {
-    drop(child.stdin.take());
-    if tokio::time::timeout(CHILD_END_MAX, child.wait()).await.is_err() {
-        eprintln!("a child does not end by itself and is killed");
-        // One that has ended meanwhile is none to kill.
-        let _ = child.kill().await;
-    }
-}
-
-/// Starts this executable as one of the product's processes and waits for its word `ready`.
-async fn child(args: &[String]) -> Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().with_context(|| format!("starting {}", args[0]))?;
-    let output = child.stdout.take().context("a child without output")?;
-    let mut lines = BufReader::new(output).lines();
-    let ready = async {
-        while let Some(line) = lines.next_line().await? {
-            if line.trim() == "ready" {
-                return Ok(());
-            }
-        }
-        bail!("{} ended before it was ready; its own messages say why", args[0])
-    };
-    tokio::time::timeout(CHILD_READY_MAX, ready).await.with_context(|| format!("{} is not ready", args[0]))??;
-    Ok(child)
 }
 
 /// The legacy's tables, as the mapping declares them.
 pub fn tables() -> Result<Arc<Vec<Table>>> {
     let mapping = mover::compile(&plan("postgres://", &ShopId::parse("1")?))?;
     Ok(Arc::new(mapping.tables().to_vec()))
-}
-
-fn plan(source: &str, shop: &ShopId) -> Plan {
-    let file = |name: &str, text: &str| PlanFile { name: name.to_owned(), text: text.to_owned() };
-    Plan {
-        source: source.to_owned(),
-        mappings: vec![file("kios.toml", KIOS)],
-        totals: vec![file("kios.totals.toml", KIOS_TOTALS)],
-        policy: String::new(),
-        weights: Part::ALL.iter().map(|part| (*part, 2_000)).collect(),
-        shops: vec![PlannedShop { shop: shop.clone(), parts: Part::ALL.to_vec() }],
-        deadline: None,
-        created_at: (baliklayar::serving::clock())(),
-    }
 }

@@ -8,6 +8,8 @@
 
 #[path = "../children.rs"]
 mod children;
+#[path = "../kios.rs"]
+mod kios;
 #[path = "../hold/lean.rs"]
 mod lean;
 #[path = "../hold/load.rs"]
@@ -87,7 +89,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(args: &Args) -> Result<()> {
-    stage::server_is_named()?;
+    kios::server_is_named()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let stage = Stage::set(args.rows, false).await?;

@@ -62,8 +62,9 @@ impl Copying {
 }
 
 impl Source {
-    /// As [`read_chunk`](Self::read_chunk), for many rows: all at one cut, handed out piece by piece. The cut stays open
-    /// in the source until the last piece is taken or the value is dropped. The marker is in the stream already.
+    /// Up to `limit` rows of one shop behind `after`, in key order, all at one cut, handed out piece by piece. The cut stays
+    /// open in the source until the last piece is taken or the value is dropped. The marker is in the stream already.
+    /// `shared` is read for tables declared [`Shared`](vocab::row::ShopPath::Shared) only.
     pub async fn begin_copy(
         &self,
         shop: &ShopId,

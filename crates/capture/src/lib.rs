@@ -27,4 +27,4 @@ pub use finding::{Code, Finding};
 pub use guards::Guards;
 pub use source::{Reader, Source, Stream};
 pub use transaction::{Last, Marker, SchemaChange, Transaction};
-pub use write_back::{Chunk, Expect, Fence, FenceOutcome, FenceRead, Piece, SharedBy, WriteBack};
+pub use write_back::{Expect, Fence, FenceOutcome, FenceRead, Piece, SharedBy, WriteBack};

@@ -9,7 +9,7 @@ use crate::postgres::{self, Postgres};
 use crate::sql::OfShop;
 use crate::sqlite::{self, Sqlite};
 use crate::transaction::{Last, Marker, Transaction};
-use crate::write_back::{Chunk, Fence, FenceOutcome, FenceRead, SharedBy, WriteBack};
+use crate::write_back::{Fence, FenceOutcome, FenceRead, SharedBy, WriteBack};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -163,24 +163,6 @@ impl Source {
         match &*self.engine {
             Engine::Postgres(postgres) => postgres.shops(table, column).await,
             Engine::Sqlite(sqlite) => sqlite.shops(table, column).await,
-        }
-    }
-
-    /// Up to `limit` rows of one shop behind `after`, in key order, at one cut, and a marker behind them.
-    /// `shared` is read for tables declared [`Shared`](vocab::row::ShopPath::Shared) only.
-    pub async fn read_chunk(
-        &self,
-        shop: &ShopId,
-        table: TableNo,
-        after: Option<&RowKey>,
-        limit: u32,
-        shared: &[SharedBy],
-    ) -> Result<Chunk> {
-        let ask = OfShop { shop, table, after, limit, shared };
-        let marker = self.fresh_marker();
-        match &*self.engine {
-            Engine::Postgres(postgres) => postgres.read_chunk(&ask, marker).await,
-            Engine::Sqlite(sqlite) => sqlite.read_chunk(&ask, marker).await,
         }
     }
 
@@ -361,7 +343,8 @@ impl Reader {
         }
     }
 
-    /// As [`Source::read_chunk`], at this reader's cut. Fewer rows than `limit`: nothing lies behind them.
+    /// Up to `limit` rows of one shop behind `after`, in key order, at this reader's cut. Fewer: nothing lies behind them.
+    /// `shared` is read for tables declared [`Shared`](vocab::row::ShopPath::Shared) only.
     pub async fn rows_of_shop(
         &mut self,
         shop: &ShopId,

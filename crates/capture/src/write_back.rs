@@ -36,7 +36,7 @@ pub struct Expect {
 
 /// A piece of a table, read at one cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chunk {
+pub(crate) struct Chunk {
     pub cut: Cut,
     /// In the order of their keys.
     pub rows: Vec<(RowKey, Row)>,

@@ -2,8 +2,9 @@
 //! what it writes. What stands in the document and not in the program, or the other way round, fails here. And what it
 //! says of keys and instruments is tried at the seam.
 
+use crate::client::{Request, filled_in, id, line_items};
 use crate::demo::{alone, executable};
-use crate::world::{Engine, Request, World, filled_in, id, line_items};
+use crate::world::{Engine, World};
 use mover::Verb;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

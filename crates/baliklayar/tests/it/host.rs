@@ -1,8 +1,9 @@
 //! A person in front of the host page, in a real browser, while their shop moves there and back under the purchase: every
 //! tap that writes comes when a hold has begun, and afterwards the order is there once, with the side that owns the shop.
 
+use crate::client::HOST;
 use crate::demo::{Demo, How, alone, executable};
-use crate::world::{Engine, HOST, World};
+use crate::world::{Engine, World};
 use cutover::record::{Phase, StepName};
 use mover::Verb;
 use serde_json::{Value, json};

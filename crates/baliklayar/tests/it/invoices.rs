@@ -1,7 +1,8 @@
 //! Invoice numbers over the whole way: there, back, and there again, with sales at every stage, each shop's are
 //! 1, 2, 3 … with none left out; and a link that was given out once opens the same invoice for ever, whoever answers.
 
-use crate::world::{Engine, World, filled_in, id, payment};
+use crate::client::{filled_in, id, payment};
+use crate::world::{Engine, World};
 use futures_util::future::join_all;
 use mover::Verb;
 use serde_json::Value;

@@ -1,7 +1,8 @@
 //! The answer is lost and the owner changes before the client asks again: the same key and bytes give the same answer,
 //! nothing is done twice, and other bytes are refused. And what was acknowledged by one side is what the other charges.
 
-use crate::world::{Answer, Engine, Request, World, amount, filled_in, id, line_items, payment};
+use crate::client::{Answer, Request, amount, filled_in, id, line_items, payment};
+use crate::world::{Engine, World};
 use mover::Verb;
 use serde_json::{Value, json};
 use vocab::id::{Kind, PublicId, ShopId, Side};

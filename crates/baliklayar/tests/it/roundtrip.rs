@@ -6,7 +6,8 @@
 mod cells;
 mod deeds;
 
-use crate::world::{Engine, World, amount, filled_in, id, line_items, payment};
+use crate::client::{amount, filled_in, id, line_items, payment};
+use crate::world::{Engine, World};
 use baliklayar::serving::clock;
 use cells::{Intended, differences};
 use deeds::{Deed, Meant, Stage};

@@ -6,7 +6,6 @@
 
 use super::Postgres;
 use super::cell::cell;
-use super::read::snapshot_of;
 use super::session::{Session, Sessions};
 use crate::cut::Cut;
 use crate::declared::Declared;
@@ -40,9 +39,7 @@ pub(crate) struct Copying {
 
 impl Postgres {
     pub async fn begin_copy(&self, ask: &OfShop<'_>, marker: Marker) -> Result<Copying> {
-        let session = self.sessions.take().await?;
-        let begin = "begin isolation level repeatable read, read only; select pg_current_snapshot()";
-        let cut = snapshot_of(&session.run("open a snapshot of", begin).await?)?;
+        let (session, cut) = self.at_a_cut().await?;
         self.mark(&marker).await?;
         let sql = sql::rows_of_shop(Dialect::Postgres, &self.declared, ask);
         let settings = if ask.shared.is_empty() { IN_ORDER } else { SHARED };

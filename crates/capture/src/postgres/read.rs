@@ -5,14 +5,11 @@
 
 use super::Postgres;
 use super::cell::cell;
-use super::fence::emit;
 use super::session::{Answer, Session, Sessions, cell_of};
 use crate::cut::Cut;
 use crate::declared::Declared;
 use crate::error::{Error, Result};
 use crate::sql::{self, Dialect, OfShop};
-use crate::transaction::Marker;
-use crate::write_back::Chunk;
 use std::sync::Arc;
 use tokio_postgres::SimpleQueryRow;
 use vocab::row::{Cell, ColumnNo, Row, RowKey, Table, TableNo};
@@ -43,31 +40,24 @@ impl Drop for Reader {
 }
 
 impl Postgres {
-    pub async fn read_chunk(&self, ask: &OfShop<'_>, marker: Marker) -> Result<Chunk> {
-        let rows = sql::rows_of_shop(DIALECT, &self.declared, ask);
-        // The marker commits after the snapshot was taken, so behind every transaction that the snapshot sees.
-        let mark = emit(&self.name, &marker);
-        let sql = format!("begin isolation level repeatable read; select pg_current_snapshot(); {rows}; {mark}commit");
-        let mut answers = self.sessions.run("read rows of", &sql).await?.into_iter().skip(1);
-        let (Some(snapshot), Some(rows)) = (answers.next(), answers.next()) else {
-            return Err(Error::Decode("a read without answers".to_owned()));
-        };
-        let rows = keyed(&self.declared, ask.table, rows);
-        let last = u32::try_from(rows.len()).is_ok_and(|count| count < ask.limit);
-        Ok(Chunk { cut: cut(&snapshot)?, rows, last, marker })
-    }
-
     pub async fn snapshot(&self) -> Result<Reader> {
-        let session = self.sessions.take().await?;
-        let begin = "begin isolation level repeatable read, read only; select pg_current_snapshot()";
-        let answers = session.run("open a snapshot of", begin).await?;
-        let cut = snapshot_of(&answers)?;
+        let (session, cut) = self.at_a_cut().await?;
         Ok(Reader {
             declared: self.declared.clone(),
             session: Some(session),
             sessions: Arc::clone(&self.sessions),
             cut,
         })
+    }
+}
+
+impl Postgres {
+    /// A session with a transaction open, and what that sees.
+    pub(super) async fn at_a_cut(&self) -> Result<(Session, Cut)> {
+        let session = self.sessions.take().await?;
+        let begin = "begin isolation level repeatable read, read only; select pg_current_snapshot()";
+        let cut = snapshot_of(&session.run("open a snapshot of", begin).await?)?;
+        Ok((session, cut))
     }
 }
 
@@ -110,18 +100,10 @@ impl Reader {
 }
 
 /// What a snapshot that was opened last says of itself.
-pub(super) fn snapshot_of(answers: &[Answer]) -> Result<Cut> {
-    cut(answers.last().unwrap_or(&Answer::default()))
-}
-
-fn cut(snapshot: &Answer) -> Result<Cut> {
-    let text = cell_of(&snapshot.rows, 0, 0)?;
+fn snapshot_of(answers: &[Answer]) -> Result<Cut> {
+    let rows = answers.last().map(|answer| answer.rows.as_slice()).unwrap_or_default();
+    let text = cell_of(rows, 0, 0)?;
     Cut::from_snapshot(text).ok_or_else(|| Error::Decode(format!("`{text}` is no snapshot")))
-}
-
-fn keyed(declared: &Declared, table: TableNo, answer: Answer) -> Vec<(RowKey, Row)> {
-    let of = declared.table(table);
-    answer.rows.into_iter().map(|cells| declared.keyed(table, row(of, &cells))).collect()
 }
 
 pub(super) fn row(table: &Table, cells: &[Option<String>]) -> Row {

@@ -3,8 +3,8 @@
 //! A log watermark in the place of the cut is shown to be wrong: PostgreSQL streams a commit before new snapshots see
 //! it, so a read behind a watermark may miss what the log showed in front of it.
 
-use crate::world::{Client, Engine, PRODUK, STOK, World, drain, shop};
-use capture::{Chunk, Cut, Marker, Transaction};
+use crate::world::{Chunk, Client, Engine, PRODUK, STOK, World, chunk_of, drain, shop};
+use capture::{Cut, Marker, Transaction};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -133,31 +133,14 @@ async fn rows_now(world: &World) -> Rows {
     reader.rows_of_shop(&shop("1"), PRODUK, None, 10_000, &[]).await.unwrap().into_iter().collect()
 }
 
-/// The same as a long read hands it out.
-async fn long_read(world: &World, after: Option<&RowKey>) -> Chunk {
-    let mut read = world.source.begin_copy(&shop("1"), PRODUK, after, LIMIT, &[]).await.unwrap();
-    let (cut, marker) = (read.cut().clone(), read.marker().clone());
-    let mut rows = Vec::new();
-    loop {
-        let mut piece = read.next(LIMIT / 3).await.unwrap();
-        rows.append(&mut piece.rows);
-        if piece.ended {
-            return Chunk { cut, marker, rows, last: piece.last };
-        }
-    }
-}
-
-/// Goes over the shop's rows again and again, a piece at a time, every other time by a long read.
+/// Goes over the shop's rows again and again, one read behind the other.
 async fn reads(world: &World) -> Vec<Read> {
     let mut reads = Vec::with_capacity(READS);
     let mut after = None;
-    for number in 0..READS {
+    for _ in 0..READS {
         let low = world.source.fresh_marker();
         world.source.mark(&low).await.unwrap();
-        let chunk = match number % 2 {
-            0 => world.source.read_chunk(&shop("1"), PRODUK, after.as_ref(), LIMIT, &[]).await.unwrap(),
-            _ => long_read(world, after.as_ref()).await,
-        };
+        let chunk = chunk_of(&world.source, "1", PRODUK, after.as_ref(), LIMIT, &[]).await;
         let next = chunk.rows.last().map(|(key, _)| key.clone()).filter(|_| !chunk.last);
         reads.push(Read { low, after, chunk });
         after = next;
@@ -231,7 +214,7 @@ async fn a_read_of_sqlite_contains_every_change_up_to_its_cut() {
     let writing = Writing::begin(&world, write_sqlite).await;
     let mut chunks: Vec<Chunk> = Vec::new();
     while chunks.len() < SQLITE_READS && chunks.last().is_none_or(|chunk| stock(chunk) < SEED + CHANGES_MIN) {
-        chunks.push(world.source.read_chunk(&shop("1"), PRODUK, None, 100, &[]).await.unwrap());
+        chunks.push(chunk_of(&world.source, "1", PRODUK, None, 100, &[]).await);
     }
     writing.end().await;
     let mut client = world.client().await;
@@ -263,7 +246,7 @@ async fn copied_and_streamed_rows_end_as_the_source_on_both() {
         let mut after = None;
         let mut passes = 0;
         while passes < 40 {
-            let chunk = world.source.read_chunk(&shop("1"), PRODUK, after.as_ref(), 2, &[]).await.unwrap();
+            let chunk = chunk_of(&world.source, "1", PRODUK, after.as_ref(), LIMIT, &[]).await;
             after = chunk.rows.last().map(|(key, _)| key.clone()).filter(|_| !chunk.last);
             passes += usize::from(chunk.last);
             chunks.insert(chunk.marker.clone(), chunk);

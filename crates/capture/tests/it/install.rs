@@ -1,7 +1,7 @@
 //! What install makes, preflight finds, and uninstall leaves: nothing.
 
 use crate::on_both;
-use crate::world::{DETIL, Engine, JUAL, PELANGGAN, PRODUK, World, key, shop, shops};
+use crate::world::{DETIL, Engine, JUAL, PELANGGAN, PRODUK, World, chunk_of, key, shop, shops};
 use capture::{Code, Error, SharedBy, Source};
 use std::sync::Arc;
 use vocab::id::ShopId;
@@ -144,19 +144,19 @@ async fn read(engine: Engine) {
     assert_eq!(source.shops(PRODUK, 1).await.unwrap(), shops());
     let ids = |rows: &[(RowKey, vocab::row::Row)]| rows.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
 
-    let first = source.read_chunk(&shop("1"), PRODUK, None, 2, &[]).await.unwrap();
+    let first = chunk_of(source, "1", PRODUK, None, 2, &[]).await;
     assert_eq!((ids(&first.rows), first.last), (vec![key(1), key(2)], false));
-    let second = source.read_chunk(&shop("1"), PRODUK, Some(&key(2)), 2, &[]).await.unwrap();
+    let second = chunk_of(source, "1", PRODUK, Some(&key(2)), 2, &[]).await;
     assert_eq!((ids(&second.rows), second.last), (vec![key(3)], true));
     assert_eq!(second.rows[0].1.0[2], Cell::Text("it's".into()));
 
-    let lines = source.read_chunk(&shop("1"), DETIL, None, 10, &[]).await.unwrap();
+    let lines = chunk_of(source, "1", DETIL, None, 10, &[]).await;
     assert_eq!(ids(&lines.rows), [key(1), key(2)]);
     let by_sale = [SharedBy { table: JUAL, column: 2, key: 0 }];
-    let customers = source.read_chunk(&shop("2"), PELANGGAN, None, 10, &by_sale).await.unwrap();
+    let customers = chunk_of(source, "2", PELANGGAN, None, 10, &by_sale).await;
     assert_eq!(ids(&customers.rows), [key(2)]);
     assert_eq!(customers.rows[0].1.0, [Cell::Int(2), Cell::Text("Budi".into()), Cell::Null]);
-    assert!(source.read_chunk(&shop("2"), PELANGGAN, None, 10, &[]).await.unwrap().rows.is_empty());
+    assert!(chunk_of(source, "2", PELANGGAN, None, 10, &[]).await.rows.is_empty());
 
     let mut reader = source.snapshot().await.unwrap();
     world.client().await.exec("update produk set stok = 77 where id = 1").await;
@@ -192,7 +192,7 @@ async fn paths(engine: Engine) {
     tables.extend([notes, settings]);
     let source = Source::connect(&world.url, Arc::new(tables), "paths").await.unwrap();
     source.install(&shops()).await.unwrap();
-    let chunk = source.read_chunk(&shop("2"), 4, None, 10, &[]).await.unwrap();
+    let chunk = chunk_of(&source, "2", 4, None, 10, &[]).await;
     assert_eq!(chunk.rows.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(), [key(2)]);
     source.fence(&shop("2"), vocab::id::Epoch(2), crate::world::LONG).await.unwrap();
     for (write, passes) in [
@@ -203,7 +203,7 @@ async fn paths(engine: Engine) {
     ] {
         assert_eq!(client.run(write).await.is_ok(), passes, "{write}");
     }
-    assert!(source.read_chunk(&shop("1"), 5, None, 10, &[]).await.unwrap().rows.is_empty());
+    assert!(chunk_of(&source, "1", 5, None, 10, &[]).await.rows.is_empty());
 }
 
 #[tokio::test]

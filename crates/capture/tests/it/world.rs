@@ -1,12 +1,12 @@
 //! A small legacy on either engine: two shops, products, sales with lines, customers shared by the shops.
 
-use capture::{Marker, Source, Stream, Transaction};
+use capture::{Cut, Marker, SharedBy, Source, Stream, Transaction};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use testkit::postgres::{Database, fresh_database};
 use vocab::id::ShopId;
-use vocab::row::{Cell, Column, ColumnType, RowKey, ShopPath, Table, TableNo, Use};
+use vocab::row::{Cell, Column, ColumnType, Row, RowKey, ShopPath, Table, TableNo, Use};
 
 pub const PRODUK: TableNo = 0;
 pub const JUAL: TableNo = 1;
@@ -267,4 +267,34 @@ macro_rules! on_both {
             }
         }
     };
+}
+
+/// All that one read handed out.
+#[derive(Debug)]
+pub struct Chunk {
+    pub cut: Cut,
+    pub marker: Marker,
+    pub rows: Vec<(RowKey, Row)>,
+    pub last: bool,
+}
+
+/// Reads up to `limit` rows behind `after` as a copy does, in several pieces.
+pub async fn chunk_of(
+    source: &Source,
+    of: &str,
+    table: TableNo,
+    after: Option<&RowKey>,
+    limit: u32,
+    shared: &[SharedBy],
+) -> Chunk {
+    let mut read = source.begin_copy(&shop(of), table, after, limit, shared).await.unwrap();
+    let (cut, marker) = (read.cut().clone(), read.marker().clone());
+    let mut rows = Vec::new();
+    loop {
+        let mut piece = read.next(limit.div_ceil(3)).await.unwrap();
+        rows.append(&mut piece.rows);
+        if piece.ended {
+            return Chunk { cut, marker, rows, last: piece.last };
+        }
+    }
 }

@@ -41,7 +41,11 @@ impl Staged {
     }
 
     pub(crate) fn numbers_are_forgotten(&self, shop: &ShopId) -> Result<()> {
-        self.writer().execute("DELETE FROM renumbered WHERE shop = ?1", [shop.as_str()])?;
+        let writer = self.writer();
+        writer.execute("DELETE FROM renumbered WHERE shop = ?1", [shop.as_str()])?;
+        let left = writer.query_row("SELECT EXISTS (SELECT 1 FROM renumbered)", [], |row| row.get(0))?;
+        // Still under the writer's lock: whoever adds a shop says so afterwards.
+        self.0.renumbered.store(left, Ordering::SeqCst);
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! What the backend does with a shop, one deed after another, and what each should come to in the legacy.
 
 use super::cells::RowName;
-use crate::world::{World, filled_in, id, line_items, payment};
+use crate::client::{filled_in, id, line_items, payment};
+use crate::world::World;
 use baliklayar::serving::clock;
 use commerce::cart::LIFETIME_US;
 use serde_json::{Value, json};

@@ -77,7 +77,7 @@ pub async fn strike(stage: &mut Stage, house: &mut House, fault: Fault, phase: P
         Fault::ColumnRenamed => stage.run("alter table jual rename column catatan to memo").await.map_err(said)?,
         Fault::ColumnRetyped => {
             let sql = "alter table jual alter column catatan type bytea using convert_to(catatan, 'UTF8')";
-            stage.run(sql).await.map_err(said)?;
+            rewrite(stage, sql).await?;
         }
         Fault::Truncated => refused_if(fenced, stage.run("truncate idem").await)?,
         Fault::WideUnchanged => refused_if(fenced, stage.run(WIDE_UNCHANGED).await)?,
@@ -97,6 +97,33 @@ pub async fn strike(stage: &mut Stage, house: &mut House, fault: Fault, phase: P
         Fault::Failover => fail_over(stage, house).await?,
     }
     Ok(struck)
+}
+
+/// A statement that writes a table anew. To whoever reads at a state of before, that table is empty then (PostgreSQL's
+/// documentation, 13.6, "Caveats"): the legacy program, which reads so, would tell people that their orders are gone. Nobody
+/// asks it meanwhile.
+pub async fn rewrite(stage: &Stage, sql: &str) -> Told {
+    let ran = match hush(stage).await {
+        Ok(()) => stage.run(sql).await.map_err(said),
+        Err(what) => Err(what),
+    };
+    stage.switch.open();
+    ran
+}
+
+/// Nobody asks the legacy program any more, and it has nothing under way: still nothing when it is looked at again.
+pub async fn hush(stage: &Stage) -> Told {
+    stage.switch.pause();
+    let busy = "select count(*) from pg_stat_activity where datname = current_database() and state <> 'idle'
+        and application_name <> 'baliklayar' and pid <> pg_backend_pid() and backend_type = 'client backend'
+        and query not like '%in access exclusive mode'";
+    let (begun, mut seen) = (Instant::now(), 0);
+    while seen < 10 {
+        let busy: i64 = stage.sql.query_one(busy, &[]).await.map_err(said)?.get(0);
+        seen = if busy == 0 { seen + 1 } else { 0 };
+        in_time(stage, begun, "the legacy program is never at rest").await?;
+    }
+    Ok(())
 }
 
 /// What was begun and ends by itself.

@@ -4,7 +4,7 @@ use super::fault::{Fault, Outcome, Phase, Whom};
 use super::gate::reached;
 use super::inject::{self, strike};
 use super::stage::Stage;
-use crate::world::line_items;
+use crate::client::line_items;
 use cutover::stopping::STOPPING;
 use mover::Verb;
 use serde_json::json;
@@ -37,6 +37,10 @@ pub async fn befall(stage: &mut Stage, house: &mut super::stage::House, fault: F
     match phase {
         Phase::Copying => {
             inject::eve(stage, house, fault, phase).await?;
+            if fault == Fault::ColumnRetyped {
+                // Or somebody would wait for the lock, with a state of before the fault.
+                inject::hush(stage).await?;
+            }
             copying(stage).await?;
             let struck = strike(stage, house, fault, phase).await?;
             stage.lock = None;
@@ -225,11 +229,14 @@ async fn clean(stage: &Stage) -> Told<Option<&'static str>> {
         Side::Legacy => "ready",
         Side::Backend => "soaking",
     };
-    let (begun, mut blocked) = (Instant::now(), None);
-    while text(stage, &stage.shop, "state").await.as_deref() != Some(state) {
+    let (begun, mut blocked, mut rests) = (Instant::now(), None, None);
+    // What comes of the fault may be noticed only after the way was gone.
+    while rests.is_none_or(|since: Instant| since.elapsed() < BLOCKED) {
         if let Some(code) = blocks(stage, &mut blocked).await {
             return Ok(Some(code));
         }
+        let is_there = text(stage, &stage.shop, "state").await.as_deref() == Some(state) && blocked.is_none();
+        rests = is_there.then(|| rests.unwrap_or_else(Instant::now));
         in_time(stage, begun, "not at rest").await?;
     }
     let open = classes(stage, &stage.neighbour).await;

@@ -2,7 +2,7 @@
 //!
 //! Requests go out by the clock and are counted from when they were due, so that one which waits does not hide the next.
 
-use crate::world::{HOST, line_items};
+use crate::client::{HOST, line_items};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,6 +1,7 @@
 //! The demo's shoppers and their oracle, at the seam of a world: the same that a demo runs, on a thread of their own.
 
-use crate::world::{HOST, SELLER, World};
+use crate::client::{HOST, SELLER};
+use crate::world::World;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //! `move findings reread`.
 
 use super::fault::{Fault, Outcome, Phase};
-use super::inject::Told;
+use super::inject::{Told, rewrite};
 use super::journey::{in_time, said, settle};
 use super::stage::Stage;
 use cutover::verb::Verb;
@@ -18,7 +18,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// the fault took.
 pub async fn recover(stage: &mut Stage, fault: Fault, phase: Phase) -> Told<bool> {
     let Some(mending) = mending(stage, fault).await else { return Ok(false) };
-    if !mending.is_empty() {
+    if fault == Fault::ColumnRetyped {
+        rewrite(stage, &mending).await?;
+    } else if !mending.is_empty() {
         stage.run(&mending).await.map_err(said)?;
     }
     reread(stage).await?;
