@@ -41,6 +41,7 @@ impl Sql {
     }
 }
 
+/// One query of the source: a row that has a figure for each of its measures.
 #[derive(Debug, Clone)]
 struct Total {
     /// The `source` of the mapping file it stands beside: other sources' documents of the kind are not its.
@@ -48,13 +49,18 @@ struct Total {
     kind: Kind,
     /// `live`, `history:<why>`, or `any`.
     class: String,
+    measures: Vec<Measured>,
+    scale: u32,
+    sql: Sql,
+}
+
+#[derive(Debug, Clone)]
+struct Measured {
     measure: Measure,
     /// The text of the measure, for people.
     named: String,
-    scale: u32,
     /// Figures nearer to each other than this are equal, as the mapping declares its instants to be.
     same: i128,
-    sql: Sql,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +97,8 @@ impl Figure {
 }
 
 impl Totals {
-    /// Reads files of `[[total]]` entries: entity, class, measure, scale?, sqlite, postgres.
+    /// Reads files of `[[total]]` entries: entity, class, measures, scale?, same?, sqlite,
+    /// postgres.
     ///
     /// # Errors
     /// What is wrong, in which entry of which file.
@@ -124,16 +131,20 @@ impl Totals {
 impl Total {
     fn parse(mapped: &str, entry: &toml::Value) -> Option<Self> {
         let text = |name: &str| entry.get(name).and_then(toml::Value::as_str).map(str::to_owned);
-        let scale = entry.get("scale").and_then(toml::Value::as_integer).unwrap_or(2);
-        let measure = text("measure")?;
-        Some(Self {
+        let scale = entry.get("scale").map_or(Some(2), toml::Value::as_integer)?;
+        let mut same = entry.get("same").map_or(Some(toml::Table::new()), |same| same.as_table().cloned())?;
+        let mut measures = Vec::new();
+        for named in entry.get("measures")?.as_array()? {
+            measures.push(Measured::parse(named.as_str()?, &same)?);
+        }
+        // A field that no measure has is a slip of the pen.
+        same.retain(|field, _| !measures.iter().any(|measured| measured.is_of(field)));
+        (!measures.is_empty() && same.is_empty()).then_some(Self {
             mapped: mapped.to_owned(),
             kind: Kind::from_name(&text("entity")?)?,
             class: text("class")?,
-            measure: Measure::parse(&measure)?,
-            named: measure,
+            measures,
             scale: u32::try_from(scale).ok()?,
-            same: i128::from(entry.get("same").and_then(toml::Value::as_integer).unwrap_or(0)),
             sql: Sql::parse(entry)?,
         })
     }
@@ -147,6 +158,23 @@ impl Total {
             (class, Class::History) => class.strip_prefix("history:") == stored.why.as_deref(),
             (_, Class::Live) => false,
         }
+    }
+}
+
+impl Measured {
+    fn parse(named: &str, same: &toml::Table) -> Option<Self> {
+        let measure = Measure::parse(named)?;
+        let mut measured = Self { measure, named: named.to_owned(), same: 0 };
+        for (field, same) in same {
+            if measured.is_of(field) {
+                measured.same = i128::from(same.as_integer()?);
+            }
+        }
+        Some(measured)
+    }
+
+    fn is_of(&self, field: &str) -> bool {
+        self.named.split_once(' ').is_some_and(|(_, of)| of == field)
     }
 }
 
@@ -229,20 +257,21 @@ pub(crate) async fn compare(cx: &Context, shop: &ShopId) -> Result<Vec<Figure>> 
     let refused = accepted_refusals(cx, shop).await?;
     let reader = cx.source.snapshot().await?;
     let mut asking = Asking { cx, shop, reader, refused };
-    let mut figures = Vec::with_capacity(ours.len());
+    let mut figures = Vec::new();
     for (total, ours) in cx.totals.totals.iter().zip(ours).filter(|(total, _)| concerns(cx, &total.mapped, shop)) {
         let (source, refused) = asking.ask(total).await?;
-        figures.push(Figure {
+        let sides = source.into_iter().zip(refused).zip(ours);
+        figures.extend(total.measures.iter().zip(sides).map(|(measured, ((source, refused), ours))| Figure {
             mapped: total.mapped.clone(),
             kind: total.kind,
             class: total.class.clone(),
-            measure: total.named.clone(),
+            measure: measured.named.clone(),
             scale: total.scale,
-            same: total.same,
+            same: measured.same,
             source,
             refused,
             ours,
-        });
+        }));
     }
     Ok(figures)
 }
@@ -272,33 +301,44 @@ struct Asking<'a> {
     refused: BTreeMap<(String, Kind), String>,
 }
 
+/// One figure for each measure of a total; none where nothing is there to count.
+type Row = Vec<Option<i128>>;
+
 impl Asking<'_> {
     /// The total of what was moved, and of what is refused.
-    async fn ask(&mut self, total: &Total) -> Result<(Option<i128>, Option<i128>)> {
+    async fn ask(&mut self, total: &Total) -> Result<(Row, Row)> {
         let postgres = self.cx.plan.source.starts_with("postgres");
         let of = (total.mapped.clone(), total.kind);
         let only = self.cx.totals.keys.get(&of).map(|sql| sql.of(postgres));
         let (Some(keys), Some(only)) = (self.refused.get(&of).cloned(), only) else {
-            return Ok((self.number(total, "", "").await?, None));
+            return Ok((self.row(total, "", "").await?, vec![None; total.measures.len()]));
         };
-        let moved = self.number(total, &format!("and not (1 = 1 {only})"), &keys).await?;
-        let refused = self.number(total, only, &keys).await?;
+        let moved = self.row(total, &format!("and not (1 = 1 {only})"), &keys).await?;
+        let refused = self.row(total, only, &keys).await?;
         Ok((moved, refused))
     }
 
-    async fn number(&mut self, total: &Total, condition: &str, keys: &str) -> Result<Option<i128>> {
+    async fn row(&mut self, total: &Total, condition: &str, keys: &str) -> Result<Row> {
         let sql = total.sql.of(self.cx.plan.source.starts_with("postgres")).replace("{keys}", condition);
         let rows = self.reader.total(&sql, &[("$1", self.shop.as_str()), ("$2", keys)]).await?;
-        let Some(text) = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten() else {
-            return Ok(None);
-        };
-        let number = text.parse();
-        number.map(Some).map_err(|_| Error::Plan(format!("control total `{}` is no integer: {text}", total.named)))
+        let (row, measures) = (rows.into_iter().next().unwrap_or_default(), &total.measures);
+        if row.len() != measures.len() {
+            let of = format!("{} {} {}", total.mapped, total.kind.name(), total.class);
+            let (asked, told) = (measures.len(), row.len());
+            return Err(Error::Plan(format!(
+                "a control total of {of} has {asked} measures, and its row {told} figures"
+            )));
+        }
+        let figures = row.into_iter().zip(measures).map(|(text, Measured { named, .. })| {
+            let number = text.map(|text| text.parse().map_err(|_| (text, named))).transpose();
+            number.map_err(|(text, named)| Error::Plan(format!("control total `{named}` is no integer: {text}")))
+        });
+        figures.collect()
     }
 }
 
-async fn our_figures(cx: &Context, shop: &ShopId) -> Result<Vec<Option<i128>>> {
-    let mut figures = vec![None; cx.totals.totals.len()];
+async fn our_figures(cx: &Context, shop: &ShopId) -> Result<Vec<Row>> {
+    let mut figures: Vec<Row> = cx.totals.totals.iter().map(|total| vec![None; total.measures.len()]).collect();
     let stock: BTreeMap<PublicId, i64> = cx.store.stock_all(shop).await?.into_iter().collect();
     for kind in Kind::ALL {
         let mut after: Option<PublicId> = None;
@@ -309,9 +349,11 @@ async fn our_figures(cx: &Context, shop: &ShopId) -> Result<Vec<Option<i128>>> {
             for (_, mut stored) in page {
                 with_stock(&mut stored.document, &stock);
                 let mapped = mapped(cx, kind, &stored);
-                for (total, figure) in cx.totals.totals.iter().zip(&mut figures) {
+                for (total, row) in cx.totals.totals.iter().zip(&mut figures) {
                     if total.kind == kind && total.takes(mapped, &stored) {
-                        total.measure.take(figure, &stored.document, total.scale);
+                        for (measured, figure) in total.measures.iter().zip(row) {
+                            measured.measure.take(figure, &stored.document, total.scale);
+                        }
                     }
                 }
             }

@@ -17,10 +17,21 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "tell", rename_all = "lowercase")]
 pub enum Tell {
-    Phase { phase: Phase },
-    Surge { shop: String, on: bool },
-    Hold { shop: String, on: bool },
-    Check { shop: String },
+    Phase {
+        phase: Phase,
+    },
+    /// So many requests per second at one shop, beside the usual ones; 0: no more.
+    Surge {
+        shop: String,
+        rate: u32,
+    },
+    Hold {
+        shop: String,
+        on: bool,
+    },
+    Check {
+        shop: String,
+    },
     Finish,
 }
 
@@ -74,7 +85,7 @@ mod tests {
     fn every_line_of_the_supervisor_is_understood() {
         let read = |line: &str| serde_json::from_str::<Tell>(line).unwrap();
         assert_eq!(read(r#"{"tell":"phase","phase":"during"}"#), Tell::Phase { phase: Phase::During });
-        assert_eq!(read(r#"{"tell":"surge","shop":"17","on":true}"#), Tell::Surge { shop: "17".into(), on: true });
+        assert_eq!(read(r#"{"tell":"surge","shop":"17","rate":300}"#), Tell::Surge { shop: "17".into(), rate: 300 });
         assert_eq!(read(r#"{"tell":"hold","shop":"17","on":false}"#), Tell::Hold { shop: "17".into(), on: false });
         assert_eq!(read(r#"{"tell":"check","shop":"17"}"#), Tell::Check { shop: "17".into() });
         assert_eq!(read(r#"{"tell":"finish"}"#), Tell::Finish);

@@ -13,7 +13,7 @@ pub struct Options {
     pub shoppers: usize,
     /// Requests per second over all shops.
     pub rate: u32,
-    /// Requests per second at a shop while it surges, half of them writes.
+    /// Requests per second at a shop when it surges most, half of them writes; 0: nothing surges in this run.
     pub surge: u32,
     pub seed: u64,
     pub journal: PathBuf,

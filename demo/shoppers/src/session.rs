@@ -115,7 +115,7 @@ async fn serve(
 fn told(world: &Rc<World>, traffic: &mut Traffic, checked: &mpsc::Sender<Said>, tell: Tell) -> bool {
     match tell {
         Tell::Phase { phase } => world.phase.set(phase),
-        Tell::Surge { shop, on } => traffic.surge(&shop, on),
+        Tell::Surge { shop, rate } => traffic.surge(&shop, rate),
         Tell::Hold { shop, on } => world.hold(&shop, on),
         Tell::Check { shop } => check_beside(world, checked.clone(), shop),
         Tell::Finish => return true,

@@ -51,7 +51,6 @@ struct Crowd {
 pub struct Traffic {
     world: Rc<World>,
     seed: u64,
-    surge: u32,
     usual: Crowd,
     sellers: Free,
     surges: BTreeMap<String, Crowd>,
@@ -72,18 +71,23 @@ impl Traffic {
         let usual = numbered(0, &mut options.shops.iter().cycle().take(options.shoppers.max(options.shops.len())));
         let sellers = numbered(1 << 32, &mut options.shops.iter());
         let usual = Crowd { free: usual, pace: Pace::new(options.rate) };
-        Self { world, seed, surge: options.surge, usual, sellers, surges: BTreeMap::new(), crowds: 0, skipped: 0 }
+        Self { world, seed, usual, sellers, surges: BTreeMap::new(), crowds: 0, skipped: 0 }
     }
 
-    pub fn surge(&mut self, shop: &str, on: bool) {
-        if !on {
+    /// So many requests per second from now on; a crowd that is there already stays, with its baskets.
+    pub fn surge(&mut self, shop: &str, rate: u32) {
+        if rate == 0 {
             self.surges.remove(shop);
             self.world.surging.borrow_mut().remove(shop);
             return;
         }
+        if let Some(crowd) = self.surges.get_mut(shop) {
+            crowd.pace = Pace::new(rate);
+            return;
+        }
         self.crowds += 1;
         let people = (0..VISITORS).map(|visitor| Shopper::new(shop, self.seed, (self.crowds << 40) + visitor));
-        let crowd = Crowd { free: Rc::new(RefCell::new(people.collect())), pace: Pace::new(self.surge) };
+        let crowd = Crowd { free: Rc::new(RefCell::new(people.collect())), pace: Pace::new(rate) };
         self.surges.insert(shop.to_owned(), crowd);
         self.world.surging.borrow_mut().insert(shop.to_owned());
     }

@@ -1,6 +1,6 @@
-//! The rush at shops that are about to move: each is busy until it is moved, until a hold of it had to give up, or for a
-//! few seconds. A machine that cannot bear the rush would never move them, for a drain would not end within a hold, or the
-//! way back would fall further behind; what it did bear is in the report, aborted holds and all.
+//! The rush at shops that are about to move: each is busy until it is moved, and less so after each hold of it that gave
+//! up, and every few seconds. A machine that cannot bear the rush would never move them, for a drain would not end within
+//! a hold, or the way back would fall further behind; what it did bear is in the report, aborted holds and all.
 
 use super::shoppers::Shoppers;
 use anyhow::Result;
@@ -10,47 +10,49 @@ use store::{RecordedStep, Store};
 use vocab::id::ShopId;
 
 /// Longer than a shop that bears it takes to move.
-const RUSH_MAX: Duration = Duration::from_secs(5);
+const BORNE_MAX: Duration = Duration::from_secs(5);
+/// What is left of the rush where it was not borne: so many times less, in the end nothing.
+const FEWER: u32 = 3;
 
-pub struct Rush {
-    begun: Instant,
-    shops: Vec<Busy>,
-}
+pub struct Rush(Vec<Busy>);
 
 struct Busy {
     shop: ShopId,
-    /// Its newest record when the rush began.
+    /// Requests per second.
+    rate: u32,
+    /// Since when at that rate, and the shop's newest record then.
+    begun: Instant,
     since: i64,
-    /// Whether people still come.
-    on: bool,
 }
 
 impl Rush {
-    pub async fn begin(store: &Store, shoppers: &mut Shoppers, moving: &[&ShopId]) -> Result<Self> {
+    pub async fn begin(store: &Store, shoppers: &mut Shoppers, moving: &[&ShopId], rate: u32) -> Result<Self> {
         let mut shops = Vec::new();
         for &shop in moving {
             let since = store.steps(shop, 0).await?.last().map_or(0, |newest| newest.number);
-            shoppers.surge(shop, true).await?;
-            shops.push(Busy { shop: shop.clone(), since, on: true });
+            shoppers.surge(shop, rate).await?;
+            shops.push(Busy { shop: shop.clone(), rate, begun: Instant::now(), since });
         }
-        Ok(Self { begun: Instant::now(), shops })
+        Ok(Self(shops))
     }
 
-    /// Sends the crowd of each shop home whose hold gave up since it came, and every crowd when it is time.
+    /// Fewer people come to a shop whose hold gave up since they came in this number, or that they came to for long.
     pub async fn look(&mut self, store: &Store, shoppers: &mut Shoppers) -> Result<()> {
-        let late = self.begun.elapsed() > RUSH_MAX;
-        for busy in self.shops.iter_mut().filter(|busy| busy.on) {
-            if late || store.steps(&busy.shop, busy.since).await?.iter().any(gave_up) {
-                busy.on = false;
-                shoppers.surge(&busy.shop, false).await?;
+        for busy in self.0.iter_mut().filter(|busy| busy.rate > 0) {
+            let steps = store.steps(&busy.shop, busy.since).await?;
+            if busy.begun.elapsed() > BORNE_MAX || steps.iter().any(gave_up) {
+                busy.rate /= FEWER;
+                busy.begun = Instant::now();
+                busy.since = steps.last().map_or(busy.since, |newest| newest.number);
+                shoppers.surge(&busy.shop, busy.rate).await?;
             }
         }
         Ok(())
     }
 
     pub async fn end(self, shoppers: &mut Shoppers) -> Result<()> {
-        for busy in self.shops.iter().filter(|busy| busy.on) {
-            shoppers.surge(&busy.shop, false).await?;
+        for busy in self.0.iter().filter(|busy| busy.rate > 0) {
+            shoppers.surge(&busy.shop, 0).await?;
         }
         Ok(())
     }
@@ -68,7 +70,7 @@ mod tests {
     use vocab::id::{Direction, Epoch, ShopId, Timestamp};
 
     #[test]
-    fn a_hold_that_ended_with_the_old_owner_is_the_end_of_a_rush_and_nothing_else_is() {
+    fn a_hold_that_ended_with_the_old_owner_makes_a_rush_smaller_and_nothing_else_does() {
         let recorded = |step: &str, phase: &str| {
             let (shop, direction) = (ShopId::parse("7").unwrap(), Direction::ToBackend);
             let (step, phase, detail) = (step.into(), phase.into(), Record::default());

@@ -26,8 +26,9 @@ impl Shoppers {
         self.tell(&json!({"tell": "phase", "phase": phase})).await
     }
 
-    pub async fn surge(&mut self, shop: &ShopId, on: bool) -> Result<()> {
-        self.tell(&json!({"tell": "surge", "shop": shop.as_str(), "on": on})).await
+    /// Requests per second that come to one shop beside the usual ones; 0: none.
+    pub async fn surge(&mut self, shop: &ShopId, rate: u32) -> Result<()> {
+        self.tell(&json!({"tell": "surge", "shop": shop.as_str(), "rate": rate})).await
     }
 
     pub async fn hold(&mut self, shop: &ShopId, on: bool) -> Result<()> {

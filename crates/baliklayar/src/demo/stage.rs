@@ -117,8 +117,14 @@ impl Stage {
         let tampering =
             fault.map(|fault| fault.tamper(self.folder.clone(), self.legacy_url.clone(), self.shops.clone()));
         let open = if args.keep { OPEN_KEPT } else { 0 };
-        let mut story =
-            Story { store: &self.store, shops: &self.shops, seconds: args.seconds, open, shoppers: &mut self.shoppers };
+        let mut story = Story {
+            store: &self.store,
+            shops: &self.shops,
+            seconds: args.seconds,
+            surge: args.surge,
+            open,
+            shoppers: &mut self.shoppers,
+        };
         let told = match tampering {
             None => story.tell().await?,
             Some(tampering) => {

@@ -26,6 +26,8 @@ pub struct Story<'a> {
     pub store: &'a Store,
     pub shops: &'a [ShopId],
     pub seconds: u64,
+    /// Requests per second at a shop that is about to move.
+    pub surge: u32,
     /// Shops at the end of the list that are not sealed, for a person to move there and back.
     pub open: usize,
     pub shoppers: &'a mut Shoppers,
@@ -142,7 +144,7 @@ impl Story<'_> {
         if moving.is_empty() {
             return Ok(());
         }
-        let rush = Rush::begin(self.store, self.shoppers, &moving).await?;
+        let rush = Rush::begin(self.store, self.shoppers, &moving, self.surge).await?;
         tokio::time::sleep(SURGE_BEFORE).await;
         for shop in &moving {
             self.shoppers.hold(shop, true).await?;

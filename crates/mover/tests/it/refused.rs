@@ -21,13 +21,15 @@ fn a_policy_says_which_entry_lacks_what() {
 
 #[test]
 fn control_totals_say_which_entry_of_which_file_is_wrong() {
-    let good =
-        "[[total]]\nentity = 'cart'\nclass = 'any'\nmeasure = 'count'\nsqlite = 'select 1'\npostgres = 'select 1'\n";
+    let good = "[[total]]\nentity = 'cart'\nclass = 'any'\nmeasures = ['count', 'max at']\nsqlite = 'select 1'\npostgres = 'select 1'\n";
     assert!(!Totals::parse(&[("small.totals.toml", good)]).unwrap().is_empty());
     assert!(Totals::parse(&[("small.totals.toml", "")]).unwrap().is_empty());
     for (from, to) in [
         ("entity = 'cart'", "entity = 'chart'"),
-        ("measure = 'count'", "measure = 'median total'"),
+        ("'count'", "'median total'"),
+        ("['count', 'max at']", "[]"),
+        ("class = 'any'", "class = 'any'\nsame = { made = 1 }"),
+        ("class = 'any'", "class = 'any'\nsame = { at = 'a second' }"),
         ("postgres = 'select 1'", ""),
         ("class = 'any'", "class = 'any'\nscale = -1"),
     ] {

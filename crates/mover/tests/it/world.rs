@@ -50,7 +50,7 @@ postgres = 'and id in (select value::int from json_array_elements_text($2::text:
 [[total]]
 entity = 'cart'
 class = 'any'
-measure = 'count'
+measures = ['count']
 sqlite = 'select count(*) from basket where shop_id = $1 {keys}'
 postgres = 'select count(*) from basket where shop_id = $1::text::int {keys}'
 ";

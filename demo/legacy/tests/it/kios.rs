@@ -99,14 +99,15 @@ impl Kios {
         }
     }
 
-    /// The first column of every row, as text; null is `-`.
-    pub async fn column(&self, sql: &str) -> Vec<String> {
+    /// Every row, as text; null is `-`.
+    pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         match &self.home {
             Home::Sqlite(folder) => {
                 let connection = rusqlite::Connection::open(folder.path().join("kios.db")).unwrap();
                 let mut statement = connection.prepare(sql).unwrap();
-                let rows = statement.query_map([], |row| {
-                    Ok(match row.get_ref(0)? {
+                let width = statement.column_count();
+                let cell = |row: &rusqlite::Row<'_>, place: usize| {
+                    Ok(match row.get_ref(place)? {
                         rusqlite::types::ValueRef::Null => "-".to_owned(),
                         rusqlite::types::ValueRef::Integer(value) => value.to_string(),
                         rusqlite::types::ValueRef::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
@@ -114,19 +115,25 @@ impl Kios {
                             panic!("{other:?} from {sql}")
                         }
                     })
-                });
+                };
+                let rows = statement.query_map([], |row| (0..width).map(|place| cell(row, place)).collect());
                 rows.unwrap().map(Result::unwrap).collect()
             }
             Home::Postgres(database) => {
                 let client = database.connect().await;
                 let messages = client.simple_query(sql).await.unwrap();
-                let cell = |message: &tokio_postgres::SimpleQueryMessage| {
+                let row = |message: &tokio_postgres::SimpleQueryMessage| {
                     let tokio_postgres::SimpleQueryMessage::Row(row) = message else { return None };
-                    Some(row.get(0).unwrap_or("-").to_owned())
+                    Some((0..row.len()).map(|place| row.get(place).unwrap_or("-").to_owned()).collect())
                 };
-                messages.iter().filter_map(cell).collect()
+                messages.iter().filter_map(row).collect()
             }
         }
+    }
+
+    /// The first column of every row.
+    pub async fn column(&self, sql: &str) -> Vec<String> {
+        self.rows(sql).await.into_iter().map(|row| row.into_iter().next().unwrap()).collect()
     }
 
     pub async fn one(&self, sql: &str) -> String {

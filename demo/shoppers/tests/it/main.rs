@@ -183,9 +183,9 @@ async fn a_surge_and_a_check_beside_it_count_for_their_phase() {
     let at = |requests: u64, tell: Value| (requests, tell);
     let tells = [
         at(100, json!({"tell": "phase", "phase": "during"})),
-        at(100, json!({"tell": "surge", "shop": "1", "on": true})),
+        at(100, json!({"tell": "surge", "shop": "1", "rate": 100})),
         at(800, json!({"tell": "check", "shop": "1"})),
-        at(800, json!({"tell": "surge", "shop": "1", "on": false})),
+        at(800, json!({"tell": "surge", "shop": "1", "rate": 0})),
         at(800, json!({"tell": "hold", "shop": "2", "on": true})),
         at(1_200, json!({"tell": "hold", "shop": "2", "on": false})),
         at(1_200, json!({"tell": "phase", "phase": "after"})),
