@@ -73,6 +73,8 @@ impl Link {
                 }
                 let _ = told.send(());
             }
+            Ask::Waits { told } => _ = told.send(self.seam.take_waits()),
+            Ask::WaitsOf { shop, told } => _ = told.send(self.seam.take_waits_of(&shop)),
             Ask::SettlePayments { shop, open } => {
                 let left = match self.service.settle(&shop).await {
                     Ok(left) => u64::try_from(left).unwrap_or(u64::MAX),

@@ -27,6 +27,7 @@ pub mod sides;
 mod text;
 mod timeline;
 mod verbs;
+mod waits;
 mod words;
 
 pub use classes::{Explained, of as explain};

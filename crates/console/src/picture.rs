@@ -6,6 +6,7 @@
 use crate::group::Group;
 use cutover::formula::{self, Reading, Stand, Weights};
 use cutover::state::State;
+use cutover::throttle::{Shown, Why};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,6 +35,8 @@ pub struct Row {
     pub stopped: Option<String>,
     pub waits_for: Option<String>,
     pub lag_us: Option<i64>,
+    /// How fast a copy of the shop may be, while a long step of it is under way.
+    pub throttle: Option<Shown>,
     /// The catalogue's dial is on, and who answers its reads as far as the mover has said.
     pub dialled: bool,
     pub catalog_reads: Side,
@@ -212,6 +215,7 @@ fn row(
         stopped: text("stopped"),
         waits_for: text("waits_for"),
         lag_us: int("lag_us"),
+        throttle: current.and_then(|seen| seen.record("throttle")).and_then(shown),
         dialled: current.and_then(|seen| seen.bool("catalog_dial")) == Some(true),
         catalog_reads: match text("catalog_reads").as_deref() {
             Some(name) if name == Side::Backend.name() => Side::Backend,
@@ -223,6 +227,17 @@ fn row(
         findings_open: count.map_or(0, |count| count.findings_open),
         debts: count.map_or(0, |count| count.debts),
     }
+}
+
+/// What the mover wrote down of its throttle; none where this version does not know the word.
+fn shown(seen: &Record) -> Option<Shown> {
+    let us = |name: &str| seen.int(name).and_then(|us| u64::try_from(us).ok());
+    Some(Shown {
+        rows_per_s: u64::try_from(seen.int("rows_per_s")?).ok()?,
+        why: Why::from_name(seen.text("why")?)?,
+        p99_us: us("p99_us"),
+        quiet_p99_us: us("quiet_p99_us"),
+    })
 }
 
 /// Progress formula 1, counted from the same rows that the page shows.

@@ -8,7 +8,9 @@ use crate::live::Fragment;
 use crate::picture::Row;
 use crate::timeline;
 use crate::verbs;
+use crate::waits::{self, Waits};
 use cutover::hold::Hold;
+use cutover::latency::note_of;
 use cutover::record::{Head, Record};
 use cutover::state::State;
 use cutover::verb::Verb;
@@ -31,6 +33,7 @@ pub struct Look {
     debts: Vec<Debt>,
     wishes: Vec<StoredWish>,
     classes: Vec<FindingCount>,
+    waits: Waits,
 }
 
 impl Look {
@@ -52,6 +55,7 @@ impl Look {
             steps,
             wishes: store.newest_wishes(Some(shop), WISHES_READ).await?,
             classes: store.finding_counts(shop).await?,
+            waits: Waits::of(store.noted(&note_of(shop)).await?.as_ref()),
         }))
     }
 
@@ -94,6 +98,7 @@ pub fn body(lang: Lang, look: &Look, lengths: &[HoldLength]) -> Markup {
             }
             div {
                 (panel("timeline", lang.timeline(), timeline::holds(lang, &look.holds)))
+                (panel("waits", lang.waits(), waits::table(lang, &look.waits)))
                 (panel("lengths", lang.hold_lengths(), timeline::histogram(lang, &look.row.shop, lengths)))
                 (panel("steps", lang.long_steps(), timeline::long_steps(lang, &look.steps)))
                 (panel("wishes", lang.wishes(), wishes(lang, look)))
@@ -111,6 +116,7 @@ pub fn fragments(lang: Lang, look: &Look) -> Vec<Fragment> {
         Fragment::new("back", &back(lang, look)),
         Fragment::new("found", &findings(lang, look)),
         Fragment::new("timeline", &timeline::holds(lang, &look.holds)),
+        Fragment::new("waits", &waits::table(lang, &look.waits)),
         Fragment::new("steps", &timeline::long_steps(lang, &look.steps)),
         Fragment::new("wishes", &wishes(lang, look)),
     ]
@@ -128,6 +134,7 @@ fn standing(lang: Lang, look: &Look) -> Markup {
             dt { (lang.waits_for()) } dd { (board::waits(lang, row)) }
             dt { (lang.epoch()) } dd { (row.epoch) }
             dt { (lang.lag()) } dd { @if let Some(us) = row.lag_us { (lang.lag_of(us)) } @else { "–" } }
+            @if let Some(throttle) = &row.throttle { dt { (lang.throttle()) } dd #throttle { (waits::throttle(lang, throttle)) } }
             dt { (lang.dirty()) } dd { (lang.number(row.dirty)) }
             @if let Some(facts) = row.facts_left.filter(|_| soaks) {
                 dt { (lang.facts_left()) } dd { (lang.number(facts)) }

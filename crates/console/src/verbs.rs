@@ -269,6 +269,7 @@ mod tests {
             stopped: None,
             waits_for: None,
             lag_us: None,
+            throttle: None,
             dialled: false,
             catalog_reads: owner,
             dirty: 0,

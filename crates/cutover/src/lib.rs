@@ -11,6 +11,7 @@
 pub mod bounds;
 pub mod formula;
 pub mod hold;
+pub mod latency;
 pub mod next;
 pub mod progress;
 pub mod ready;
@@ -19,4 +20,5 @@ pub mod route;
 pub mod state;
 pub mod step;
 pub mod stopping;
+pub mod throttle;
 pub mod verb;

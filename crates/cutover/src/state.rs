@@ -24,7 +24,49 @@ pub enum State {
     Sealed,
 }
 
+/// When something happened, as a shop's move goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum When {
+    /// The copy has not begun.
+    Before,
+    /// From the copy to the release, there or back.
+    During,
+    /// The backend owns the shop, and nothing is under way.
+    After,
+}
+
+impl When {
+    pub const ALL: [Self; 3] = [Self::Before, Self::During, Self::After];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::During => "during",
+            Self::After => "after",
+        }
+    }
+}
+
 impl State {
+    /// Before, during or after the shop's move.
+    pub const fn when(self) -> When {
+        match self {
+            Self::Planned | Self::Installed => When::Before,
+            Self::Soaking | Self::Ready(Direction::ToLegacy) | Self::Sealed => When::After,
+            Self::Copying
+            | Self::Tracking
+            | Self::Ready(Direction::ToBackend)
+            | Self::Held(_)
+            | Self::Drained(_)
+            | Self::Fenced(_)
+            | Self::Marked(_)
+            | Self::CaughtUp(_)
+            | Self::Proven(_)
+            | Self::Flipped(_)
+            | Self::Released(_) => When::During,
+        }
+    }
+
     /// Every state, in the order of a move: the way there, then the way back.
     pub const ALL: [Self; 24] = {
         use Direction::{ToBackend, ToLegacy};

@@ -6,10 +6,12 @@ use crate::error::{Error, Result};
 use crate::records;
 use crate::run::{HOUSEKEEPING, Setup};
 use crate::staged::Staged;
+use crate::throttle::Throttle;
 use cutover::progress::Progress;
 use cutover::record::Head;
 use cutover::state::State;
 use cutover::step::For;
+use cutover::throttle::{Shown, Why};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use store::Store;
@@ -22,7 +24,7 @@ pub(crate) async fn write_board(setup: Setup, cx: Context, board: Board) -> Resu
     let mut losers = None;
     loop {
         tokio::time::sleep(HOUSEKEEPING / 2).await;
-        let now = render(&board.lock().unwrap_or_else(PoisonError::into_inner));
+        let now = render(&board.lock().unwrap_or_else(PoisonError::into_inner), &cx.throttle);
         if now != written {
             setup.store.note("board", now.clone()).await?;
             written = now;
@@ -39,15 +41,18 @@ pub(crate) async fn write_board(setup: Setup, cx: Context, board: Board) -> Resu
     }
 }
 
-fn render(board: &BTreeMap<ShopId, Seen>) -> Record {
+fn render(board: &BTreeMap<ShopId, Seen>, throttle: &Throttle) -> Record {
     let int = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let mut record = Record::default();
     for (shop, seen) in board {
+        let throttled = throttle.shown(shop);
+        // A long step under way waits for nothing else.
+        let resume = throttled.filter(|shown| shown.why == Why::Paused).map(|_| For::Resume.to_string());
         let row = Record::default()
             .with("state", seen.state.name())
             .with("epoch", int(seen.epoch.0))
             .with("stopped", seen.stopped.as_deref())
-            .with("waits_for", seen.waits_for.as_deref())
+            .with("waits_for", resume.as_deref().or(seen.waits_for.as_deref()))
             .with("dirty", int(seen.dirty))
             .with("lag_us", seen.lag_ms.map(|lag_ms| i64::from(lag_ms) * 1_000))
             .with("catalog_dial", seen.catalog_dial)
@@ -55,10 +60,20 @@ fn render(board: &BTreeMap<ShopId, Seen>) -> Record {
             .with("facts_left", seen.facts_left.map(int))
             .with("findings_open", int(seen.findings_open))
             .with("debt", int(seen.debt))
-            .with("back_waits_for", seen.back_waits_for);
+            .with("back_waits_for", seen.back_waits_for)
+            .with("throttle", throttled.map(told));
         record.set(shop.as_str(), row);
     }
     record
+}
+
+fn told(shown: Shown) -> Record {
+    let us = |us: Option<u64>| us.map(|us| i64::try_from(us).unwrap_or(i64::MAX));
+    Record::default()
+        .with("rows_per_s", i64::try_from(shown.rows_per_s).unwrap_or(i64::MAX))
+        .with("why", shown.why.name())
+        .with("p99_us", us(shown.p99_us))
+        .with("quiet_p99_us", us(shown.quiet_p99_us))
 }
 
 /// What the mover last wrote down, by shop; empty before it began.

@@ -1,30 +1,31 @@
 //! The first derivation of what a copy brought: page by page in the order of the anchors, some pages ahead of the import.
 //!
 //! How far it has come is one row per rule, moved on behind each page that is imported; a crash imports a page again.
-//! What the stream changes meanwhile is listed one by one and derived afterwards.
+//! What the stream changes meanwhile is listed one by one and derived afterwards. Each page waits for its turn.
 
 use crate::context::Context;
 use crate::derive::{self, Derived, Worked};
 use crate::error::{Error, Result};
+use crate::throttle::{Pace, Turn};
 use mapping::{Anchor, RuleNo};
 use std::collections::VecDeque;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use vocab::id::{Epoch, ShopId};
 
 /// Aggregates of a page.
-const PAGE: usize = 1_024;
+const PAGE: u32 = 1_024;
 /// Pages that are read and mapped at once, beside the one that is imported.
 const AHEAD: usize = 2;
 
 /// Derives and imports what was copied of a shop and never derived.
-pub(crate) async fn derive_copied(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Worked> {
+pub(crate) async fn derive_copied(cx: &Context, shop: &ShopId, epoch: Epoch, pace: &Pace) -> Result<Worked> {
     let mut imported = 0;
     loop {
         let name = shop.clone();
         let Some((rule, after)) = cx.staged.run(move |staged| staged.underived(&name)).await? else {
             return Ok(Worked { imported, everything: true });
         };
-        let mut pages = Pages { cx, shop, rule, after, ahead: VecDeque::new(), ended: false };
+        let mut pages = Pages { cx, shop, pace, rule, after, ahead: VecDeque::new(), ended: false };
         while let Some(page) = pages.next().await? {
             imported += u64::try_from(page.derived.len()).unwrap_or(u64::MAX);
             let anchors = page.anchors;
@@ -48,12 +49,15 @@ struct Page {
     /// Up to where the stream was staged before the rows were read.
     position: u64,
     derived: Vec<Derived>,
+    /// Ends when the page is imported.
+    _turn: Turn,
 }
 
 /// The pages of one rule, some of them under way.
 struct Pages<'a> {
     cx: &'a Context,
     shop: &'a ShopId,
+    pace: &'a Pace,
     rule: RuleNo,
     after: Vec<u8>,
     ahead: VecDeque<JoinHandle<Result<Page>>>,
@@ -61,33 +65,48 @@ struct Pages<'a> {
 }
 
 impl Pages<'_> {
+    /// A page that is there is imported before another is waited for: its turn ends with it.
     async fn next(&mut self) -> Result<Option<Page>> {
-        while self.ahead.len() <= AHEAD && !self.ended {
-            self.begin().await?;
-        }
-        match self.ahead.pop_front() {
-            Some(page) => page.await.map_err(|_| Error::Task("mapping"))?.map(Some),
-            None => Ok(None),
+        loop {
+            let (more, pace) = (self.ahead.len() <= AHEAD && !self.ended, self.pace);
+            tokio::select! {
+                biased;
+                turn = pace.aggregates(PAGE), if more => self.begin(turn).await?,
+                page = first(&mut self.ahead), if !self.ahead.is_empty() => {
+                    self.ahead.pop_front();
+                    return page.map_err(|_| Error::Task("mapping"))?.map(Some);
+                }
+                else => return Ok(None),
+            }
         }
     }
 
-    async fn begin(&mut self) -> Result<()> {
+    async fn begin(&mut self, mut turn: Turn) -> Result<()> {
         let (gather, name) = (self.cx.mapping.rules()[self.rule].gather.clone(), self.shop.clone());
         let after = self.after.clone();
-        let look = move |staged: &crate::staged::Staged| staged.anchors(&gather, name.as_str(), Some(&after), PAGE);
+        let page = turn.aggregates();
+        let look = move |staged: &crate::staged::Staged| staged.anchors(&gather, name.as_str(), Some(&after), page);
         let (bytes, anchors): (Vec<_>, Vec<_>) = self.cx.staged.run(look).await?.into_iter().unzip();
         let Some(last) = bytes.into_iter().next_back() else {
             self.ended = true;
             return Ok(());
         };
         self.after.clone_from(&last);
+        turn.used_aggregates(anchors.len());
         let (staged, mapping, classes) = (self.cx.staged.clone(), self.cx.mapping.clone(), self.cx.classes.clone());
         let rule = self.rule;
         self.ahead.push_back(tokio::task::spawn_blocking(move || {
             let position = staged.position()?.map_or(0, |position| position.0);
             let derived = derive::read(&staged, &mapping, &classes, rule, &anchors)?;
-            Ok(Page { anchors, last, position, derived })
+            Ok(Page { anchors, last, position, derived, _turn: turn })
         }));
         Ok(())
+    }
+}
+
+async fn first(ahead: &mut VecDeque<JoinHandle<Result<Page>>>) -> std::result::Result<Result<Page>, JoinError> {
+    match ahead.front_mut() {
+        Some(page) => page.await,
+        None => std::future::pending().await,
     }
 }

@@ -9,8 +9,10 @@ use crate::links::Links;
 use crate::policy::Policy;
 use crate::reread::Rereads;
 use crate::staged::Staged;
+use crate::throttle::Throttle;
 use crate::totals::Totals;
 use crate::trouble::Trouble;
+use crate::waits::Keeper;
 use capture::{Marker, Source};
 use mapping::Mapping;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +54,8 @@ pub(crate) struct Context {
     pub(crate) findings: Arc<FindingMemory>,
     pub(crate) owned: Arc<Owned>,
     pub(crate) dials: Arc<Dials>,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) waits: Arc<Keeper>,
     pub(crate) fault: Arc<Armed>,
     /// Of the change stream.
     pub(crate) trouble: Arc<Trouble>,

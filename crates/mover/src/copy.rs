@@ -4,11 +4,13 @@
 //! While one piece is staged the next is read. A crash loses at most the piece that was not staged: the next read begins
 //! behind the last key that is staged, at a new cut. The end is a positive proof: every table has been read to its end,
 //! and then every aggregate is to be derived once.
+//! Each piece waits for its turn (`throttle`); no cut is open for longer than [`READ_MAX`] because of that.
 
 use crate::context::Context;
 use crate::error::Result;
 use crate::observe;
 use crate::staged::Chunk;
+use crate::throttle::Pace;
 use capture::{Marker, Piece, SharedBy};
 use crash::{Act, Phase};
 use mapping::{Gather, RuleNo};
@@ -27,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Copies what is not yet copied of a shop; all its aggregates are to be derived then. False where the shop was stopped
 /// meanwhile.
-pub(crate) async fn copy(cx: &Context, shop: &ShopId) -> Result<bool> {
+pub(crate) async fn copy(cx: &Context, shop: &ShopId, pace: &Pace) -> Result<bool> {
     let name = shop.clone();
     let copied = cx.staged.run(move |staged| staged.copied(&name)).await?;
     for table in parents_first(cx) {
@@ -38,7 +40,7 @@ pub(crate) async fn copy(cx: &Context, shop: &ShopId) -> Result<bool> {
         let mut place = Place { after: known.and_then(|copied| copied.after.clone()), done: false };
         place.done = known.is_some_and(|copied| copied.done);
         while !place.done {
-            if !read(cx, shop, table, &mut place).await? {
+            if !read(cx, shop, table, &mut place, pace).await? {
                 return Ok(false);
             }
         }
@@ -67,7 +69,7 @@ struct Place {
 
 /// One long read, from where the table is staged to its end, or as far as one read goes. False where the shop was stopped
 /// meanwhile.
-async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place) -> Result<bool> {
+async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place, pace: &Pace) -> Result<bool> {
     // Where the stream does not go on, no cut of the source is kept open for it.
     while cx.trouble.code().is_some() {
         tokio::time::sleep(LOOK).await;
@@ -75,11 +77,12 @@ async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place) ->
             return Ok(false);
         }
     }
-    let (begun, shared) = (Instant::now(), shared_by(cx, table));
+    let mut turn = pace.rows(CHUNK).await;
+    let (ends, shared) = (Instant::now() + READ_MAX, shared_by(cx, table));
     crash::reach(Act::CopyChunk, Phase::Before);
     let mut read = cx.source.begin_copy(shop, table, place.after.as_ref(), READ, &shared).await?;
     let (marker, cut) = (read.marker().clone(), read.cut().clone());
-    let (first, comes) = tokio::join!(read.next(CHUNK), comes(cx, shop, &marker));
+    let (first, comes) = tokio::join!(read.next(turn.rows()), comes(cx, shop, &marker));
     let mut piece = first?;
     if !comes? {
         read.give_up().await;
@@ -88,21 +91,32 @@ async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place) ->
     loop {
         let Piece { rows, ended, last } = piece;
         place.after = rows.last().map(|(key, _)| key.clone()).or(place.after.take());
+        turn.used(rows.len());
         let chunk = Chunk { shop: shop.clone(), table, cut: cut.clone(), rows, last };
-        let staging = cx.staged.run(move |staged| staged.stage_chunk(&chunk));
-        if ended || begun.elapsed() > READ_MAX {
-            staging.await?;
-            crash::reach(Act::CopyChunk, Phase::After);
+        let staging = async move {
+            let staged = cx.staged.run(move |staged| staged.stage_chunk(&chunk)).await;
+            drop(turn);
+            staged
+        };
+        let next = async {
+            if ended {
+                return Ok(None);
+            }
+            // Whoever waits for longer than a cut may be open begins a new one.
+            let Ok(turn) = tokio::time::timeout_at(ends.into(), pace.rows(CHUNK)).await else { return Ok(None) };
+            read.next(turn.rows()).await.map(|piece| Some((turn, piece)))
+        };
+        let (staged, next) = tokio::join!(staging, next);
+        staged?;
+        crash::reach(Act::CopyChunk, Phase::After);
+        let Some(next) = next? else {
             place.done = last;
             if !ended {
                 read.give_up().await;
             }
             return Ok(true);
-        }
-        let (staged, next) = tokio::join!(staging, read.next(CHUNK));
-        staged?;
-        crash::reach(Act::CopyChunk, Phase::After);
-        piece = next?;
+        };
+        (turn, piece) = next;
         crash::reach(Act::CopyChunk, Phase::Before);
     }
 }

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::reread::forget_source;
 use crate::staged::{Dirty, Ledger, Lost, Staged};
+use crate::throttle::Pace;
 use mapping::{Anchor, Gather, Got, Loser, Mapping, Rows, RuleNo};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,8 +79,14 @@ pub(crate) struct Worked {
     pub(crate) everything: bool,
 }
 
-/// Derives and imports what was copied of a shop and what is dirty of it, until nothing is.
+/// Derives and imports what was copied of a shop and what is dirty of it, until nothing is: at once, because shoppers have
+/// just changed it.
 pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Worked> {
+    derive_in_turns(cx, shop, epoch, &Pace::at_once(cx, shop)).await
+}
+
+/// The same; what was copied takes turns.
+pub(crate) async fn derive_in_turns(cx: &Context, shop: &ShopId, epoch: Epoch, pace: &Pace) -> Result<Worked> {
     let nothing_more = |imported| Ok(Worked { imported, everything: false });
     if !is_whole(cx).await {
         return nothing_more(0);
@@ -88,7 +95,7 @@ pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<
     if cx.staged.is_renumbered(shop)? && !forget_source(cx, shop, epoch).await? {
         return nothing_more(0);
     }
-    let copied = derive_copied(cx, shop, epoch).await?;
+    let copied = derive_copied(cx, shop, epoch, pace).await?;
     let mut imported = copied.imported;
     if !copied.everything {
         return nothing_more(imported);

@@ -2,20 +2,22 @@
 //!
 //! A driver that starts anew knows only what is durable; `cutover` leads it back to the source or on.
 
+mod showing;
+
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::records::{self, Measured};
 use crate::reverse::Halt;
 use crate::staged::Ledger;
-use crate::{bases, derive, dial, observe, perform, reverse, verify};
-use cutover::next::{Observed, Wishes, next, state_now};
+use crate::throttle::Pace;
+use crate::{bases, derive, dial, observe, perform, reverse, verify, waits};
+use cutover::next::{Observed, Wishes, next};
 use cutover::progress::{Progress, progress};
-use cutover::ready::Condition;
 use cutover::record::{Head, Phase, Record, StepName};
 use cutover::state::State;
 use cutover::step::{For, Step};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use vocab::id::{Direction, Epoch, Name, Seq, ShopId, Side, Timestamp};
@@ -145,6 +147,9 @@ impl Driver {
         if has_findings {
             cx.findings.note(&shop);
         }
+        if records.is_empty() {
+            waits::before(&cx, &shop).await?;
+        }
         let mut memory = Memory { fence_unknown: true, ..Memory::default() };
         // A verification that is on record included the rehearsal.
         memory.rehearsed = records.iter().any(|record| record.step == StepName::Verify && record.phase == Phase::Done);
@@ -191,6 +196,11 @@ impl Driver {
                 _ = stream.changed(), if !progress.at_rest() => {}
             }
         }
+    }
+
+    /// How a long step that begins now takes its turns.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace::in_turns(&self.cx, &self.shop, self.wishes.clone())
     }
 
     /// Looks at everything that the next decision needs. Inside a hold, a world that fails or does not answer ends it.
@@ -336,7 +346,7 @@ impl Driver {
     /// nothing that the full pass left open is still on the list; what facts changed since is listed anew.
     async fn verify_soak(&mut self) -> Result<()> {
         if self.memory.full_pass.is_none() {
-            verify::full(&self.cx, &self.shop).await?;
+            verify::full(&self.cx, &self.shop, &Pace::at_once(&self.cx, &self.shop)).await?;
             verify::ledger(&self.cx, &self.shop).await?;
             self.memory.full_pass = Some(self.cx.staged.run(|staged| staged.generation()).await?);
         }
@@ -368,26 +378,5 @@ impl Driver {
     /// Keeps a record that was written together with its effect.
     pub(crate) fn keep(&mut self, record: Record) {
         self.records.push(record);
-    }
-
-    fn show(&self, progress: &Progress, wishes: &Wishes, observed: &Observed, step: &Step) {
-        let waits_for = if let Step::Wait(what) = step { Some(what.to_string()) } else { None };
-        let findings_open = observed.there.findings_open.max(observed.back.findings_open);
-        let seen = Seen {
-            state: state_now(progress, wishes, observed),
-            owner: progress.head.owner,
-            epoch: progress.head.epoch,
-            stopped: observed.stopped.clone(),
-            waits_for,
-            dirty: observed.there.dirty,
-            lag_ms: self.cx.stream.lag().0,
-            catalog_dial: self.cx.dials.is_on(&self.shop),
-            catalog_reads: if self.copy_answers() { Side::Backend } else { progress.head.owner },
-            findings_open,
-            facts_left: observed.back.facts_left,
-            debt: observed.back.debt,
-            back_waits_for: observed.back.unmet().map(Condition::name),
-        };
-        self.board.lock().unwrap_or_else(PoisonError::into_inner).insert(self.shop.clone(), seen);
     }
 }

@@ -34,9 +34,11 @@ mod run;
 mod source_rows;
 mod staged;
 mod stream;
+mod throttle;
 mod totals;
 mod trouble;
 mod verify;
+mod waits;
 mod wishes;
 
 pub use aggregate::born_origin;

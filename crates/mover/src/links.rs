@@ -1,5 +1,6 @@
 //! What the mover asks of the gateways and of the backend. The executable carries it: the mover knows no HTTP.
 
+use cutover::latency::Counts;
 use cutover::next::Holding;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +17,10 @@ pub enum Ask {
     Release { shop: ShopId, owner: Side, epoch: Epoch, done: oneshot::Sender<u64> },
     /// Let the shop's copy answer the reads of its catalogue until then, or no longer; answered when every seam was told.
     Dial { shop: ShopId, epoch: Epoch, until: Option<Instant>, told: oneshot::Sender<()> },
+    /// How long shoppers waited in all shops since this was asked before, save what was held.
+    Waits { told: oneshot::Sender<Counts> },
+    /// The same in one shop, with what was held.
+    WaitsOf { shop: ShopId, told: oneshot::Sender<Counts> },
     /// Finish what the backend has begun to pay; answered with the attempts still open.
     SettlePayments { shop: ShopId, open: oneshot::Sender<u64> },
 }
@@ -48,6 +53,16 @@ impl Links {
     pub(crate) async fn dial(&self, shop: &ShopId, epoch: Epoch, until: Option<Instant>) {
         let shop = shop.clone();
         self.ask(|told| Ask::Dial { shop, epoch, until, told }).await;
+    }
+
+    /// None where no gateway could be asked.
+    pub(crate) async fn waits(&self) -> Option<Counts> {
+        self.ask(|told| Ask::Waits { told }).await
+    }
+
+    pub(crate) async fn waits_of(&self, shop: &ShopId) -> Option<Counts> {
+        let shop = shop.clone();
+        self.ask(|told| Ask::WaitsOf { shop, told }).await
     }
 
     pub(crate) async fn settle_payments(&self, shop: &ShopId) -> Option<u64> {

@@ -7,6 +7,7 @@ use crate::drive::{Driver, Memory};
 use crate::error::{Error, Result};
 use crate::records::{self, Measured};
 use crate::staged::{Ledger, Staged};
+use crate::throttle::Pace;
 use crate::{blocks, copy, derive, dial, observe, reread, reverse, verify};
 use capture::FenceOutcome;
 use crash::{Act, Phase as Point};
@@ -21,8 +22,10 @@ use vocab::id::{Direction, Epoch, Kind, Seq, ShopId, Side};
 /// The longest wait for a marker inside a hold; the hold's own deadline is behind it.
 const MARK_MAX: Duration = Duration::from_millis(300);
 
-/// Long work has bounds of its own; this one is for a world that hangs.
-const LONG: Duration = Duration::from_secs(3_600);
+/// For a world that hangs.
+const HANGS: Duration = Duration::from_secs(3_600);
+/// Long work takes as long as it takes: turns and pauses are waited for in it.
+const UNBOUNDED: Duration = Duration::MAX;
 
 /// What an effect came to.
 enum Effect {
@@ -45,6 +48,9 @@ pub(crate) async fn perform(driver: &mut Driver, progress: &Progress, step: &Ste
     let begun = Instant::now();
     reach(act, Point::Before);
     driver.record(intent.clone(), Measured::default()).await?;
+    if is_long(step) {
+        driver.show_begun(progress);
+    }
     reach(act, Point::During);
     let left = time_left(&driver.memory, step);
     let performed = tokio::time::timeout(left, effect(driver, progress, step, &intent)).await;
@@ -96,6 +102,11 @@ const fn is_followed(step: &Step) -> bool {
     )
 }
 
+/// The steps that take longer the larger a shop is.
+const fn is_long(step: &Step) -> bool {
+    matches!(step, Step::Copy | Step::Track | Step::Verify | Step::Reread)
+}
+
 fn moves_head(step: &Step, direction: Direction) -> bool {
     matches!((step, direction), (Step::Flip { .. } | Step::Abort { .. }, _) | (Step::Fence { .. }, Direction::ToLegacy))
 }
@@ -107,7 +118,8 @@ fn time_left(memory: &Memory, step: &Step) -> Duration {
         (Step::Drain | Step::Fence { .. } | Step::Mark | Step::CatchUp { .. } | Step::Prove, Some(_)) => {
             hold_left(memory)
         }
-        _ => LONG,
+        _ if is_long(step) => UNBOUNDED,
+        _ => HANGS,
     }
 }
 
@@ -140,10 +152,10 @@ async fn effect(driver: &mut Driver, progress: &Progress, step: &Step, intent: &
     match step {
         Step::Install => install(&cx, &shop).await,
         Step::Copy => {
-            let copied = copy::copy(&cx, &shop).await?;
+            let copied = copy::copy(&cx, &shop, &driver.pace()).await?;
             Ok(if copied { DONE } else { Effect::Failed(Reason::Failed("stopped".into())) })
         }
-        Step::Track => track(&cx, &shop, progress).await,
+        Step::Track => track(&cx, &shop, progress, &driver.pace()).await,
         Step::Verify => verification::verify_all(driver, progress).await,
         Step::Hold { epoch, deadline_ms } => {
             driver.memory.hold = Some((*epoch, Instant::now()));
@@ -191,10 +203,10 @@ async fn install(cx: &Context, shop: &ShopId) -> Result<Effect> {
 }
 
 /// The first derivation of everything, and the ids that the backend may give away.
-async fn track(cx: &Context, shop: &ShopId, progress: &Progress) -> Result<Effect> {
+async fn track(cx: &Context, shop: &ShopId, progress: &Progress, pace: &Pace) -> Result<Effect> {
     cx.owned.clear(shop);
     blocks::refill(cx).await?;
-    derive::derive(cx, shop, progress.head.epoch).await?;
+    derive::derive_in_turns(cx, shop, progress.head.epoch, pace).await?;
     Ok(DONE)
 }
 

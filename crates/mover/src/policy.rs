@@ -1,4 +1,5 @@
-//! What an operator decided before the move: findings that do not block, by class and exact count.
+//! What an operator decided before the move: findings that do not block, by class and exact count; whether the copy may
+//! be felt by shoppers.
 
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -10,6 +11,8 @@ pub struct Policy {
     accept: Vec<Accept>,
     /// The role under which the legacy program works; none: every session but ours is watched by drain.
     pub role: Option<String>,
+    /// The copy goes as fast as it can, whatever shoppers wait.
+    pub unthrottled: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -20,7 +23,7 @@ struct Accept {
 }
 
 impl Policy {
-    /// Reads a policy: `[[accept]] shop, class, count`, and `role`.
+    /// Reads a policy: `[[accept]] shop, class, count`, `role`, and `throttle = false`.
     ///
     /// # Errors
     /// What is wrong, and in which entry.
@@ -28,9 +31,13 @@ impl Policy {
         let table: toml::Table =
             text.parse().map_err(|error| Error::Plan(format!("the policy is not TOML: {error}")))?;
         let role = table.get("role").and_then(toml::Value::as_str).map(str::to_owned);
+        let throttle = table.get("throttle").map(|value| {
+            value.as_bool().ok_or_else(|| Error::Plan("the policy's throttle is neither true nor false".into()))
+        });
+        let unthrottled = !throttle.transpose()?.unwrap_or(true);
         let entries = table.get("accept").and_then(toml::Value::as_array).cloned().unwrap_or_default();
         let accept = entries.iter().enumerate().map(|(index, entry)| accept(index, entry)).collect::<Result<_>>()?;
-        Ok(Self { accept, role })
+        Ok(Self { accept, role, unthrottled })
     }
 
     /// The classes of a shop's findings that do not block, each with the exact number that was looked at.
@@ -65,5 +72,15 @@ mod tests {
         assert_eq!(policy.role.as_deref(), Some("kios"));
         let error = Policy::parse("[[accept]]\nshop = '7'\ncount = 3").unwrap_err().to_string();
         assert!(error.contains("no. 1 has no class"), "{error}");
+    }
+
+    #[test]
+    fn the_copy_is_throttled_unless_a_policy_says_no() {
+        let unthrottled =
+            |text| Policy::parse(text).map(|policy| policy.unthrottled).map_err(|error| error.to_string());
+        assert_eq!(unthrottled(""), Ok(false));
+        assert_eq!(unthrottled("throttle = true"), Ok(false));
+        assert_eq!(unthrottled("throttle = false"), Ok(true));
+        assert!(unthrottled("throttle = 'off'").unwrap_err().contains("neither true nor false"));
     }
 }

@@ -11,6 +11,7 @@ use crate::faults::{Armed, Fault};
 use crate::links::Links;
 use crate::policy::Policy;
 use crate::staged::Staged;
+use crate::throttle::{self, Throttle};
 use crate::totals::Totals;
 use crate::wishes;
 use crate::{accept, blocks, observe, records, reread, stream, trouble};
@@ -116,11 +117,13 @@ pub(crate) async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
     let staged = Staged::open(&setup.work.join("staged.sqlite"), mapping.clone())?;
     let position = staged.position()?.map_or(0, |position| position.0);
     let totals: Vec<(&str, &str)> = plan.totals.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
+    let policy = Policy::parse(&plan.policy)?;
     Ok(Context {
         store: setup.store.under_lease(LEASE, &setup.holder),
         source,
         staged,
-        policy: Arc::new(Policy::parse(&plan.policy)?),
+        throttle: Arc::new(Throttle::new(policy.unthrottled)),
+        policy: Arc::new(policy),
         totals: Arc::new(Totals::parse(&totals)?),
         mapping,
         plan: Arc::new(plan),
@@ -133,6 +136,7 @@ pub(crate) async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
         findings: Arc::new(FindingMemory::default()),
         owned: Arc::new(Owned::default()),
         dials: Arc::new(Dials::load(&setup.store).await?),
+        waits: Arc::default(),
         fault: Arc::new(Armed::new(setup.fault)),
         trouble: Arc::default(),
         rereads: Arc::default(),
@@ -163,6 +167,11 @@ async fn move_all(setup: &Setup, plan: Plan) -> Result<()> {
     }));
     workers.spawn(again("the heartbeat", cx.clone(), |cx| async move { stream::heartbeat(&cx).await }));
     workers.spawn(again("the blocks of ids", cx.clone(), |cx| async move { keep_blocks(&cx).await }));
+    let board = fleet.board.clone();
+    workers.spawn(again("the throttle", cx.clone(), move |cx| {
+        let board = board.clone();
+        async move { throttle::watch(&cx, &board).await }
+    }));
     tokio::select! {
         ended = workers.join_next() => ended_with(ended),
         wished = fleet.follow_wishes() => wished,

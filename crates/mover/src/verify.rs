@@ -3,6 +3,9 @@
 //! A full pass goes over every aggregate that the source enumerates; whatever does not match, or changed since, is
 //! proven again by key until it is quiet. Inside a hold only those keys are left. A difference counts only where it
 //! stays while nothing changes on either side.
+//!
+//! A full pass takes turns (`throttle`): each page is read at a snapshot of its own, so that none is open meanwhile. What
+//! changes between two pages is on the list, and so is what two snapshots of one group make look different.
 
 mod extra;
 
@@ -12,6 +15,7 @@ use crate::derive::{self, Derived, Meaning};
 use crate::error::{Error, Result};
 use crate::source_rows;
 use crate::staged::{Dirty, Ledger};
+use crate::throttle::{Pace, Turn};
 use crate::totals;
 use extra::{Extra, documents_without_rows};
 use mapping::{Anchor, Gather, Rows, RuleNo};
@@ -51,14 +55,14 @@ impl Different {
 }
 
 /// Compares every aggregate of a shop; those that differ go on the list of what is to be proven.
-pub(crate) async fn full(cx: &Context, shop: &ShopId) -> Result<Verdict> {
+pub(crate) async fn full(cx: &Context, shop: &ShopId, pace: &Pace) -> Result<Verdict> {
     let mut verdict = Verdict::default();
     for rule in 0..cx.mapping.rules().len() {
         if may_belong(cx, &cx.mapping.rules()[rule].gather, shop) {
-            full_rule(cx, shop, rule, &mut verdict).await?;
+            full_rule(cx, shop, rule, pace, &mut verdict).await?;
         }
     }
-    let Extra { without_row, without_home } = documents_without_rows(cx, shop).await?;
+    let Extra { without_row, without_home } = documents_without_rows(cx, shop, pace).await?;
     verdict.differing.extend(without_row.into_iter().map(Different::new));
     match without_home.first() {
         // Nothing can be proven of them by key, so they are told of here.
@@ -71,34 +75,39 @@ pub(crate) async fn full(cx: &Context, shop: &ShopId) -> Result<Verdict> {
     Ok(verdict)
 }
 
-async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, verdict: &mut Verdict) -> Result<()> {
+async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, pace: &Pace, verdict: &mut Verdict) -> Result<()> {
     match cx.mapping.rules()[rule].gather.clone() {
         Gather::Anchored { .. } => {
-            let mut next = read_page(cx.clone(), shop.clone(), rule, None).await?;
-            while let Some((last, found)) = next {
+            let mut next = read_page(cx.clone(), shop.clone(), rule, None, pace.clone()).await?;
+            while let Some((last, found, turn)) = next {
                 // The source is read while this side compares.
-                let ahead = tokio::spawn(read_page(cx.clone(), shop.clone(), rule, Some(last)));
+                let ahead = tokio::spawn(read_page(cx.clone(), shop.clone(), rule, Some(last), pace.clone()));
                 compare_page(cx, shop, rule, found, verdict).await?;
+                drop(turn);
                 next = ahead.await.map_err(|_| Error::Task("reading the source"))??;
             }
             Ok(())
         }
         Gather::Grouped { table, column } => {
             let mut groups: BTreeMap<Anchor, Rows> = BTreeMap::new();
-            let (mut reader, mut after) = (cx.source.snapshot().await?, None);
+            let mut after = None;
             loop {
-                let page = reader.rows_of_shop(shop, table, after.as_ref(), 10 * PAGE, &[]).await?;
+                let mut turn = pace.rows(10 * PAGE).await;
+                let mut reader = cx.source.snapshot().await?;
+                let page = reader.rows_of_shop(shop, table, after.as_ref(), turn.rows(), &[]).await?;
                 let Some((last, _)) = page.last() else { break };
                 after = Some(last.clone());
+                turn.used(page.len());
                 for (key, row) in page {
                     let anchor = Anchor::Group(row.0[column].clone());
                     groups.entry(anchor).or_default().insert(table, key, row);
                 }
             }
-            drop(reader);
             let mut pages = groups.into_iter().peekable();
             while pages.peek().is_some() {
-                let page: BTreeMap<_, _> = pages.by_ref().take(KEYS).collect();
+                let mut turn = pace.aggregates(PAGE).await;
+                let page: BTreeMap<_, _> = pages.by_ref().take(turn.aggregates()).collect();
+                turn.used_aggregates(page.len());
                 compare_page(cx, shop, rule, page, verdict).await?;
             }
             Ok(())
@@ -106,21 +115,25 @@ async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, verdict: &mut Verd
     }
 }
 
-/// The next aggregates behind an anchor, at a snapshot of their own, and the last of them; none at the end.
+/// The next aggregates behind an anchor, at a snapshot of their own, with the last of them and their turn; none at the end.
 async fn read_page(
     cx: Context,
     shop: ShopId,
     rule: RuleNo,
     after: Option<RowKey>,
-) -> Result<Option<(RowKey, BTreeMap<Anchor, Rows>)>> {
+    pace: Pace,
+) -> Result<Option<(RowKey, BTreeMap<Anchor, Rows>, Turn)>> {
     let Gather::Anchored { table, joins } = &cx.mapping.rules()[rule].gather else { return Ok(None) };
+    let mut turn = pace.aggregates(PAGE).await;
+    let most = u32::try_from(turn.aggregates()).unwrap_or(PAGE);
     let mut reader = cx.source.snapshot().await?;
-    let page = reader.rows_of_shop(&shop, *table, after.as_ref(), PAGE, &[]).await?;
+    let page = reader.rows_of_shop(&shop, *table, after.as_ref(), most, &[]).await?;
+    turn.used_aggregates(page.len());
     let Some((last, _)) = page.last() else { return Ok(None) };
     let last = last.clone();
     let anchors = page.into_iter().map(|(_, row)| row).collect();
     let found = source_rows::with_joins(&mut reader, cx.mapping.tables(), *table, joins, anchors).await?;
-    Ok(Some((last, found)))
+    Ok(Some((last, found, turn)))
 }
 
 async fn compare_page(

@@ -19,6 +19,7 @@ use crate::gate::ticket::Queued;
 pub use crate::gate::ticket::{Parked, Ticket};
 use crate::handle::{PushError, Released, Stats};
 use crate::queue::{Entry, Queue};
+use crate::waits::Waits;
 
 /// Who answers, since which epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,7 @@ pub struct Gate {
     state: Mutex<State>,
     /// Woken when nothing is in flight any more, and when a hold overflows.
     changed: Notify,
+    waits: Waits,
     parked_max: usize,
     parked_bytes_max: usize,
 }
@@ -105,6 +107,7 @@ impl Gate {
         Self {
             state: Mutex::new(state),
             changed: Notify::new(),
+            waits: Waits::default(),
             parked_max: limits.parked_max,
             parked_bytes_max: limits.parked_bytes_max,
         }
@@ -112,6 +115,10 @@ impl Gate {
 
     pub fn owner(&self) -> Owner {
         self.lock().owner
+    }
+
+    pub const fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     pub fn is_published(&self) -> bool {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use cutover::latency::Counts;
 use cutover::route::Route;
 use tokio::runtime;
 use vocab::id::{Epoch, ShopId, Side};
@@ -161,6 +162,16 @@ impl Handle {
     /// A shop's figures; none if the seam has never heard of it.
     pub fn stats(&self, shop: &ShopId) -> Option<Stats> {
         self.shops.known(shop.as_str()).map(|gate| gate.stats())
+    }
+
+    /// How long shoppers waited since this was asked before: in all shops, save writes that were held.
+    pub fn take_waits(&self) -> Counts {
+        self.shops.waits().take()
+    }
+
+    /// The same in one shop, with what was held.
+    pub fn take_waits_of(&self, shop: &ShopId) -> Counts {
+        self.shops.known(shop.as_str()).map(|gate| gate.waits().take()).unwrap_or_default()
     }
 
     fn gate(&self, route: &Route) -> (Arc<Gate>, Owner) {

@@ -22,6 +22,7 @@ mod reply;
 mod server;
 mod shops;
 mod upstream;
+mod waits;
 
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use crate::answer::Reason;
 use crate::cores::{self, Cores};
 use crate::forward::Forwarder;
-use crate::gate::{Admission, Arrival};
+use crate::gate::{Admission, Arrival, Gate};
 use crate::headers::Via;
 use crate::operation::{Class, NoTarget, Operations, Target};
 use crate::shops::Shops;
@@ -157,13 +157,15 @@ impl Service {
     /// By the owner; by the copy where the dial says so, as long as the copy is fresh when its answer is here. A copy that
     /// fails, or answers too late, is as if it had not been asked.
     async fn read(&self, target: Target<'_>, question: Question<'_>, answer: &mut Vec<u8>) -> Result<(), Reason> {
-        let gate = self.shared.shops.known(target.shop);
+        let (gate, begun) = (self.shared.shops.known(target.shop), Instant::now());
         let dialled = gate.as_ref().filter(|_| target.dial.is_some());
-        if let Some((gate, copy)) = dialled.and_then(|gate| Some((gate, gate.copy(Instant::now())?))) {
+        if let Some((gate, copy)) = dialled.and_then(|gate| Some((gate, gate.copy(begun)?))) {
             let status = self.forwarder.read(question, copy.at, answer).await;
-            let taken = (200..300).contains(&status) && Instant::now() < copy.until;
+            let now = Instant::now();
+            let taken = (200..300).contains(&status) && now < copy.until;
             gate.copied(taken);
             if taken {
+                self.count(Some(gate), now - begun, false);
                 return Ok(());
             }
         }
@@ -172,6 +174,7 @@ impl Service {
             None => self.shared.shops.default_owner().ok_or(Reason::NotFound)?,
         };
         self.forwarder.read(question, owner, answer).await;
+        self.count(gate.as_ref(), begun.elapsed(), false);
         Ok(())
     }
 
@@ -187,17 +190,29 @@ impl Service {
             return Err(known.map_or(Reason::NotFound, |_| Reason::TooManyShops));
         };
         let cost = HEAD_COST + question.head.len() + question.body.len();
-        let arrival = Arrival { resource: target.resource, cost, at: Instant::now() };
-        let ticket = match gate.admit(arrival) {
-            Admission::Go(ticket) => ticket,
+        let begun = Instant::now();
+        let arrival = Arrival { resource: target.resource, cost, at: begun };
+        let (ticket, held) = match gate.admit(arrival) {
+            Admission::Go(ticket) => (ticket, false),
             Admission::Parked(parked) => tokio::select! {
                 biased;
-                ticket = parked.wait() => ticket?,
+                ticket = parked.wait() => (ticket?, true),
                 () = gone => return Err(Reason::ClientLeft),
             },
             Admission::Refused(refused) => return Err(refused.into()),
         };
         self.forwarder.write(question, ticket, answer).await;
+        self.count(Some(&gate), begun.elapsed(), held);
         Ok(())
+    }
+
+    /// Counts how long a shopper waited for an answer that is here now.
+    fn count(&self, gate: Option<&Arc<Gate>>, waited: Duration, held: bool) {
+        if !held {
+            self.shared.shops.waits().note(waited);
+        }
+        if let Some(gate) = gate {
+            gate.waits().note(waited);
+        }
     }
 }

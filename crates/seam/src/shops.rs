@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use vocab::id::{Epoch, ShopId};
 
 use crate::gate::{Gate, Owner, micros};
+use crate::waits::AllWaits;
 use crate::{Config, Limits};
 
 /// Gates of shops without a route: a client that makes names up must not fill the memory.
@@ -30,6 +31,7 @@ pub struct Shops {
     started: Instant,
     /// Microseconds from `started` to the last heartbeat; `u64::MAX` before the first.
     heard: AtomicU64,
+    waits: AllWaits,
 }
 
 impl Shops {
@@ -40,6 +42,7 @@ impl Shops {
             limits: config.limits,
             started: Instant::now(),
             heard: AtomicU64::new(u64::MAX),
+            waits: AllWaits::new(),
         }
     }
 
@@ -53,6 +56,10 @@ impl Shops {
         let heard = self.heard.load(Ordering::Acquire);
         heard != u64::MAX
             && self.started.elapsed().saturating_sub(Duration::from_micros(heard)) <= self.limits.stale_after
+    }
+
+    pub const fn waits(&self) -> &AllWaits {
+        &self.waits
     }
 
     /// Who answers the reads of a shop; none if the shop is unknown.

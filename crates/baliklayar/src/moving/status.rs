@@ -50,12 +50,18 @@ async fn row(store: &Store, board: &Record, shop: &ShopId) -> Result<Value> {
         "stopped": seen.text("stopped"),
         "waits_for": seen.text("waits_for"),
         "reads": {Part::Catalog.name(): seen.text("catalog_reads").unwrap_or(head.owner.name())},
+        "throttle": seen.record("throttle").map(throttle),
         "lag_us": seen.int("lag_us"),
         "dirty": seen.int("dirty").unwrap_or(0),
         "findings": {"open": open, "accepted": accepted},
         "rollback": {"ready": may_go_back(&seen, stands),
                      "would_lose": debt, "debt": debt},
     }))
+}
+
+fn throttle(seen: &Record) -> Value {
+    json!({"rows_per_s": seen.int("rows_per_s"), "why": seen.text("why"),
+           "p99_us": seen.int("p99_us"), "quiet_p99_us": seen.int("quiet_p99_us")})
 }
 
 /// Whether nothing keeps a shop from going back, as far as the mover has looked.
@@ -89,8 +95,39 @@ fn table(rows: &[Value]) -> String {
             text("state"),
             row["dirty"],
             row["findings"]["open"],
-            row["stopped"].as_str().map_or_else(|| text("waits_for"), |code| format!("stopped: {code}"))
+            standing(row)
         ));
     }
     lines.join("\n")
+}
+
+/// What keeps the shop where it is: a finding, the throttle of its copy, or what the next step waits for.
+fn standing(row: &Value) -> String {
+    let (stopped, throttle) = (row["stopped"].as_str(), &row["throttle"]);
+    match (stopped, throttle["why"].as_str(), throttle["rows_per_s"].as_i64()) {
+        (Some(code), _, _) => format!("stopped: {code}"),
+        (None, Some(why), Some(rows_per_s)) => format!("throttle: at most {rows_per_s} rows/s, {why}"),
+        (None, _, _) => row["waits_for"].as_str().unwrap_or("-").to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_under_way_says_how_fast_it_may_be() {
+        let row = |stopped: Option<&str>, throttle: Value| {
+            standing(&json!({"stopped": stopped, "waits_for": "a wish", "throttle": throttle}))
+        };
+        let seen = Record::default().with("rows_per_s", 12_500).with("why", "shoppers").with("p99_us", 2_300);
+        let told = throttle(&seen.clone().with("quiet_p99_us", 2_000));
+        let contracts = include_str!("../../../../docs/contracts.md");
+        let (_, fence) = contracts.split_once("```json throttle").unwrap();
+        assert_eq!(told, serde_json::from_str::<Value>(fence.split_once("```").unwrap().0).unwrap());
+        assert_eq!(throttle(&seen)["quiet_p99_us"], Value::Null);
+        assert_eq!(row(None, told.clone()), "throttle: at most 12500 rows/s, shoppers");
+        assert_eq!(row(None, Value::Null), "a wish");
+        assert_eq!(row(Some("stream.lost"), told), "stopped: stream.lost");
+    }
 }

@@ -2,11 +2,13 @@
 
 use crate::Bench;
 use bytes::Bytes;
+use cutover::latency::note_of;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use vocab::document::Record;
 
 /// Nothing is waited for longer.
 const WAIT: Duration = Duration::from_secs(20);
@@ -89,6 +91,17 @@ async fn a_flip_is_sent_to_who_looks_and_silence_while_nothing_changes() {
     assert!(!sent.contains("\"o-1\""), "shop 1 did not change: {sent}");
     let sent = shop.until("3 writes held").await;
     assert!(sent.contains("timeline"), "{sent}");
+}
+
+#[tokio::test]
+async fn what_shoppers_wait_is_sent_to_who_looks() {
+    let bench = Bench::start(2).await;
+    let mut shop = Stream::of(&bench, "/shops/1", None).await;
+    assert!(shop.next(QUIET).await.is_none());
+    let note = Record::default().with("before", "50:7");
+    bench.store.note(&note_of(&bench.shop(1)), note).await.unwrap();
+    let sent = shop.until("data-when").await;
+    assert!(sent.contains("waits"), "{sent}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod browser;
 mod live;
 mod pages;
+mod waits;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};

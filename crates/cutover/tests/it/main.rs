@@ -7,3 +7,4 @@ mod desk;
 mod model;
 mod steps;
 mod takeover;
+mod throttle;

@@ -6,28 +6,38 @@ use super::{DONE, Effect};
 use crate::context::Context;
 use crate::drive::Driver;
 use crate::error::{Error, Result};
+use crate::throttle::Pace;
 use crate::{derive, observe, rehearse, report, totals, verify};
 use cutover::progress::Progress;
 use cutover::record::Reason;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use vocab::id::{Epoch, ShopId};
+
+/// How often what changes meanwhile is derived.
+const DERIVE_EVERY: Duration = Duration::from_millis(20);
 
 /// The full verification, with the rehearsal of the way back; derivation goes on beside it.
 pub(super) async fn verify_all(driver: &mut Driver, progress: &Progress) -> Result<Effect> {
     let (cx, shop, epoch) = (driver.cx.clone(), driver.shop.clone(), progress.head.epoch);
+    let (pace, checked) = (driver.pace(), AtomicBool::new(false));
     let check = async {
         let rehearsed = rehearse::rehearse(&cx, &shop).await?;
-        let verdict = verify::full(&cx, &shop).await?;
-        Ok::<_, Error>((rehearsed, verdict))
+        verify::full(&cx, &shop, &pace).await?;
+        checked.store(true, Ordering::Release);
+        Ok::<_, Error>(rehearsed)
     };
-    tokio::pin!(check);
-    let mut tick = tokio::time::interval(Duration::from_millis(20));
-    let (rehearsed, _) = loop {
-        tokio::select! {
-            checked = &mut check => break checked?,
-            _ = tick.tick() => { derive::derive(&cx, &shop, epoch).await?; }
+    let derives = async {
+        let mut tick = tokio::time::interval(DERIVE_EVERY);
+        while !checked.load(Ordering::Acquire) {
+            tick.tick().await;
+            derive::derive(&cx, &shop, epoch).await?;
         }
+        Ok(())
     };
+    // Side by side: neither waits while the other has work.
+    let (rehearsed, ()) = tokio::try_join!(check, derives)?;
+    drop(pace);
     driver.memory.rehearsed = rehearsed.is_empty();
     if let Some(what) = rehearsed.first() {
         verify::finding(&cx, &shop, "rehearsal", what.clone()).await?;
@@ -77,7 +87,10 @@ async fn control_totals(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Eff
     let mut figures = Vec::new();
     for _ in 0..ROUNDS {
         derive::derive(cx, shop, epoch).await?;
+        // The source adds up a whole shop: meanwhile it is not silent.
+        let adding = Pace::at_once(cx, shop).rows(0).await;
         figures = totals::compare(cx, shop).await?;
+        drop(adding);
         if !figures.iter().any(totals::Figure::differs) {
             verify::close_finding(cx, shop, "control_total").await?;
             report::keep(cx, shop, &figures).await?;

@@ -6,6 +6,7 @@ use super::{Answer, mend};
 use crate::drive::Driver;
 use crate::error::Result;
 use crate::staged::{Ledger, ROGUE_MAX};
+use crate::throttle::Pace;
 use crate::verify::{self, Different};
 use cutover::bounds::FENCE_LOCK_MS_MAX;
 use cutover::progress::Progress;
@@ -37,7 +38,7 @@ impl Driver {
         self.memory.full_pass = None;
         self.memory.verified_since_flip = false;
         // Facts are carried back as ever; what stopped them was that nobody saw what else was written.
-        let full = verify::full(&cx, &shop).await?;
+        let full = verify::full(&cx, &shop, &Pace::at_once(&cx, &shop)).await?;
         let differing = self.settle_soak().await?;
         if let Some(first) = differing.first() {
             let why =

@@ -6,13 +6,14 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::source_rows;
 use crate::staged::Ledger;
+use crate::throttle::Pace;
 use mapping::{Anchor, RuleNo};
 use std::collections::BTreeMap;
 use vocab::document::Record;
 use vocab::id::{Kind, Origin, PublicId, ShopId};
 
 /// Documents of ours asked for at once.
-const ORIGINS: usize = 2_000;
+const ORIGINS: u32 = 2_000;
 
 /// Documents of ours that the source knows nothing of.
 #[derive(Default)]
@@ -24,12 +25,16 @@ pub(super) struct Extra {
 
 /// Documents that no row of the source stands for, by enumerating ours. What they say was compared already, from the
 /// source's side; here it is asked whether there is a row at all.
-pub(super) async fn documents_without_rows(cx: &Context, shop: &ShopId) -> Result<Extra> {
+pub(super) async fn documents_without_rows(cx: &Context, shop: &ShopId, pace: &Pace) -> Result<Extra> {
     let mut extra = Extra::default();
     for kind in Kind::ALL {
         let mut after: Option<PublicId> = None;
         loop {
-            let page = cx.store.origins(shop, kind, after.as_ref(), ORIGINS).await?;
+            // To ask whether a row is there costs about as much as to read it.
+            let mut turn = pace.rows(ORIGINS).await;
+            let most = usize::try_from(turn.rows()).unwrap_or(usize::MAX);
+            let page = cx.store.origins(shop, kind, after.as_ref(), most).await?;
+            turn.used(page.len());
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             without_rows(cx, shop, kind, &page, &mut extra).await?;

@@ -4,4 +4,5 @@
 mod journey;
 mod refused;
 mod reread;
+mod throttle;
 mod world;

@@ -1,11 +1,12 @@
 //! A small legacy of baskets on SQLite, a store, and a gateway that holds at once and has nothing in flight.
 
+use cutover::latency::Counts;
 use cutover::next::Holding;
 use mover::{Ask, Links, Setup, Verb, Without};
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use store::{Plan, PlanFile, PlannedShop, RecordedStep, Store, Wish};
 use tempfile::TempDir;
@@ -90,6 +91,7 @@ pub struct World {
     pub store: Store,
     moving: Option<JoinHandle<()>>,
     movers: u32,
+    waited: Arc<Waited>,
 }
 
 impl World {
@@ -101,7 +103,7 @@ impl World {
     pub async fn with(policy: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("work")).unwrap();
-        let world = Self { folder, store, moving: None, movers: 0 };
+        let world = Self { folder, store, moving: None, movers: 0, waited: Arc::default() };
         world.legacy(LEGACY).unwrap();
         world.store.create_heads(&[shop("7"), shop("8")]).await.unwrap();
         world.store.set_plan(&plan(&format!("sqlite:{}", world.path().display()), policy)).await.unwrap();
@@ -123,7 +125,7 @@ impl World {
     pub fn begin(&mut self) {
         self.movers += 1;
         let (asks, asked) = mpsc::channel(16);
-        tokio::spawn(hold_as_told(asked));
+        tokio::spawn(hold_as_told(asked, self.store.clone(), self.waited.clone()));
         // A clock that is the machine's, but never the same twice.
         let last = AtomicI64::new(0);
         let clock = move || {
@@ -141,6 +143,12 @@ impl World {
             holder: format!("mover {}", self.movers),
         };
         self.moving = Some(tokio::spawn(async move { mover::run(setup).await.unwrap() }));
+    }
+
+    /// From now on shoppers come, and wait for so long: without a copy, and with one.
+    pub fn shoppers_wait(&self, without_us: u64, with_us: u64) {
+        self.waited.without_us.store(without_us, Ordering::Relaxed);
+        self.waited.with_us.store(with_us, Ordering::Relaxed);
     }
 
     /// Ends it where it stands.
@@ -244,7 +252,14 @@ impl World {
     }
 }
 
-async fn hold_as_told(mut asked: mpsc::Receiver<Ask>) {
+/// How long each shopper waits whom the gateway counts, in microseconds; 0: nobody comes.
+#[derive(Default)]
+struct Waited {
+    without_us: AtomicU64,
+    with_us: AtomicU64,
+}
+
+async fn hold_as_told(mut asked: mpsc::Receiver<Ask>, store: Store, waited: Arc<Waited>) {
     let holding = Holding { elapsed_ms: 0, acknowledged: true, in_flight_zero: true, overflow: false };
     while let Some(ask) = asked.recv().await {
         match ask {
@@ -253,6 +268,18 @@ async fn hold_as_told(mut asked: mpsc::Receiver<Ask>) {
             Ask::Release { done, .. } => _ = done.send(0),
             Ask::SettlePayments { open, .. } => _ = open.send(0),
             Ask::Dial { told, .. } => _ = told.send(()),
+            Ask::Waits { told } | Ask::WaitsOf { told, .. } => _ = told.send(waits(&store, &waited).await),
         }
     }
+}
+
+/// Some have come since this was asked before, if anybody comes.
+async fn waits(store: &Store, waited: &Waited) -> Counts {
+    let board = mover::status(store).await.unwrap();
+    let throttles = ["7", "8"].into_iter().filter_map(|name| board.record(name)?.record("throttle"));
+    let copies = throttles.into_iter().any(|throttle| !matches!(throttle.text("why"), Some("listening" | "paused")));
+    let us = if copies { &waited.with_us } else { &waited.without_us }.load(Ordering::Relaxed);
+    let mut counts = Counts::default();
+    (0..if us > 0 { 50 } else { 0 }).for_each(|_| counts.note(us));
+    counts
 }

@@ -13,4 +13,5 @@ mod owners_gone;
 mod passing;
 mod pushes;
 mod refused;
+mod waits;
 mod world;
