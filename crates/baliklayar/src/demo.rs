@@ -35,7 +35,7 @@ pub struct Args {
     /// Requests per second, over all shops
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=5000))]
     rate: u32,
-    /// Requests per second at a shop that is about to move, half of them writes
+    /// Requests per second at the shops that are about to move, half of them writes
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(0..=5000))]
     surge: u32,
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=3600))]

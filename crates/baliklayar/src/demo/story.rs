@@ -26,7 +26,7 @@ pub struct Story<'a> {
     pub store: &'a Store,
     pub shops: &'a [ShopId],
     pub seconds: u64,
-    /// Requests per second at a shop that is about to move.
+    /// Requests per second at the shops that are about to move, together.
     pub surge: u32,
     /// Shops at the end of the list that are not sealed, for a person to move there and back.
     pub open: usize,
@@ -144,7 +144,9 @@ impl Story<'_> {
         if moving.is_empty() {
             return Ok(());
         }
-        let rush = Rush::begin(self.store, self.shoppers, &moving, self.surge).await?;
+        // All of them have one legacy.
+        let rate = self.surge.div_ceil(u32::try_from(moving.len())?);
+        let rush = Rush::begin(self.store, self.shoppers, &moving, rate).await?;
         tokio::time::sleep(SURGE_BEFORE).await;
         for shop in &moving {
             self.shoppers.hold(shop, true).await?;

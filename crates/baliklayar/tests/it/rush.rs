@@ -3,8 +3,8 @@
 use crate::demo::{Demo, How, alone, say};
 use std::time::Duration;
 
-/// Requests per second at each of three shops at once, half of them writes that one file has to take one by one.
-const UNBEARABLE: u32 = 1_000;
+/// Requests per second at three shops at once, half of them writes that one file has to take one by one.
+const UNBEARABLE: u32 = 3_000;
 const END_MAX: Duration = Duration::from_secs(200);
 
 #[test]
