@@ -54,7 +54,7 @@ mod tests {
     use vocab::id::{Direction, Epoch, Timestamp};
 
     /// Records as `at step phase [detail value]`, of one mover unless `by` says which.
-    async fn check(records: &[&str], expected: &[&str]) {
+    async fn check(records: &[&'static str], expected: &[&str]) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let shop = ShopId::parse("7").unwrap();

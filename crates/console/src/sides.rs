@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use store::{Store, Stored};
 use vocab::document::{Node, Record};
-use vocab::id::{Kind, Origin, PublicId, ShopId};
+use vocab::id::{Kind, Name, Origin, PublicId, ShopId};
 
 /// What the source says of one aggregate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ fn variant(node: &Node) -> Option<PublicId> {
 pub fn with_stock(document: Record, on_hand: impl IntoIterator<Item = (PublicId, i64)>) -> Record {
     let mut units = Record::default();
     for (variant, count) in on_hand {
-        units.set(variant.as_str(), count);
+        units.set(Name::from(variant.as_str()), count);
     }
     if units.0.is_empty() { document } else { document.with("on_hand", units) }
 }

@@ -135,11 +135,11 @@ impl Mapping {
                 reader.fields(&fields, spot, &gathered.group, Scope { row: Some(row), ..scope }, &mut element);
                 elements.push(Node::Record(element));
             }
-            record.set(list.name.clone(), elements);
+            record.set(&list.name, elements);
         }
         for one in &program.ones {
             let node = reader.one(one, spot, rows);
-            record.set(one.name.clone(), node);
+            record.set(&one.name, node);
         }
         reader.fields(&values, spot, &gathered.group, scope, &mut record);
         record

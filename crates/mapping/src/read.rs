@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
                     if self.notes.faults.is_empty() { self.not_null(field, value, spot, None) } else { None }
                 }
             };
-            record.set(field.name.clone(), node.unwrap_or(Node::Null));
+            record.set(&field.name, node.unwrap_or(Node::Null));
         }
     }
 

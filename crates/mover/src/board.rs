@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use store::Store;
 use vocab::document::Record;
-use vocab::id::{Epoch, ShopId, Side};
+use vocab::id::{Epoch, Name, ShopId, Side};
 
 /// Writes down what others may see: the note `board`, and the table of losers.
 pub(crate) async fn write_board(setup: Setup, cx: Context, board: Board) -> Result<()> {
@@ -62,7 +62,7 @@ fn render(board: &BTreeMap<ShopId, Seen>, throttle: &Throttle) -> Record {
             .with("debt", int(seen.debt))
             .with("back_waits_for", seen.back_waits_for)
             .with("throttle", throttled.map(told));
-        record.set(shop.as_str(), row);
+        record.set(Name::from(shop.as_str()), row);
     }
     record
 }

@@ -92,7 +92,7 @@ fn document(item: &mut Imported) -> Option<&mut Record> {
     }
 }
 
-fn scale(items: &mut [Imported], at: usize, field: &str, plus: i64, times: i64) {
+fn scale(items: &mut [Imported], at: usize, field: &'static str, plus: i64, times: i64) {
     let Some(document) = document(&mut items[at]) else { return };
     let value = document.int(field).unwrap_or(0);
     document.set(field, value * times + plus);

@@ -19,14 +19,16 @@ use crate::throttle::{Pace, Turn};
 use crate::totals;
 use extra::{Extra, documents_without_rows};
 use mapping::{Anchor, Gather, Rows, RuleNo};
-use std::collections::BTreeMap;
-use store::{Class, Finding, Stored};
+use std::collections::{BTreeMap, VecDeque};
+use store::{Class, Finding, Kept};
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, Origin, PublicId, ShopId};
 use vocab::row::RowKey;
 
 /// Aggregates compared at once.
 const PAGE: u32 = 500;
+/// Pages compared at once, beside the one that is read.
+const COMPARING: usize = 2;
 /// Aggregates proven at once by key.
 const KEYS: usize = 500;
 /// Aggregates taken off the list in one transaction: all that a hold has, and not so many that staging waits.
@@ -78,13 +80,21 @@ pub(crate) async fn full(cx: &Context, shop: &ShopId, pace: &Pace) -> Result<Ver
 async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, pace: &Pace, verdict: &mut Verdict) -> Result<()> {
     match cx.mapping.rules()[rule].gather.clone() {
         Gather::Anchored { .. } => {
+            let mut comparing = VecDeque::new();
             let mut next = read_page(cx.clone(), shop.clone(), rule, None, pace.clone()).await?;
             while let Some((last, found, turn)) = next {
                 // The source is read while this side compares.
                 let ahead = tokio::spawn(read_page(cx.clone(), shop.clone(), rule, Some(last), pace.clone()));
-                compare_page(cx, shop, rule, found, verdict).await?;
-                drop(turn);
+                comparing.push_back(tokio::spawn(compare(cx.clone(), shop.clone(), rule, found, turn)));
+                if comparing.len() >= COMPARING
+                    && let Some(page) = comparing.pop_front()
+                {
+                    list(cx, shop, rule, page.await.map_err(|_| Error::Task("comparing"))??, verdict).await?;
+                }
                 next = ahead.await.map_err(|_| Error::Task("reading the source"))??;
+            }
+            for page in comparing {
+                list(cx, shop, rule, page.await.map_err(|_| Error::Task("comparing"))??, verdict).await?;
             }
             Ok(())
         }
@@ -108,7 +118,8 @@ async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, pace: &Pace, verdi
                 let mut turn = pace.aggregates(PAGE).await;
                 let page: BTreeMap<_, _> = pages.by_ref().take(turn.aggregates()).collect();
                 turn.used_aggregates(page.len());
-                compare_page(cx, shop, rule, page, verdict).await?;
+                let compared = compare(cx.clone(), shop.clone(), rule, page, turn).await?;
+                list(cx, shop, rule, compared, verdict).await?;
             }
             Ok(())
         }
@@ -136,21 +147,33 @@ async fn read_page(
     Ok(Some((last, found, turn)))
 }
 
-async fn compare_page(
-    cx: &Context,
-    shop: &ShopId,
+/// A page that was compared: how many aggregates, and which differ, how.
+struct Compared {
+    aggregates: usize,
+    differing: Vec<(Anchor, String)>,
+}
+
+async fn compare(
+    cx: Context,
+    shop: ShopId,
     rule: RuleNo,
     found: BTreeMap<Anchor, Rows>,
-    verdict: &mut Verdict,
-) -> Result<()> {
+    turn: Turn,
+) -> Result<Compared> {
     let anchors: Vec<Anchor> = found.keys().cloned().collect();
-    let differing = differing(cx, shop, rule, &anchors, found).await?;
-    verdict.compared += u64::try_from(anchors.len()).unwrap_or(u64::MAX);
-    if differing.is_empty() {
+    let differing = differing(&cx, &shop, rule, &anchors, found).await?;
+    drop(turn);
+    Ok(Compared { aggregates: anchors.len(), differing })
+}
+
+/// What differs on a page is to be proven.
+async fn list(cx: &Context, shop: &ShopId, rule: RuleNo, page: Compared, verdict: &mut Verdict) -> Result<()> {
+    verdict.compared += u64::try_from(page.aggregates).unwrap_or(u64::MAX);
+    if page.differing.is_empty() {
         return Ok(());
     }
-    let listed: Vec<_> = differing.iter().map(|(anchor, _)| (rule, anchor.clone())).collect();
-    verdict.differing.extend(differing.into_iter().map(|(_, what)| Different::new(what)));
+    let listed: Vec<_> = page.differing.iter().map(|(anchor, _)| (rule, anchor.clone())).collect();
+    verdict.differing.extend(page.differing.into_iter().map(|(_, what)| Different::new(what)));
     let name = shop.clone();
     cx.staged.run(move |staged| staged.list(Ledger::Prove, &name, &listed)).await
 }
@@ -164,15 +187,15 @@ async fn differing(
     mut found: BTreeMap<Anchor, Rows>,
 ) -> Result<Vec<(Anchor, String)>> {
     let kind = cx.mapping.rules()[rule].kind;
-    let origins: Vec<(Kind, Origin)> = anchors.iter().map(|anchor| (kind, cx.mapping.origin(rule, anchor))).collect();
-    let stored = cx.store.load_by_origin(shop, &origins).await?;
+    let origins = anchors.iter().map(|anchor| cx.mapping.origin(rule, anchor)).collect();
+    let kept = cx.store.kept_by_origin(shop, kind, origins).await?;
     let stock: BTreeMap<PublicId, i64> =
-        if kind == Kind::Product { stock_of(cx, shop, &stored).await? } else { BTreeMap::new() };
+        if kind == Kind::Product { stock_of(cx, shop, &kept).await? } else { BTreeMap::new() };
     let mut differing = Vec::new();
-    for (anchor, stored) in anchors.iter().zip(stored) {
+    for (anchor, kept) in anchors.iter().zip(kept) {
         let rows = found.remove(anchor).unwrap_or_default();
         let told = tell(cx, rule, anchor, &rows).await?;
-        if let Some(what) = difference(&cx.mapping, rule, &told, stored.as_ref(), &stock) {
+        if let Some(what) = difference(&cx.mapping, rule, &told, kept.as_ref(), &stock)? {
             differing.push((anchor.clone(), format!("{} {}: {what}", kind.name(), told.origin)));
         }
     }
@@ -190,14 +213,10 @@ async fn tell(cx: &Context, rule: RuleNo, anchor: &Anchor, rows: &Rows) -> Resul
     cx.staged.run(move |staged| Ok(derive::told(staged, &mapping, &classes, rule, &anchor, &rows))).await
 }
 
-async fn stock_of(
-    cx: &Context,
-    shop: &ShopId,
-    stored: &[Option<(PublicId, Stored)>],
-) -> Result<BTreeMap<PublicId, i64>> {
+async fn stock_of(cx: &Context, shop: &ShopId, products: &[Option<Kept>]) -> Result<BTreeMap<PublicId, i64>> {
     let mut variants = Vec::new();
-    for (_, stored) in stored.iter().flatten() {
-        for node in stored.document.list("variants") {
+    for product in products.iter().flatten() {
+        for node in store::decode(&product.body)?.list("variants") {
             if let Node::Record(variant) = node {
                 variants.extend(variant.text("id").map(PublicId::new));
             }
@@ -212,20 +231,25 @@ fn difference(
     mapping: &mapping::Mapping,
     rule: RuleNo,
     told: &Derived,
-    stored: Option<&(PublicId, Stored)>,
+    kept: Option<&Kept>,
     stock: &BTreeMap<PublicId, i64>,
-) -> Option<String> {
-    match (&told.what, stored) {
+) -> Result<Option<String>> {
+    Ok(match (&told.what, kept) {
         (Meaning::Gone, None) => None,
         // What could not be read is a finding already, and says so louder.
         (Meaning::Refused { .. }, _) => None,
-        (Meaning::Gone, Some((id, _))) => Some(format!("{id} is stored and the source has none")),
+        (Meaning::Gone, Some(kept)) => Some(format!("{} is stored and the source has none", kept.id)),
         (Meaning::Live { .. } | Meaning::History { .. }, None) => Some("the source has it and it is not stored".into()),
-        (Meaning::Live { canonical, .. }, Some((_, stored))) => {
-            if stored.class != Class::Live {
-                return Some("is stored as history".into());
+        (Meaning::Live { canonical, .. }, Some(kept)) => {
+            if kept.class != Class::Live {
+                return Ok(Some("is stored as history".into()));
             }
-            let fields = mapping.difference(rule, &canonical.document, &stored.document);
+            // The same text is the same document. Another one is read: some differences are none, as the mapping says.
+            let fields = if store::encode(&canonical.document)? == kept.body {
+                None
+            } else {
+                mapping.difference(rule, &canonical.document, &store::decode(&kept.body)?)
+            };
             fields.map(|path| format!("{path} differs")).or_else(|| {
                 canonical.stock.iter().find_map(|(variant, on_hand)| {
                     let ours = stock.get(variant);
@@ -234,15 +258,15 @@ fn difference(
                 })
             })
         }
-        (Meaning::History { document, .. }, Some((_, stored))) => {
-            if stored.class != Class::History {
-                return Some("is stored as live".into());
+        (Meaning::History { document, .. }, Some(kept)) => {
+            if kept.class != Class::History {
+                return Ok(Some("is stored as live".into()));
             }
-            let same =
-                document.0.iter().all(|(name, node)| &**name == "origin" || stored.document.get(name) == Some(node));
+            let stored = store::decode(&kept.body)?;
+            let same = document.0.iter().all(|(name, node)| &**name == "origin" || stored.get(name) == Some(node));
             (!same).then(|| "history differs".into())
         }
-    }
+    })
 }
 
 /// Proves, by key, what is on the list; returns what was compared and what differs and did not change meanwhile.

@@ -26,6 +26,15 @@ pub struct Stored {
     pub source_tx: Option<u64>,
 }
 
+/// A document as it lies there: its text need not be read to be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub id: PublicId,
+    pub class: Class,
+    /// As [`encode`](crate::encode) makes it.
+    pub body: String,
+}
+
 /// Documents and the head they belong to, of one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
@@ -80,6 +89,22 @@ impl Store {
                        where shop = ?1 and kind = ?2 and origin = ?3";
             let find = |(kind, origin): &(Kind, Origin)| {
                 sql::first(connection, READ, sql, [shop.as_str(), kind.name(), origin.as_str()], with_id)
+            };
+            origins.iter().map(find).collect()
+        })
+        .await
+    }
+
+    /// The same as they lie there, of one kind.
+    pub async fn kept_by_origin(&self, shop: &ShopId, kind: Kind, origins: Vec<Origin>) -> Result<Vec<Option<Kept>>> {
+        let shop = shop.clone();
+        self.read(move |connection| {
+            let sql = "select id, class, body from document where shop = ?1 and kind = ?2 and origin = ?3";
+            let kept = |row: &Row<'_>| {
+                Ok(Kept { id: sql::public_id(row, 0)?, class: class(row, 1)?, body: sql::cell(row, 2)? })
+            };
+            let find = |origin: &Origin| {
+                sql::first(connection, READ, sql, [shop.as_str(), kind.name(), origin.as_str()], kept)
             };
             origins.iter().map(find).collect()
         })

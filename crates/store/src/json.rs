@@ -3,13 +3,13 @@
 use crate::error::Error;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
-use std::collections::BTreeMap;
 use std::fmt;
-use vocab::document::{Node, Record};
-use vocab::id::Name;
+use vocab::document::{FieldName, Fields, Node, Record};
 
 /// Levels of lists and records. serde_json reads at most 128, and what is stored must be readable inside a fact too.
 const DEPTH_MAX: usize = 100;
+/// Room for the fields of most records.
+const FIELDS: usize = 12;
 
 /// The record as a JSON object, its fields in the order of their names.
 ///
@@ -19,7 +19,7 @@ pub fn encode(record: &Record) -> Result<String, Error> {
     if record.0.values().any(|node| deeper(node, DEPTH_MAX)) {
         return Err(Error::Invalid(format!("a document nested deeper than {DEPTH_MAX} levels")));
     }
-    serde_json::to_string(&Fields(record)).map_err(|error| Error::Invalid(error.to_string()))
+    serde_json::to_string(&Object(record)).map_err(|error| Error::Invalid(error.to_string()))
 }
 
 /// # Errors
@@ -47,9 +47,9 @@ fn deeper(node: &Node, levels: usize) -> bool {
     }
 }
 
-struct Fields<'a>(&'a Record);
+struct Object<'a>(&'a Record);
 
-impl Serialize for Fields<'_> {
+impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.0.iter().map(|(name, node)| (&**name, Plain(node))))
     }
@@ -65,7 +65,7 @@ impl Serialize for Plain<'_> {
             Node::Int(value) => serializer.serialize_i64(*value),
             Node::Text(text) => serializer.serialize_str(text),
             Node::List(nodes) => serializer.collect_seq(nodes.iter().map(Plain)),
-            Node::Record(record) => Fields(record).serialize(serializer),
+            Node::Record(record) => Object(record).serialize(serializer),
         }
     }
 }
@@ -117,7 +117,7 @@ impl<'de> Visitor<'de> for Builder {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
-        let mut fields = BTreeMap::new();
+        let mut fields = Fields::with_capacity(FIELDS);
         while let Some((Label(name), Tree(node))) = entries.next_entry()? {
             if fields.insert(name, node).is_some() {
                 return Err(de::Error::custom("a field named twice"));
@@ -128,7 +128,7 @@ impl<'de> Visitor<'de> for Builder {
 }
 
 /// A field's name, read without a detour over `String`.
-struct Label(Name);
+struct Label(FieldName);
 
 impl<'de> Deserialize<'de> for Label {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -146,7 +146,7 @@ impl Visitor<'_> for Labels {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Label, E> {
-        Ok(Label(text.into()))
+        Ok(Label(FieldName::named(text)))
     }
 }
 

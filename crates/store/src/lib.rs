@@ -38,7 +38,7 @@ mod writer;
 pub use blocks::Block;
 pub use commit::{Commit, CommitError, Committed, Entry, StockChange, Write};
 pub use debts::Debt;
-pub use documents::{Class, Count, Loaded, Stored};
+pub use documents::{Class, Count, Kept, Loaded, Stored};
 pub use error::Error;
 pub use facts::Fact;
 pub use findings::{AcceptError, Acceptance, Finding, FindingCount, FoundFinding};

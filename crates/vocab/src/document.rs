@@ -2,8 +2,9 @@
 //!
 //! Money is an integer of minor units, an instant an integer of microseconds, an id text.
 
-use crate::id::Name;
-use std::collections::BTreeMap;
+mod fields;
+
+pub use fields::{FieldName, Fields};
 
 /// A value in a document.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,19 +19,19 @@ pub enum Node {
 
 /// Fields by name, in the order of their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Record(pub BTreeMap<Name, Node>);
+pub struct Record(pub Fields);
 
 impl Record {
     pub fn get(&self, name: &str) -> Option<&Node> {
         self.0.get(name)
     }
 
-    pub fn set(&mut self, name: impl Into<Name>, value: impl Into<Node>) {
-        self.0.insert(name.into(), value.into());
+    pub fn set(&mut self, name: impl Into<FieldName>, value: impl Into<Node>) {
+        self.0.insert(name, value.into());
     }
 
     #[must_use]
-    pub fn with(mut self, name: impl Into<Name>, value: impl Into<Node>) -> Self {
+    pub fn with(mut self, name: impl Into<FieldName>, value: impl Into<Node>) -> Self {
         self.set(name, value);
         self
     }

@@ -68,7 +68,7 @@ impl Bench {
                 .with("waits_for", "a wish")
                 .with("dirty", 0_i64)
                 .with("lag_us", lag_us);
-            board.set(head.shop.as_str(), row);
+            board.set(vocab::id::Name::from(head.shop.as_str()), row);
         }
         self.store.note("board", board).await.unwrap();
     }
