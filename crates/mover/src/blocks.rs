@@ -6,6 +6,7 @@ use vocab::id::Epoch;
 
 /// Takes a new block wherever less than half of one is left.
 pub(crate) async fn refill(cx: &Context) -> Result<()> {
+    let _alone = cx.taking_ids.lock().await;
     for block in cx.mapping.blocks() {
         let table = &cx.mapping.tables()[block.table].name;
         let held = cx.store.blocks(table).await?;

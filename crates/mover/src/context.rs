@@ -60,6 +60,8 @@ pub(crate) struct Context {
     /// Of the change stream.
     pub(crate) trouble: Arc<Trouble>,
     pub(crate) rereads: Arc<Rereads>,
+    /// Whoever has it takes ids of the legacy: two at once would get them by turns, each in thousands of blocks.
+    pub(crate) taking_ids: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Context {

@@ -140,6 +140,7 @@ pub(crate) async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
         fault: Arc::new(Armed::new(setup.fault)),
         trouble: Arc::default(),
         rereads: Arc::default(),
+        taking_ids: Arc::default(),
     })
 }
 

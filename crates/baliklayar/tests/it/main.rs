@@ -11,6 +11,7 @@ mod faults;
 mod findings;
 mod fsync;
 mod host;
+mod ids;
 mod inspect;
 mod invoices;
 mod kills;
