@@ -53,8 +53,8 @@ texts! {
     owner: "Owner", "Pemilik";
     state: "State", "Keadaan";
     waits: "How long shoppers waited", "Berapa lama pembeli menunggu";
-    waits_says: "From the request to the head of its answer, at the gateway, holds included. Before: until the copy begins. During: until the backend owns the shop. After: from then on.",
-        "Dari permintaan sampai kepala jawabannya, di gerbang, termasuk penahanan. Sebelum: sampai penyalinan mulai. Selama: sampai backend memegang toko. Sesudah: sejak itu.";
+    waits_says: "From the request to its answer, at the gateway, holds included. Before: until the copy begins. During: until the backend owns the shop. After: from then on.",
+        "Dari permintaan sampai jawabannya, di gerbang, termasuk penahanan. Sebelum: sampai penyalinan mulai. Selama: sampai backend memegang toko. Sesudah: sejak itu.";
     no_waits: "Nobody has come by yet.", "Belum ada yang datang.";
     requests: "Requests", "Permintaan";
     waited_at: "When", "Kapan";

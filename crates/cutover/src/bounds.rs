@@ -59,8 +59,8 @@ pub const THROTTLE_P99_LIMIT: u64 = 1_200;
 /// Throttle: the copy slows down where the source's changes are staged later than this.
 pub const THROTTLE_LAG_MS: u32 = 1_000;
 /// Throttle: rows per second, at least, at first, and at most.
-pub const THROTTLE_ROWS_MIN: u64 = 2_000;
-pub const THROTTLE_ROWS_FIRST: u64 = 20_000;
+pub const THROTTLE_ROWS_MIN: u64 = 1_000;
+pub const THROTTLE_ROWS_FIRST: u64 = 4_000;
 pub const THROTTLE_ROWS_MAX: u64 = 1_000_000;
 
 const _: () = assert!(FENCE_LOCK_MS_MAX < HOLD_GIVE_UP_MS, "a fence that waits must leave time for mark to flip");

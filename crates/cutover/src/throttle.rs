@@ -4,9 +4,10 @@
 //! while it did not, and where no pause comes by itself, the copy is made silent for a second now and then (*listening*). So
 //! what the copy does to shoppers never becomes what is taken for normal, while the change from night to day does.
 //!
-//! Invariants: the rate lies between [`THROTTLE_ROWS_MIN`] and [`THROTTLE_ROWS_MAX`], so the copy always ends. It falls only
-//! where two windows in a row were worse than chance explains, and every window that was not raises it, so noise alone does
-//! not hold it down. What a turn did not use is given back.
+//! Invariants: the rate lies between [`THROTTLE_ROWS_MIN`] and [`THROTTLE_ROWS_MAX`], so the copy always ends. It falls where
+//! two windows in a row were worse than chance explains, and every other window in which it was used raises it, so noise
+//! alone does not hold it down. Where nobody came it is the highest, until somebody does: then it begins anew, and listens.
+//! What a turn did not use is given back.
 //! Absent on purpose: clocks (instants come in), waiting, and whatever is not throttled: capture, what shoppers change while
 //! the copy runs, holds, the way back.
 
@@ -21,16 +22,18 @@ use std::collections::VecDeque;
 /// A piece of work lasts about so long at the rate allowed: one part in so many of a second.
 const PIECES: u64 = 20;
 /// Rows of a piece.
-const PIECE_MIN: u64 = 250;
+const PIECE_MIN: u64 = 100;
 const PIECE_MAX: u64 = 10_000;
 /// A step is one part in so many of the rate to which it fell: after as many windows it is where it was.
 const STEPS: u64 = 16;
+/// The same before it ever fell: it begins low, and nobody has been hurt yet.
+const FIRST_STEPS: u64 = 8;
 
 /// What was seen since the tick before.
 #[derive(Debug, Clone, Default)]
 pub struct Tick {
-    /// How long shoppers waited, over all shops.
-    pub answers: Counts,
+    /// How long shoppers waited, over all shops; none where nobody could be asked.
+    pub answers: Option<Counts>,
     /// The copy worked, if only for a part of it.
     pub worked: bool,
     /// How far the stream of the source's changes is behind; none before it is known.
@@ -100,6 +103,8 @@ pub struct Throttle {
     harmless: u64,
     /// The window before was worse than chance explains.
     accused: bool,
+    /// The rate is the highest because nobody came.
+    for_nobody: bool,
     why: Why,
     with: Window,
     without: Window,
@@ -127,9 +132,10 @@ impl Throttle {
     pub fn new(now_ms: u64) -> Self {
         Self {
             rows_per_s: THROTTLE_ROWS_FIRST,
-            step: THROTTLE_ROWS_FIRST / STEPS,
+            step: THROTTLE_ROWS_FIRST / FIRST_STEPS,
             harmless: STEPS,
             accused: false,
+            for_nobody: false,
             why: Why::Free,
             with: Window::default(),
             without: Window::default(),
@@ -173,17 +179,28 @@ impl Throttle {
     pub fn tick(&mut self, now_ms: u64, tick: &Tick) {
         let lasted_ms = now_ms.saturating_sub(self.ticked_at_ms);
         self.ticked_at_ms = now_ms;
-        if tick.worked {
-            self.worked_at_ms = Some(now_ms);
-            self.unheard_ms += lasted_ms;
-            self.with.add(tick, lasted_ms);
-            if self.is_told() {
-                self.judge();
+        self.worked_at_ms = if tick.worked { Some(now_ms) } else { self.worked_at_ms };
+        self.unheard_ms += if tick.worked { lasted_ms } else { 0 };
+        match &tick.answers {
+            // What nobody tells is neither long nor short.
+            None => (self.with, self.without) = (Window::default(), Window::default()),
+            Some(answers) if tick.worked => {
+                let came = self.for_nobody && !answers.is_empty();
+                self.with.add(answers, tick.lag_ms, lasted_ms);
+                if came {
+                    self.begin_anew();
+                } else if self.is_told() {
+                    self.judge();
+                }
             }
-        } else if self.worked_at_ms.is_none_or(|at| now_ms.saturating_sub(at) >= THROTTLE_SETTLE_MS) {
-            self.without.add(tick, lasted_ms);
-            if self.without.lasted_ms >= THROTTLE_LISTEN_MS {
-                self.heard();
+            Some(answers) => {
+                let settled = |at| now_ms.saturating_sub(at) >= THROTTLE_SETTLE_MS;
+                if self.worked_at_ms.is_none_or(settled) {
+                    self.without.add(answers, tick.lag_ms, lasted_ms);
+                    if self.without.lasted_ms >= THROTTLE_LISTEN_MS {
+                        self.heard();
+                    }
+                }
             }
         }
         // Work that was begun before may go on for ever; the copy does not wait for its end.
@@ -207,6 +224,15 @@ impl Throttle {
         let mut all = Counts::default();
         self.quiet.iter().for_each(|window| all.add(window));
         all
+    }
+
+    /// Somebody has come who was not there before: of them nothing is known, so they are heard first.
+    fn begin_anew(&mut self) {
+        self.for_nobody = false;
+        self.rows_per_s = THROTTLE_ROWS_FIRST;
+        self.with = Window::default();
+        self.quiet.clear();
+        self.unheard_ms = THROTTLE_LISTEN_EVERY_MS;
     }
 
     /// A window without the copy has ended.
@@ -256,10 +282,10 @@ impl Throttle {
         self.accused = false;
         self.why = Why::Free;
         if baseline.is_empty() {
-            // With nobody there, nobody is in the way. Of those who have just come nothing is known: they are heard first.
-            let nobody = window.answers.is_empty();
-            self.rows_per_s = if nobody { THROTTLE_ROWS_MAX } else { THROTTLE_ROWS_FIRST };
-            if !nobody && !self.quiet.is_empty() {
+            // With nobody there, nobody is in the way.
+            self.for_nobody = window.answers.is_empty();
+            self.rows_per_s = if self.for_nobody { THROTTLE_ROWS_MAX } else { THROTTLE_ROWS_FIRST };
+            if !self.for_nobody && !self.quiet.is_empty() {
                 self.unheard_ms = THROTTLE_LISTEN_EVERY_MS;
             }
         } else if 2 * used >= self.rows_per_s {
@@ -272,10 +298,10 @@ impl Throttle {
 }
 
 impl Window {
-    fn add(&mut self, tick: &Tick, lasted_ms: u64) {
-        self.answers.add(&tick.answers);
+    fn add(&mut self, answers: &Counts, lag_ms: Option<u32>, lasted_ms: u64) {
+        self.answers.add(answers);
         self.lasted_ms += lasted_ms;
-        self.lag_ms = self.lag_ms.max(tick.lag_ms.unwrap_or(0));
+        self.lag_ms = self.lag_ms.max(lag_ms.unwrap_or(0));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Blocks of ids, taken in the legacy before the hold, so that what the backend mints is free there for ever.
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Result, answered};
 use vocab::id::Epoch;
 
 /// Takes a new block wherever less than half of one is left.
@@ -16,7 +16,7 @@ pub(crate) async fn refill(cx: &Context) -> Result<()> {
             continue;
         }
         let size = u32::try_from(block.size).unwrap_or(u32::MAX);
-        for (from, to) in cx.source.take_block(block.table, size).await? {
+        for (from, to) in answered(async { Ok(cx.source.take_block(block.table, size).await?) }).await? {
             cx.store.add_block(table, from, to, Epoch::FIRST).await?;
         }
     }

@@ -71,7 +71,7 @@ impl Pages<'_> {
             let (more, pace) = (self.ahead.len() <= AHEAD && !self.ended, self.pace);
             tokio::select! {
                 biased;
-                turn = pace.aggregates(PAGE), if more => self.begin(turn).await?,
+                turn = pace.aggregates(PAGE), if more => self.begin(turn?).await?,
                 page = first(&mut self.ahead), if !self.ahead.is_empty() => {
                     self.ahead.pop_front();
                     return page.map_err(|_| Error::Task("mapping"))?.map(Some);

@@ -7,7 +7,7 @@
 //! Each piece waits for its turn (`throttle`); no cut is open for longer than [`READ_MAX`] because of that.
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result, answered};
 use crate::observe;
 use crate::staged::Chunk;
 use crate::throttle::Pace;
@@ -77,12 +77,14 @@ async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place, pa
             return Ok(false);
         }
     }
-    let mut turn = pace.rows(CHUNK).await;
+    let mut turn = pace.rows(CHUNK).await?;
     let (ends, shared) = (Instant::now() + READ_MAX, shared_by(cx, table));
     crash::reach(Act::CopyChunk, Phase::Before);
-    let mut read = cx.source.begin_copy(shop, table, place.after.as_ref(), READ, &shared).await?;
+    let begins = async { Ok(cx.source.begin_copy(shop, table, place.after.as_ref(), READ, &shared).await?) };
+    let mut read = answered(begins).await?;
     let (marker, cut) = (read.marker().clone(), read.cut().clone());
-    let (first, comes) = tokio::join!(read.next(turn.rows()), comes(cx, shop, &marker));
+    let first = answered(async { Ok(read.next(turn.rows()).await?) });
+    let (first, comes) = tokio::join!(first, comes(cx, shop, &marker));
     let mut piece = first?;
     if !comes? {
         read.give_up().await;
@@ -100,11 +102,13 @@ async fn read(cx: &Context, shop: &ShopId, table: TableNo, place: &mut Place, pa
         };
         let next = async {
             if ended {
-                return Ok(None);
+                return Ok::<_, Error>(None);
             }
             // Whoever waits for longer than a cut may be open begins a new one.
             let Ok(turn) = tokio::time::timeout_at(ends.into(), pace.rows(CHUNK)).await else { return Ok(None) };
-            read.next(turn.rows()).await.map(|piece| Some((turn, piece)))
+            let turn = turn?;
+            let piece = answered(async { Ok(read.next(turn.rows()).await?) }).await?;
+            Ok(Some((turn, piece)))
         };
         let (staged, next) = tokio::join!(staging, next);
         staged?;

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::reread::forget_source;
 use crate::staged::{Dirty, Ledger, Lost, Staged};
-use crate::throttle::Pace;
+use crate::throttle::{Pace, Turn};
 use mapping::{Anchor, Gather, Got, Loser, Mapping, Rows, RuleNo};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ use vocab::id::{Epoch, Kind, Name, Origin, PublicId, ShopId};
 use vocab::row::Cell;
 
 /// Aggregates derived and imported at once.
-const BATCH: usize = 1_024;
+const BATCH: u32 = 1_024;
 /// Aggregates whose rows are read in one go: the file has one reader, and a hold of another shop may wait for it.
 const NEIGHBOURS: usize = 128;
 /// Classes remembered, so that a product does not classify its orders again.
@@ -79,13 +79,17 @@ pub(crate) struct Worked {
     pub(crate) everything: bool,
 }
 
-/// Derives and imports what was copied of a shop and what is dirty of it, until nothing is: at once, because shoppers have
-/// just changed it.
+/// Derives and imports what is dirty of a shop, until nothing is: at once, because shoppers have just changed it. What was
+/// copied and never derived is left to the step that takes turns for it ([`derive_in_turns`]).
 pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Worked> {
+    let name = shop.clone();
+    if cx.staged.run(move |staged| staged.underived(&name)).await?.is_some() {
+        return Ok(Worked { imported: 0, everything: false });
+    }
     derive_in_turns(cx, shop, epoch, &Pace::at_once(cx, shop)).await
 }
 
-/// The same; what was copied takes turns.
+/// Derives and imports what was copied of a shop, and then what is dirty of it, in turns.
 pub(crate) async fn derive_in_turns(cx: &Context, shop: &ShopId, epoch: Epoch, pace: &Pace) -> Result<Worked> {
     let nothing_more = |imported| Ok(Worked { imported, everything: false });
     if !is_whole(cx).await {
@@ -111,14 +115,14 @@ pub(crate) async fn derive_in_turns(cx: &Context, shop: &ShopId, epoch: Epoch, p
         }
         let batch = match ahead.take() {
             Some(batch) => batch,
-            None => Batch::read(cx, shop, None).await?,
+            None => Batch::read(cx, shop, None, pace).await?,
         };
         let Some(last) = batch.listed.last().cloned() else { return Ok(Worked { imported, everything: true }) };
         imported += u64::try_from(batch.listed.len()).unwrap_or(u64::MAX);
-        let full = batch.listed.len() == BATCH;
+        let full = batch.full;
         // Where more is listed it is read while this is imported. One that changes meanwhile stays listed, and comes in
         // the next round: nothing is left only where a round finds nothing from its beginning.
-        let next = async { if full { Batch::read(cx, shop, Some(last)).await.map(Some) } else { Ok(None) } };
+        let next = async { if full { Batch::read(cx, shop, Some(last), pace).await.map(Some) } else { Ok(None) } };
         let (next, imported_all) = tokio::join!(next, batch.import(cx, shop, epoch));
         if !imported_all? {
             return nothing_more(imported);
@@ -133,16 +137,22 @@ struct Batch {
     derived: Vec<Derived>,
     /// Up to where the stream was staged before their rows were read.
     position: u64,
+    /// There may be more behind it.
+    full: bool,
+    /// Ends when it is imported.
+    _turn: Turn,
 }
 
 impl Batch {
-    async fn read(cx: &Context, shop: &ShopId, behind: Option<Dirty>) -> Result<Self> {
+    async fn read(cx: &Context, shop: &ShopId, behind: Option<Dirty>, pace: &Pace) -> Result<Self> {
         let (mapping, classes, shop) = (cx.mapping.clone(), cx.classes.clone(), shop.clone());
+        let mut turn = pace.aggregates(BATCH).await?;
         let read = move |staged: &Staged| {
-            let position = staged.position()?.map_or(0, |position| position.0);
-            let listed = staged.listed_behind(Ledger::Derive, &shop, behind.as_ref(), BATCH)?;
+            let (position, most) = (staged.position()?.map_or(0, |position| position.0), turn.aggregates());
+            let listed = staged.listed_behind(Ledger::Derive, &shop, behind.as_ref(), most)?;
+            turn.used_aggregates(listed.len());
             let derived = read_listed(staged, &mapping, &classes, &listed)?;
-            Ok(Self { listed, derived, position })
+            Ok(Self { full: listed.len() >= most, listed, derived, position, _turn: turn })
         };
         cx.staged.run(read).await
     }

@@ -1,5 +1,6 @@
 //! What can fail in a move: whose fault it is, and whether a repetition is safe.
 
+use std::time::Duration;
 use vocab::id::ShopId;
 
 /// The world failed; a shop's own refusals are findings and stop codes, never this.
@@ -24,6 +25,19 @@ pub enum Error {
     Plan(String),
     #[error("the lease of the mover went to another process")]
     LeaseLost,
+    /// A finding stops the shop; the step that was under way ends, and says no more than that.
+    #[error("the shop was stopped meanwhile")]
+    Stopped,
+    #[error("the source database has not answered for an hour: is something locked there?")]
+    Silent,
+}
+
+/// For a world that hangs.
+pub(crate) const HANGS: Duration = Duration::from_secs(3_600);
+
+/// What the source is asked, for as long as a world may hang.
+pub(crate) async fn answered<T>(asked: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(HANGS, asked).await.unwrap_or(Err(Error::Silent))
 }
 
 impl From<store::Error> for Error {

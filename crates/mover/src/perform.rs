@@ -4,7 +4,7 @@ mod verification;
 
 use crate::context::Context;
 use crate::drive::{Driver, Memory};
-use crate::error::{Error, Result};
+use crate::error::{Error, HANGS, Result};
 use crate::records::{self, Measured};
 use crate::staged::{Ledger, Staged};
 use crate::throttle::Pace;
@@ -22,9 +22,10 @@ use vocab::id::{Direction, Epoch, Kind, Seq, ShopId, Side};
 /// The longest wait for a marker inside a hold; the hold's own deadline is behind it.
 const MARK_MAX: Duration = Duration::from_millis(300);
 
-/// For a world that hangs.
-const HANGS: Duration = Duration::from_secs(3_600);
-/// Long work takes as long as it takes: turns and pauses are waited for in it.
+/// What could not be derived, because a transaction is staged in part, is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Long work takes as long as it takes: turns and pauses are waited for in it. What it asks of the source is bounded.
 const UNBOUNDED: Duration = Duration::MAX;
 
 /// What an effect came to.
@@ -118,7 +119,7 @@ fn time_left(memory: &Memory, step: &Step) -> Duration {
         (Step::Drain | Step::Fence { .. } | Step::Mark | Step::CatchUp { .. } | Step::Prove, Some(_)) => {
             hold_left(memory)
         }
-        _ if is_long(step) => UNBOUNDED,
+        (Step::Copy | Step::Track | Step::Verify, _) => UNBOUNDED,
         _ => HANGS,
     }
 }
@@ -144,6 +145,8 @@ fn code(error: &Error) -> &'static str {
         Error::Task(_) => "task",
         Error::UnknownShop(_) | Error::Plan(_) => "plan",
         Error::LeaseLost => "lease",
+        Error::Stopped => "stopped",
+        Error::Silent => "silent",
     }
 }
 
@@ -206,7 +209,13 @@ async fn install(cx: &Context, shop: &ShopId) -> Result<Effect> {
 async fn track(cx: &Context, shop: &ShopId, progress: &Progress, pace: &Pace) -> Result<Effect> {
     cx.owned.clear(shop);
     blocks::refill(cx).await?;
-    derive::derive_in_turns(cx, shop, progress.head.epoch, pace).await?;
+    // Nobody else derives what was copied, so it is not over before that is done.
+    while !derive::derive_in_turns(cx, shop, progress.head.epoch, pace).await?.everything {
+        if observe::is_stopped(cx, shop).await? {
+            return Err(Error::Stopped);
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
     Ok(DONE)
 }
 

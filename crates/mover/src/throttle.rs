@@ -9,7 +9,8 @@
 
 use crate::context::Context;
 use crate::drive::Board;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::observe;
 use crate::waits;
 use cutover::bounds::THROTTLE_TICK_MS;
 use cutover::latency::Counts;
@@ -28,6 +29,9 @@ const TICK: Duration = Duration::from_millis(THROTTLE_TICK_MS);
 /// How long a gateway may take to say what it counted.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
 
+/// How often a step that works or waits looks whether its shop was stopped.
+const STOPPED: Duration = Duration::from_millis(500);
+
 /// What an aggregate costs, derived or verified, as rows of the copy.
 const AGGREGATE: u64 = 10;
 
@@ -42,10 +46,18 @@ pub(crate) struct Throttle {
     /// Pieces that are worked on now, and whether one ended since the tick before.
     working: AtomicUsize,
     worked: AtomicBool,
-    /// The shops whose long steps take turns here, and whether a person has paused them.
-    paced: Mutex<BTreeMap<ShopId, bool>>,
+    /// The shops whose long steps take turns here.
+    paced: Mutex<BTreeMap<ShopId, Paced>>,
     /// An operator has turned it off.
     off: bool,
+}
+
+#[derive(Default)]
+struct Paced {
+    /// Of one shop; one that failed may be gone later than the next one has begun.
+    steps: usize,
+    /// A person has paused it.
+    paused: bool,
 }
 
 impl Throttle {
@@ -64,7 +76,7 @@ impl Throttle {
 
     /// What is to be seen of it at a shop; none where nothing of the shop takes turns now.
     pub(crate) fn shown(&self, shop: &ShopId) -> Option<Shown> {
-        let paused = *lock(&self.paced).get(shop)?;
+        let paused = lock(&self.paced).get(shop)?.paused;
         let shown = lock(&self.rule).shown();
         let why = if paused { Why::Paused } else { shown.why };
         (!self.off || paused).then_some(Shown { why, ..shown })
@@ -75,7 +87,7 @@ impl Throttle {
     }
 
     /// Takes in what shoppers waited since the tick before.
-    fn tick(&self, answers: Counts, lag_ms: Option<u32>) {
+    fn tick(&self, answers: Option<Counts>, lag_ms: Option<u32>) {
         let ended = self.worked.swap(false, Ordering::AcqRel);
         let worked = ended || self.working.load(Ordering::Acquire) > 0;
         lock(&self.rule).tick(self.now_us() / 1_000, &Tick { answers, worked, lag_ms });
@@ -104,8 +116,8 @@ pub(crate) async fn watch(cx: &Context, board: &Board) -> Result<()> {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        // A gateway that does not answer makes nobody wait for a turn.
-        let answers = tokio::time::timeout(ANSWER_MAX, cx.links.waits()).await.ok().flatten().unwrap_or_default();
+        // A gateway that does not answer makes nobody wait for a turn, and is not one that nobody comes to.
+        let answers = tokio::time::timeout(ANSWER_MAX, cx.links.waits()).await.ok().flatten();
         cx.throttle.tick(answers, cx.stream.lag().0);
         for (shop, when) in cx.waits.due(board) {
             let waits = cx.links.waits_of(&shop).await.unwrap_or_default();
@@ -122,13 +134,21 @@ struct Step {
     throttle: Arc<Throttle>,
     shop: ShopId,
     /// None: it takes no turns.
-    wishes: Option<watch::Receiver<Wishes>>,
+    turns: Option<Turns>,
+}
+
+/// What whoever takes turns heeds.
+struct Turns {
+    wishes: watch::Receiver<Wishes>,
+    /// Asked whether the shop was stopped; none in tests of turns alone.
+    cx: Option<Context>,
+    asked: Mutex<Instant>,
 }
 
 impl Pace {
     /// Takes turns, and none while the shop is paused.
     pub(crate) fn in_turns(cx: &Context, shop: &ShopId, wishes: watch::Receiver<Wishes>) -> Self {
-        Self::new(&cx.throttle, shop, Some(wishes))
+        Self::new(&cx.throttle, shop, Some(Turns { wishes, cx: Some(cx.clone()), asked: Mutex::new(Instant::now()) }))
     }
 
     /// Takes none, and waits for nobody.
@@ -136,46 +156,86 @@ impl Pace {
         Self::new(&cx.throttle, shop, None)
     }
 
-    fn new(throttle: &Arc<Throttle>, shop: &ShopId, wishes: Option<watch::Receiver<Wishes>>) -> Self {
-        if wishes.is_some() {
-            lock(&throttle.paced).insert(shop.clone(), false);
+    fn new(throttle: &Arc<Throttle>, shop: &ShopId, turns: Option<Turns>) -> Self {
+        if turns.is_some() {
+            lock(&throttle.paced).entry(shop.clone()).or_default().steps += 1;
         }
-        Self(Arc::new(Step { throttle: throttle.clone(), shop: shop.clone(), wishes }))
+        Self(Arc::new(Step { throttle: throttle.clone(), shop: shop.clone(), turns }))
     }
 
     /// Waits until a piece of at most so many rows may begin; a pause is waited for first.
-    pub(crate) async fn rows(&self, rows_max: u32) -> Turn {
+    ///
+    /// # Errors
+    /// `Stopped` where a finding has stopped the shop: its step ends, and is not waited for any more.
+    pub(crate) async fn rows(&self, rows_max: u32) -> Result<Turn> {
         let (throttle, rows_max) = (self.0.throttle.clone(), u64::from(rows_max));
         let mut charged = None;
-        if let Some(wishes) = &self.0.wishes {
-            self.unpaused(wishes.clone()).await;
-            if !throttle.off {
-                charged = Some(throttle.wait(rows_max).await);
-            }
+        if let Some(turns) = &self.0.turns {
+            let waits = async {
+                self.unpaused(turns.wishes.clone()).await;
+                if throttle.off { None } else { Some(throttle.wait(rows_max).await) }
+            };
+            tokio::pin!(waits);
+            charged = loop {
+                turns.heed_stop(&self.0.shop).await?;
+                if let Ok(charged) = tokio::time::timeout(STOPPED, &mut waits).await {
+                    break charged;
+                }
+            };
         }
         throttle.working.fetch_add(1, Ordering::AcqRel);
-        Turn { throttle, rows: charged.unwrap_or(rows_max), charged: charged.unwrap_or(0), used: 0 }
+        Ok(Turn { throttle, rows: charged.unwrap_or(rows_max), charged: charged.unwrap_or(0), used: 0 })
     }
 
     /// The same for aggregates.
-    pub(crate) async fn aggregates(&self, most: u32) -> Turn {
+    pub(crate) async fn aggregates(&self, most: u32) -> Result<Turn> {
         self.rows(most.saturating_mul(u32::try_from(AGGREGATE).unwrap_or(u32::MAX))).await
     }
 
     /// A pause ends with the wish, or with whoever could wish.
     async fn unpaused(&self, mut wishes: watch::Receiver<Wishes>) {
-        if wishes.borrow().pause {
-            lock(&self.0.throttle.paced).insert(self.0.shop.clone(), true);
+        let pause = wishes.borrow().pause;
+        self.show_paused(pause);
+        if pause {
             let _ = wishes.wait_for(|wishes| !wishes.pause).await;
-            lock(&self.0.throttle.paced).insert(self.0.shop.clone(), false);
+            self.show_paused(false);
         }
+    }
+
+    fn show_paused(&self, paused: bool) {
+        if let Some(paced) = lock(&self.0.throttle.paced).get_mut(&self.0.shop) {
+            paced.paused = paused;
+        }
+    }
+}
+
+impl Turns {
+    /// Looks now and then: the driver does not, while its step is under way.
+    async fn heed_stop(&self, shop: &ShopId) -> Result<()> {
+        let Some(cx) = &self.cx else { return Ok(()) };
+        let due = {
+            let mut asked = lock(&self.asked);
+            let due = asked.elapsed() >= STOPPED;
+            if due {
+                *asked = Instant::now();
+            }
+            due
+        };
+        if due && observe::is_stopped(cx, shop).await? { Err(Error::Stopped) } else { Ok(()) }
     }
 }
 
 impl Drop for Step {
     fn drop(&mut self) {
-        if self.wishes.is_some() {
-            lock(&self.throttle.paced).remove(&self.shop);
+        if self.turns.is_none() {
+            return;
+        }
+        let mut paced = lock(&self.throttle.paced);
+        if let Some(of) = paced.get_mut(&self.shop) {
+            of.steps = of.steps.saturating_sub(1);
+            if of.steps == 0 {
+                paced.remove(&self.shop);
+            }
         }
     }
 }
@@ -236,12 +296,13 @@ mod tests {
     fn heard() -> Arc<Throttle> {
         let began = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
         let throttle = Throttle { began, ..Throttle::new(false) };
-        throttle.tick(Counts::default(), None);
+        throttle.tick(Some(Counts::default()), None);
         Arc::new(throttle)
     }
 
     fn pace(throttle: &Arc<Throttle>, wishes: &watch::Sender<Wishes>) -> Pace {
-        Pace::new(throttle, &ShopId::parse("7").unwrap(), Some(wishes.subscribe()))
+        let turns = Turns { wishes: wishes.subscribe(), cx: None, asked: Mutex::new(Instant::now()) };
+        Pace::new(throttle, &ShopId::parse("7").unwrap(), Some(turns))
     }
 
     #[tokio::test]
@@ -250,7 +311,7 @@ mod tests {
         let pace = pace(&throttle, &wishes);
         let turns = async {
             for _ in 0..TURNS {
-                let turn = pace.rows(u32::MAX).await;
+                let turn = pace.rows(u32::MAX).await.unwrap();
                 assert!(turn.rows() > 0 && turn.aggregates() > 0);
             }
         };
@@ -263,7 +324,7 @@ mod tests {
         let (throttle, wishes) = (heard(), watch::Sender::new(Wishes::default()));
         let _line = throttle.line.acquire().await.unwrap();
         let shop = ShopId::parse("8").unwrap();
-        let turn = tokio::time::timeout(PATIENCE, Pace::new(&throttle, &shop, None).rows(500)).await.unwrap();
+        let turn = tokio::time::timeout(PATIENCE, Pace::new(&throttle, &shop, None).rows(500)).await.unwrap().unwrap();
         assert_eq!((turn.rows(), throttle.working.load(Ordering::Acquire)), (500, 1));
         assert!(throttle.shown(&shop).is_none());
         // One that takes turns is not let through, and gone it leaves nothing behind.
@@ -280,13 +341,13 @@ mod tests {
     async fn whoever_leaves_the_line_lets_the_next_one_through() {
         let (throttle, wishes) = (heard(), watch::Sender::new(Wishes::default()));
         let (first, second) = (pace(&throttle, &wishes), pace(&throttle, &wishes));
-        let mut turn = first.rows(u32::MAX).await;
+        let mut turn = first.rows(u32::MAX).await.unwrap();
         turn.used(1_000_000);
         drop(turn);
         // It waits for a minute, and is given up.
         assert!(tokio::time::timeout(Duration::from_millis(1), first.rows(u32::MAX)).await.is_err());
         lock(&throttle.rule).charge(1_000_000, 0);
-        tokio::time::timeout(PATIENCE, second.rows(u32::MAX)).await.unwrap();
+        tokio::time::timeout(PATIENCE, second.rows(u32::MAX)).await.unwrap().unwrap();
     }
 
     #[tokio::test]
@@ -301,7 +362,8 @@ mod tests {
             wishes.send_replace(Wishes::default());
         };
         let both = async { tokio::join!(pace.rows(500), resume) };
-        tokio::time::timeout(PATIENCE, both).await.unwrap();
+        let (turn, ()) = tokio::time::timeout(PATIENCE, both).await.unwrap();
+        assert_eq!(turn.unwrap().rows(), 200);
         assert_ne!(why(), Some(Why::Paused));
     }
 }

@@ -3,7 +3,7 @@
 //! Two digests that come from one mapping can be equal and wrong; these do not come from it (law L8).
 
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, answered};
 use capture::Reader;
 use mapping::Gather;
 use std::collections::{BTreeMap, BTreeSet};
@@ -253,13 +253,10 @@ pub(crate) fn decimal(text: &str, scale: u32) -> Option<i128> {
 
 /// Every control total of a shop, on both sides. The caller sees to it that both are quiet.
 pub(crate) async fn compare(cx: &Context, shop: &ShopId) -> Result<Vec<Figure>> {
-    let ours = our_figures(cx, shop).await?;
-    let refused = accepted_refusals(cx, shop).await?;
-    let reader = cx.source.snapshot().await?;
-    let mut asking = Asking { cx, shop, reader, refused };
+    let totals: Vec<&Total> = cx.totals.totals.iter().filter(|total| concerns(cx, &total.mapped, shop)).collect();
+    let (ours, source) = tokio::try_join!(our_figures(cx, shop, &totals), their_figures(cx, shop, &totals))?;
     let mut figures = Vec::new();
-    for (total, ours) in cx.totals.totals.iter().zip(ours).filter(|(total, _)| concerns(cx, &total.mapped, shop)) {
-        let (source, refused) = asking.ask(total).await?;
+    for ((total, ours), (source, refused)) in totals.into_iter().zip(ours).zip(source) {
         let sides = source.into_iter().zip(refused).zip(ours);
         figures.extend(total.measures.iter().zip(sides).map(|(measured, ((source, refused), ours))| Figure {
             mapped: total.mapped.clone(),
@@ -337,8 +334,20 @@ impl Asking<'_> {
     }
 }
 
-async fn our_figures(cx: &Context, shop: &ShopId) -> Result<Vec<Row>> {
-    let mut figures: Vec<Row> = cx.totals.totals.iter().map(|total| vec![None; total.measures.len()]).collect();
+/// As one snapshot of the source has them: of what was moved, and of what is refused.
+async fn their_figures(cx: &Context, shop: &ShopId, totals: &[&Total]) -> Result<Vec<(Row, Row)>> {
+    let refused = accepted_refusals(cx, shop).await?;
+    let reader = cx.source.snapshot().await?;
+    let mut asking = Asking { cx, shop, reader, refused };
+    let mut figures = Vec::with_capacity(totals.len());
+    for total in totals {
+        figures.push(answered(asking.ask(total)).await?);
+    }
+    Ok(figures)
+}
+
+async fn our_figures(cx: &Context, shop: &ShopId, totals: &[&Total]) -> Result<Vec<Row>> {
+    let mut figures: Vec<Row> = totals.iter().map(|total| vec![None; total.measures.len()]).collect();
     let stock: BTreeMap<PublicId, i64> = cx.store.stock_all(shop).await?.into_iter().collect();
     for kind in Kind::ALL {
         let mut after: Option<PublicId> = None;
@@ -349,7 +358,7 @@ async fn our_figures(cx: &Context, shop: &ShopId) -> Result<Vec<Row>> {
             for (_, mut stored) in page {
                 with_stock(&mut stored.document, &stock);
                 let mapped = mapped(cx, kind, &stored);
-                for (total, row) in cx.totals.totals.iter().zip(&mut figures) {
+                for (total, row) in totals.iter().zip(&mut figures) {
                     if total.kind == kind && total.takes(mapped, &stored) {
                         for (measured, figure) in total.measures.iter().zip(row) {
                             measured.measure.take(figure, &stored.document, total.scale);

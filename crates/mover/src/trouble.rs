@@ -34,10 +34,10 @@ impl Trouble {
 pub(crate) fn code(error: &Error) -> &'static str {
     match error {
         Error::Source(capture::Error::Replication(_) | capture::Error::Decode(_)) => "stream.failing",
-        Error::Source(_) => "source.failing",
+        Error::Source(_) | Error::Silent => "source.failing",
         Error::Store(_) => "store.failing",
         Error::StagedFile(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => "staged.full",
         Error::StagedFile(_) | Error::Staged(_) => "staged.failing",
-        Error::Task(_) | Error::UnknownShop(_) | Error::Plan(_) | Error::LeaseLost => "mover.failing",
+        Error::Task(_) | Error::UnknownShop(_) | Error::Plan(_) | Error::LeaseLost | Error::Stopped => "mover.failing",
     }
 }

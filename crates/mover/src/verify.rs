@@ -12,15 +12,16 @@ mod extra;
 use crate::context::Context;
 use crate::copy::may_belong;
 use crate::derive::{self, Derived, Meaning};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, answered};
 use crate::source_rows;
 use crate::staged::{Dirty, Ledger};
 use crate::throttle::{Pace, Turn};
 use crate::totals;
 use extra::{Extra, documents_without_rows};
 use mapping::{Anchor, Gather, Rows, RuleNo};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use store::{Class, Finding, Kept};
+use tokio::task::JoinSet;
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, Origin, PublicId, ShopId};
 use vocab::row::RowKey;
@@ -30,7 +31,7 @@ const PAGE: u32 = 500;
 /// Pages compared at once, beside the one that is read.
 const COMPARING: usize = 2;
 /// Aggregates proven at once by key.
-const KEYS: usize = 500;
+const KEYS: u32 = 500;
 /// Aggregates taken off the list in one transaction: all that a hold has, and not so many that staging waits.
 const SETTLED: usize = 2_000;
 
@@ -80,21 +81,25 @@ pub(crate) async fn full(cx: &Context, shop: &ShopId, pace: &Pace) -> Result<Ver
 async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, pace: &Pace, verdict: &mut Verdict) -> Result<()> {
     match cx.mapping.rules()[rule].gather.clone() {
         Gather::Anchored { .. } => {
-            let mut comparing = VecDeque::new();
+            // What is under way ends with this step, whatever ends it.
+            let (mut reading, mut comparing) = (JoinSet::new(), JoinSet::new());
             let mut next = read_page(cx.clone(), shop.clone(), rule, None, pace.clone()).await?;
             while let Some((last, found, turn)) = next {
                 // The source is read while this side compares.
-                let ahead = tokio::spawn(read_page(cx.clone(), shop.clone(), rule, Some(last), pace.clone()));
-                comparing.push_back(tokio::spawn(compare(cx.clone(), shop.clone(), rule, found, turn)));
+                reading.spawn(read_page(cx.clone(), shop.clone(), rule, Some(last), pace.clone()));
+                comparing.spawn(compare(cx.clone(), shop.clone(), rule, found, turn));
                 if comparing.len() >= COMPARING
-                    && let Some(page) = comparing.pop_front()
+                    && let Some(page) = comparing.join_next().await
                 {
-                    list(cx, shop, rule, page.await.map_err(|_| Error::Task("comparing"))??, verdict).await?;
+                    list(cx, shop, rule, page.map_err(|_| Error::Task("comparing"))??, verdict).await?;
                 }
-                next = ahead.await.map_err(|_| Error::Task("reading the source"))??;
+                next = match reading.join_next().await {
+                    Some(page) => page.map_err(|_| Error::Task("reading the source"))??,
+                    None => None,
+                };
             }
-            for page in comparing {
-                list(cx, shop, rule, page.await.map_err(|_| Error::Task("comparing"))??, verdict).await?;
+            while let Some(page) = comparing.join_next().await {
+                list(cx, shop, rule, page.map_err(|_| Error::Task("comparing"))??, verdict).await?;
             }
             Ok(())
         }
@@ -102,7 +107,7 @@ async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, pace: &Pace, verdi
             let mut groups: BTreeMap<Anchor, Rows> = BTreeMap::new();
             let mut after = None;
             loop {
-                let mut turn = pace.rows(10 * PAGE).await;
+                let mut turn = pace.rows(10 * PAGE).await?;
                 let mut reader = cx.source.snapshot().await?;
                 let page = reader.rows_of_shop(shop, table, after.as_ref(), turn.rows(), &[]).await?;
                 let Some((last, _)) = page.last() else { break };
@@ -115,7 +120,7 @@ async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, pace: &Pace, verdi
             }
             let mut pages = groups.into_iter().peekable();
             while pages.peek().is_some() {
-                let mut turn = pace.aggregates(PAGE).await;
+                let mut turn = pace.aggregates(PAGE).await?;
                 let page: BTreeMap<_, _> = pages.by_ref().take(turn.aggregates()).collect();
                 turn.used_aggregates(page.len());
                 let compared = compare(cx.clone(), shop.clone(), rule, page, turn).await?;
@@ -135,16 +140,19 @@ async fn read_page(
     pace: Pace,
 ) -> Result<Option<(RowKey, BTreeMap<Anchor, Rows>, Turn)>> {
     let Gather::Anchored { table, joins } = &cx.mapping.rules()[rule].gather else { return Ok(None) };
-    let mut turn = pace.aggregates(PAGE).await;
+    let mut turn = pace.aggregates(PAGE).await?;
     let most = u32::try_from(turn.aggregates()).unwrap_or(PAGE);
-    let mut reader = cx.source.snapshot().await?;
-    let page = reader.rows_of_shop(&shop, *table, after.as_ref(), most, &[]).await?;
-    turn.used_aggregates(page.len());
-    let Some((last, _)) = page.last() else { return Ok(None) };
-    let last = last.clone();
-    let anchors = page.into_iter().map(|(_, row)| row).collect();
-    let found = source_rows::with_joins(&mut reader, cx.mapping.tables(), *table, joins, anchors).await?;
-    Ok(Some((last, found, turn)))
+    answered(async {
+        let mut reader = cx.source.snapshot().await?;
+        let page = reader.rows_of_shop(&shop, *table, after.as_ref(), most, &[]).await?;
+        turn.used_aggregates(page.len());
+        let Some((last, _)) = page.last() else { return Ok(None) };
+        let last = last.clone();
+        let anchors = page.into_iter().map(|(_, row)| row).collect();
+        let found = source_rows::with_joins(&mut reader, cx.mapping.tables(), *table, joins, anchors).await?;
+        Ok(Some((last, found, turn)))
+    })
+    .await
 }
 
 /// A page that was compared: how many aggregates, and which differ, how.
@@ -269,8 +277,14 @@ fn difference(
     })
 }
 
-/// Proves, by key, what is on the list; returns what was compared and what differs and did not change meanwhile.
+/// Proves, by key, what is on the list; returns what was compared and what differs and did not change meanwhile. At once:
+/// it is what shoppers have just changed, and a hold may wait for it.
 pub(crate) async fn prove_listed(cx: &Context, shop: &ShopId) -> Result<Verdict> {
+    prove_in_turns(cx, shop, &Pace::at_once(cx, shop)).await
+}
+
+/// The same in turns: after a copy that was made again it is the whole shop.
+pub(crate) async fn prove_in_turns(cx: &Context, shop: &ShopId, pace: &Pace) -> Result<Verdict> {
     let name = shop.clone();
     let listed = cx.staged.run(move |staged| staged.listed(Ledger::Prove, &name, usize::MAX >> 1)).await?;
     let mut by_rule: BTreeMap<RuleNo, Vec<Dirty>> = BTreeMap::new();
@@ -278,7 +292,7 @@ pub(crate) async fn prove_listed(cx: &Context, shop: &ShopId) -> Result<Verdict>
         by_rule.entry(dirty.rule).or_default().push(dirty);
     }
     // Side by side, because inside a hold the round trips of one rule would wait for those of another.
-    let rules = by_rule.iter().map(|(rule, listed)| prove_rule(cx, shop, *rule, listed));
+    let rules = by_rule.iter().map(|(rule, listed)| prove_rule(cx, shop, *rule, listed, pace));
     let (mut verdict, mut proven) = (Verdict::default(), Vec::new());
     for (compared, still, matched) in futures_util::future::try_join_all(rules).await? {
         verdict.compared += compared;
@@ -298,9 +312,14 @@ async fn prove_rule(
     shop: &ShopId,
     rule: RuleNo,
     listed: &[Dirty],
+    pace: &Pace,
 ) -> Result<(u64, Vec<Different>, Vec<Dirty>)> {
-    let (mut still, mut proven) = (Vec::new(), Vec::new());
-    for page in listed.chunks(KEYS) {
+    let (mut still, mut proven, mut left) = (Vec::new(), Vec::new(), listed);
+    while !left.is_empty() {
+        let mut turn = pace.aggregates(KEYS).await?;
+        let (page, others) = left.split_at(turn.aggregates().min(left.len()));
+        left = others;
+        turn.used_aggregates(page.len());
         let anchors: Vec<Anchor> = page.iter().map(|dirty| dirty.anchor.clone()).collect();
         let mut reader = cx.source.snapshot().await?;
         let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], &anchors).await?;

@@ -1,6 +1,7 @@
 //! What the shoppers of a shop waited before, during and after its move, kept in a note of the store for each shop.
 //!
-//! What is counted is kept within some seconds, a few shops at a time; a crash loses those seconds. Nobody decides by it.
+//! What is counted is kept a few shops a second, those whose move has begun; before that the gateway alone has it, and loses
+//! it with its process. Nobody decides by it.
 //! Absent on purpose: the throttle, which looks at all shoppers of the last half second and forgets them.
 
 use crate::context::Context;

@@ -29,6 +29,8 @@ use crate::{BadPattern, Config, Handle, Limits};
 
 /// What a parked request occupies beside its body and header fields.
 const HEAD_COST: usize = 512;
+/// As which wait a failure counts.
+const FAILED: Duration = Duration::from_secs(1);
 
 /// A running seam. Dropped, it accepts nothing more and closes its connections as they fall idle.
 pub struct Seam {
@@ -165,7 +167,7 @@ impl Service {
             let taken = (200..300).contains(&status) && now < copy.until;
             gate.copied(taken);
             if taken {
-                self.count(Some(gate), now - begun, false);
+                self.count(Some(gate), now - begun, Some(status));
                 return Ok(());
             }
         }
@@ -173,8 +175,8 @@ impl Service {
             Some(gate) => gate.owner(),
             None => self.shared.shops.default_owner().ok_or(Reason::NotFound)?,
         };
-        self.forwarder.read(question, owner, answer).await;
-        self.count(gate.as_ref(), begun.elapsed(), false);
+        let status = self.forwarder.read(question, owner, answer).await;
+        self.count(gate.as_ref(), begun.elapsed(), Some(status));
         Ok(())
     }
 
@@ -201,15 +203,16 @@ impl Service {
             },
             Admission::Refused(refused) => return Err(refused.into()),
         };
-        self.forwarder.write(question, ticket, answer).await;
-        self.count(Some(&gate), begun.elapsed(), held);
+        let status = self.forwarder.write(question, ticket, answer).await;
+        self.count(Some(&gate), begun.elapsed(), (!held).then_some(status));
         Ok(())
     }
 
-    /// Counts how long a shopper waited for an answer that is here now.
-    fn count(&self, gate: Option<&Arc<Gate>>, waited: Duration, held: bool) {
-        if !held {
-            self.shared.shops.waits().note(waited);
+    /// Counts how long a shopper waited for an answer that is here now; without a status it was held. Whoever decides by
+    /// the waits of all takes a failure for a long one, however soon it came.
+    fn count(&self, gate: Option<&Arc<Gate>>, waited: Duration, status: Option<u16>) {
+        if let Some(status) = status {
+            self.shared.shops.waits().note(if status >= 500 { waited.max(FAILED) } else { waited });
         }
         if let Some(gate) = gate {
             gate.waits().note(waited);

@@ -88,7 +88,7 @@ impl Stage {
 
     pub async fn play(mut self, args: &Args, fault: Option<Fault>) -> Result<Exit> {
         let told = tokio::select! {
-            told = self.story(args, fault) => told?,
+            told = Box::pin(self.story(args, fault)) => told?,
             () = interrupted() => {
                 self.end().await?;
                 return Ok(Exit::Interrupted);

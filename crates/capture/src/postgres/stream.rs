@@ -1,7 +1,8 @@
 //! The change stream: one transaction after the other, in the order of their commits.
 //!
-//! A large transaction is handed out in pieces, and counts when the last of them is. The slot is moved on by what was acknowledged, and, where nothing
-//! handed out is unacknowledged, also by keepalives: a quiet table must not make the source keep its log for ever.
+//! A large transaction is handed out in pieces, and counts when the last of them is. The slot is moved on by what was
+//! acknowledged, and, where nothing handed out is unacknowledged, also by keepalives: a quiet table must not make the
+//! source keep its log for ever.
 //! A stream that goes on begins with the transaction that it ended with. A server that was set back, or another one that
 //! was behind, may have written its log past our position since: only that transaction tells that it is not the same log.
 
@@ -18,6 +19,7 @@ use pgwire_replication::{Lsn, ReplicationClient, ReplicationConfig, ReplicationE
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_postgres::config::Host;
 use vocab::row::{Cell, Change};
 
@@ -25,6 +27,8 @@ use vocab::row::{Cell, Change};
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 /// Events that wait between the connection and us; then the source waits.
 const EVENTS_MAX: usize = 8_192;
+/// What comes sooner after what was handed out before waits for company: whoever takes it syncs once for all of it.
+const TOGETHER: Duration = Duration::from_millis(2);
 /// Rows handed out at once, in whole transactions or pieces of them.
 const CHANGES_MAX: usize = 2 * PIECE;
 
@@ -40,6 +44,7 @@ pub(crate) struct Stream {
     assembly: Assembly,
     ready: VecDeque<Assembled>,
     handed_out: Position,
+    handed_out_at: Instant,
     acknowledged: Position,
     /// The transaction with which it has to begin.
     expected: Option<Last>,
@@ -78,6 +83,7 @@ impl Postgres {
             assembly: Assembly::new(self.declared.clone(), self.name.clone(), near),
             ready: VecDeque::new(),
             handed_out: start,
+            handed_out_at: Instant::now(),
             acknowledged: start,
             expected,
             known: false,
@@ -150,7 +156,7 @@ impl Stream {
             let event = tokio::select! {
                 biased;
                 event = self.client.recv() => event,
-                () = std::future::ready(()), if !self.ready.is_empty() => break,
+                () = tokio::time::sleep_until(self.handed_out_at + TOGETHER), if !self.ready.is_empty() => break,
             };
             match event.map_err(Error::Replication)? {
                 Some(event) => self.take(event)?,
@@ -169,6 +175,7 @@ impl Stream {
         if let Some(last) = transactions.iter().rfind(|transaction| !transaction.more) {
             self.handed_out = last.position;
         }
+        self.handed_out_at = Instant::now();
         Ok(transactions)
     }
 

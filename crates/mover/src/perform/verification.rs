@@ -37,14 +37,14 @@ pub(super) async fn verify_all(driver: &mut Driver, progress: &Progress) -> Resu
     };
     // Side by side: neither waits while the other has work.
     let (rehearsed, ()) = tokio::try_join!(check, derives)?;
-    drop(pace);
     driver.memory.rehearsed = rehearsed.is_empty();
     if let Some(what) = rehearsed.first() {
         verify::finding(&cx, &shop, "rehearsal", what.clone()).await?;
         return Ok(Effect::Failed(Reason::Failed("rehearsal".into())));
     }
     verify::close_finding(&cx, &shop, "rehearsal").await?;
-    let settled = settle_verification(driver, epoch).await?;
+    let settled = settle_verification(driver, epoch, &pace).await?;
+    drop(pace);
     if matches!(settled, Effect::Done { .. }) {
         // What stopped the copy before this one is over: this one is right.
         cx.store.close_mended(&shop).await?;
@@ -58,12 +58,12 @@ const ROUNDS: u32 = 40;
 const ROUND: Duration = Duration::from_millis(50);
 
 /// Proves by key what differed or changed, until it matches or has stayed different while nothing moved.
-async fn settle_verification(driver: &mut Driver, epoch: Epoch) -> Result<Effect> {
+async fn settle_verification(driver: &mut Driver, epoch: Epoch, pace: &Pace) -> Result<Effect> {
     let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
     let mut differing = Vec::new();
     for _ in 0..ROUNDS {
         derive::derive(&cx, &shop, epoch).await?;
-        differing = verify::prove_listed(&cx, &shop).await?.differing;
+        differing = verify::prove_in_turns(&cx, &shop, pace).await?.differing;
         if differing.is_empty() {
             break;
         }
@@ -88,7 +88,7 @@ async fn control_totals(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Eff
     for _ in 0..ROUNDS {
         derive::derive(cx, shop, epoch).await?;
         // The source adds up a whole shop: meanwhile it is not silent.
-        let adding = Pace::at_once(cx, shop).rows(0).await;
+        let adding = Pace::at_once(cx, shop).rows(0).await?;
         figures = totals::compare(cx, shop).await?;
         drop(adding);
         if !figures.iter().any(totals::Figure::differs) {

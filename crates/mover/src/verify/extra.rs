@@ -3,7 +3,7 @@
 //! They are enumerated from our side, and the source is asked for each, whatever the first direction has seen.
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Result, answered};
 use crate::source_rows;
 use crate::staged::Ledger;
 use crate::throttle::Pace;
@@ -31,7 +31,7 @@ pub(super) async fn documents_without_rows(cx: &Context, shop: &ShopId, pace: &P
         let mut after: Option<PublicId> = None;
         loop {
             // To ask whether a row is there costs about as much as to read it.
-            let mut turn = pace.rows(ORIGINS).await;
+            let mut turn = pace.rows(ORIGINS).await?;
             let most = usize::try_from(turn.rows()).unwrap_or(usize::MAX);
             let page = cx.store.origins(shop, kind, after.as_ref(), most).await?;
             turn.used(page.len());
@@ -67,7 +67,8 @@ async fn without_rows(
     let mut reader = cx.source.snapshot().await?;
     for (rule, homes) in by_rule {
         let anchors: Vec<Anchor> = homes.iter().map(|(anchor, _)| anchor.clone()).collect();
-        let found = source_rows::present(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], &anchors).await?;
+        let of = &cx.mapping.rules()[rule];
+        let found = answered(source_rows::present(&mut reader, cx.mapping.tables(), of, &anchors)).await?;
         let missing: Vec<_> = homes.into_iter().filter(|(anchor, _)| !found.contains(anchor)).collect();
         let told = missing.iter().map(|(_, id)| format!("{} {id}: the source has no row for it", kind.name()));
         extra.without_row.extend(told);

@@ -9,8 +9,10 @@ use vocab::document::Record;
 use vocab::id::{Kind, PublicId};
 
 const PATIENCE: Duration = Duration::from_secs(120);
+/// In such a time a mover that derives does much.
+const STILL: Duration = Duration::from_millis(500);
 /// Baskets of a shop whose copy is not over before its throttle has fallen to the least rate.
-const LARGE: u32 = 2_500;
+const LARGE: u32 = 1_200;
 /// And of one whose first derivation is not over by then.
 const LARGER: u32 = 10_000;
 
@@ -90,6 +92,27 @@ async fn what_shoppers_change_is_captured_and_derived_while_nothing_has_a_turn()
         state == "ready" || throttle.is_some_and(|throttle| throttle.text("why") != Some("paused"))
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_that_is_paused_in_its_first_derivation_stays_so_under_the_next_mover() {
+    let mut world = slowed_down(LARGER).await;
+    while carts(&world, "7").await == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    world.wish_of(None, Verb::Pause, Record::default()).await;
+    until(&world, "paused", |_, throttle| throttle.and_then(|throttle| throttle.text("why")) == Some("paused")).await;
+    world.kill().await;
+    world.begin();
+    // What was on its way into the store when the mover died may still arrive.
+    tokio::time::sleep(STILL).await;
+    let before = carts(&world, "7").await;
+    tokio::time::sleep(4 * STILL).await;
+    assert_eq!(carts(&world, "7").await, before, "nobody derives a paused shop");
+    world.wish("7", Verb::Resume).await;
+    while carts(&world, "7").await == before {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

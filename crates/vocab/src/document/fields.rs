@@ -97,7 +97,7 @@ impl std::hash::Hash for FieldName {
 }
 
 /// Names that are kept for as long as the process lives: those of mapping files and documents are few. What comes when
-/// so many are known, or looks like no name of a field, is not kept.
+/// so many are known, or looks like an id, is not kept.
 const KNOWN_MAX: usize = 2_048;
 const LONG: usize = 40;
 /// Where a thread remembers names that it met lately.
@@ -111,7 +111,7 @@ fn known(name: &str) -> Option<&'static str> {
     static KNOWN: RwLock<BTreeSet<&'static str>> = RwLock::new(BTreeSet::new());
     let bytes = name.as_bytes();
     let (first, last) = (*bytes.first()?, *bytes.last()?);
-    if !first.is_ascii_lowercase() || name.len() > LONG {
+    if !first.is_ascii_lowercase() || name.len() > LONG || bytes.iter().any(u8::is_ascii_digit) {
         return None;
     }
     let place = (usize::from(first) * 31 + usize::from(last) * 7 + bytes.len()) % NEAR;
@@ -119,9 +119,13 @@ fn known(name: &str) -> Option<&'static str> {
     if near == name {
         return Some(near);
     }
-    let found = KNOWN.read().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+    let (found, full) = {
+        let all = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+        (all.get(name).copied(), all.len() >= KNOWN_MAX)
+    };
     let known = match found {
         Some(known) => known,
+        None if full => return None,
         None => keep(&mut KNOWN.write().unwrap_or_else(PoisonError::into_inner), name)?,
     };
     MET.with_borrow_mut(|met| met[place] = known);
@@ -280,8 +284,10 @@ mod tests {
 
     #[test]
     fn names_are_the_same_however_many_are_known() {
-        let many: Vec<String> = (0..KNOWN_MAX + 10).map(|number| format!("field {number}")).collect();
-        for name in many.iter().chain([&"x".repeat(LONG + 1), &String::new(), &"71".to_owned()]) {
+        let letters = |number: usize| format!("{number:012b}").replace('0', "a").replace('1', "b");
+        let many: Vec<String> = (0..KNOWN_MAX + 10).map(letters).collect();
+        let others = ["x".repeat(LONG + 1), String::new(), "71".to_owned(), "toko-71".to_owned()];
+        for name in many.iter().chain(&others) {
             assert_eq!((&*FieldName::named(name), FieldName::named(name)), (name.as_str(), FieldName::named(name)));
         }
         assert_eq!(FieldName::named("total"), FieldName::from("total"));
