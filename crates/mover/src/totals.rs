@@ -2,10 +2,13 @@
 //!
 //! Two digests that come from one mapping can be equal and wrong; these do not come from it (law L8).
 
+mod measure;
+
 use crate::context::Context;
 use crate::error::{Error, Result, answered};
 use capture::Reader;
 use mapping::Gather;
+use measure::Measure;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Class, Stored};
 use vocab::document::{Node, Record};
@@ -61,15 +64,6 @@ struct Measured {
     named: String,
     /// Figures nearer to each other than this are equal, as the mapping declares its instants to be.
     same: i128,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Measure {
-    Count,
-    CountList(String),
-    Sum(Vec<String>),
-    Min(Vec<String>),
-    Max(Vec<String>),
 }
 
 /// One control total of one shop, on both sides.
@@ -176,79 +170,6 @@ impl Measured {
     fn is_of(&self, field: &str) -> bool {
         self.named.split_once(' ').is_some_and(|(_, of)| of == field)
     }
-}
-
-impl Measure {
-    fn parse(text: &str) -> Option<Self> {
-        let path = |path: &str| path.split('.').map(str::to_owned).collect::<Vec<_>>();
-        match text.split_once(' ') {
-            None if text == "count" => Some(Self::Count),
-            Some(("count", list)) => Some(Self::CountList(list.to_owned())),
-            Some(("sum", field)) => Some(Self::Sum(path(field))),
-            Some(("min", field)) => Some(Self::Min(path(field))),
-            Some(("max", field)) => Some(Self::Max(path(field))),
-            _ => None,
-        }
-    }
-
-    /// Adds one document to a figure; none where nothing was counted yet.
-    fn take(&self, figure: &mut Option<i128>, document: &Record, scale: u32) {
-        match self {
-            Self::Count => *figure = Some(figure.unwrap_or(0) + 1),
-            Self::CountList(list) => {
-                let count = i128::try_from(document.list(list).len()).unwrap_or(i128::MAX);
-                *figure = Some(figure.unwrap_or(0) + count);
-            }
-            Self::Sum(path) => {
-                for value in values(document, path, scale) {
-                    *figure = Some(figure.unwrap_or(0) + value);
-                }
-            }
-            Self::Min(path) => {
-                for value in values(document, path, scale) {
-                    *figure = Some(figure.map_or(value, |least| least.min(value)));
-                }
-            }
-            Self::Max(path) => {
-                for value in values(document, path, scale) {
-                    *figure = Some(figure.map_or(value, |most| most.max(value)));
-                }
-            }
-        }
-    }
-}
-
-fn values(document: &Record, path: &[String], scale: u32) -> Vec<i128> {
-    match path {
-        [field] => document.get(field).and_then(|node| number(node, scale)).into_iter().collect(),
-        [list, field] => {
-            let elements = document.list(list).iter().filter_map(|node| {
-                let Node::Record(element) = node else { return None };
-                number(element.get(field)?, scale)
-            });
-            elements.collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// An integer, or decimal text in units of 10^-scale.
-fn number(node: &Node, scale: u32) -> Option<i128> {
-    match node {
-        Node::Int(value) => Some(i128::from(*value)),
-        Node::Text(text) => decimal(text, scale),
-        Node::Null | Node::Bool(_) | Node::List(_) | Node::Record(_) => None,
-    }
-}
-
-/// Decimal text in units of 10^-scale; none where it is no decimal or has more digits than that.
-pub(crate) fn decimal(text: &str, scale: u32) -> Option<i128> {
-    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let fraction = fraction.trim_end_matches('0');
-    let missing = scale.checked_sub(u32::try_from(fraction.len()).ok()?)?;
-    let units: i128 = format!("{whole}{fraction}").parse().ok()?;
-    units.checked_mul(10_i128.checked_pow(missing)?)?.checked_mul(sign)
 }
 
 /// Every control total of a shop, on both sides. The caller sees to it that both are quiet.
@@ -403,37 +324,5 @@ fn with_stock(document: &mut Record, stock: &BTreeMap<PublicId, i64>) {
             let on_hand = variant.text("id").and_then(|id| stock.get(&PublicId::new(id))).copied();
             variant.set("stock", on_hand);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decimal_text_is_scaled_exactly_or_not_at_all() {
-        assert_eq!(decimal("2681.274", 3), Some(2_681_274));
-        assert_eq!(decimal("-0.5", 2), Some(-50));
-        assert_eq!(decimal("7", 2), Some(700));
-        assert_eq!(decimal("1.005", 2), None);
-        assert_eq!(decimal("x", 2), None);
-    }
-
-    #[test]
-    fn measures_go_over_documents_and_their_lists() {
-        let line = |quantity: i64| Node::Record(Record::default().with("quantity", quantity));
-        let document = Record::default().with("total", "1.50").with("lines", vec![line(2), line(3)]);
-        let figure = |measure: &str| {
-            let mut figure = None;
-            Measure::parse(measure).unwrap().take(&mut figure, &document, 2);
-            figure
-        };
-        assert_eq!(figure("count"), Some(1));
-        assert_eq!(figure("count lines"), Some(2));
-        assert_eq!(figure("sum lines.quantity"), Some(5));
-        assert_eq!(figure("max lines.quantity"), Some(3));
-        assert_eq!(figure("sum total"), Some(150));
-        assert_eq!(figure("sum nothing"), None);
-        assert_eq!(Measure::parse("median x"), None);
     }
 }

@@ -88,9 +88,9 @@ impl Stage {
 
     pub async fn play(mut self, args: &Args, fault: Option<Fault>) -> Result<Exit> {
         let told = tokio::select! {
-            told = Box::pin(self.story(args, fault)) => told?,
+            told = self.story(args, fault) => told?,
             () = interrupted() => {
-                self.end().await?;
+                Box::pin(self.end()).await?;
                 return Ok(Exit::Interrupted);
             }
         };
