@@ -105,6 +105,8 @@ pub struct Throttle {
     accused: bool,
     /// The rate is the highest because nobody came.
     for_nobody: bool,
+    /// When somebody was last answered.
+    came_at_ms: Option<u64>,
     why: Why,
     with: Window,
     without: Window,
@@ -136,6 +138,7 @@ impl Throttle {
             harmless: STEPS,
             accused: false,
             for_nobody: false,
+            came_at_ms: None,
             why: Why::Free,
             with: Window::default(),
             without: Window::default(),
@@ -181,6 +184,9 @@ impl Throttle {
         self.ticked_at_ms = now_ms;
         self.worked_at_ms = if tick.worked { Some(now_ms) } else { self.worked_at_ms };
         self.unheard_ms += if tick.worked { lasted_ms } else { 0 };
+        if tick.answers.as_ref().is_some_and(|answers| !answers.is_empty()) {
+            self.came_at_ms = Some(now_ms);
+        }
         match &tick.answers {
             // What nobody tells is neither long nor short.
             None => (self.with, self.without) = (Window::default(), Window::default()),
@@ -254,13 +260,16 @@ impl Throttle {
             || self.with.lasted_ms >= THROTTLE_WINDOW_MAX_MS && answers >= THROTTLE_FEW
     }
 
-    /// Nobody came, neither with the copy nor without it.
+    /// Nobody came, neither with the copy nor without it, and not for a while.
     fn is_nobody(&self) -> bool {
-        !self.quiet.is_empty() && self.quiet.iter().all(Counts::is_empty) && self.with.answers.is_empty()
+        let away = |at| self.ticked_at_ms.saturating_sub(at) >= THROTTLE_LISTEN_EVERY_MS;
+        let silent = !self.quiet.is_empty() && self.quiet.iter().all(Counts::is_empty);
+        silent && self.with.answers.is_empty() && self.came_at_ms.is_none_or(away)
     }
 
     /// A window with the copy has ended: faster or slower?
     fn judge(&mut self) {
+        let nobody = self.is_nobody();
         let window = std::mem::take(&mut self.with);
         if window.rows == 0 {
             // Something else worked, that takes no turns.
@@ -283,7 +292,7 @@ impl Throttle {
         self.why = Why::Free;
         if baseline.is_empty() {
             // With nobody there, nobody is in the way.
-            self.for_nobody = window.answers.is_empty();
+            self.for_nobody = nobody;
             self.rows_per_s = if self.for_nobody { THROTTLE_ROWS_MAX } else { THROTTLE_ROWS_FIRST };
             if !self.for_nobody && !self.quiet.is_empty() {
                 self.unheard_ms = THROTTLE_LISTEN_EVERY_MS;

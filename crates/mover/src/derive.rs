@@ -86,10 +86,11 @@ pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<
     if cx.staged.run(move |staged| staged.underived(&name)).await?.is_some() {
         return Ok(Worked { imported: 0, everything: false });
     }
-    derive_in_turns(cx, shop, epoch, &Pace::at_once(cx, shop)).await
+    derive_in_turns(cx, shop, epoch, &Pace::aside(cx, shop)).await
 }
 
-/// Derives and imports what was copied of a shop, and then what is dirty of it, in turns.
+/// Derives and imports in turns what was copied of a shop, and what had become dirty of it by then; and at once what
+/// shoppers change from then on, for they may be faster than the turns.
 pub(crate) async fn derive_in_turns(cx: &Context, shop: &ShopId, epoch: Epoch, pace: &Pace) -> Result<Worked> {
     let nothing_more = |imported| Ok(Worked { imported, everything: false });
     if !is_whole(cx).await {
@@ -104,8 +105,11 @@ pub(crate) async fn derive_in_turns(cx: &Context, shop: &ShopId, epoch: Epoch, p
     if !copied.everything {
         return nothing_more(imported);
     }
+    let (name, aside) = (shop.clone(), Pace::aside(cx, shop));
+    let mut backlog = cx.staged.run(move |staged| staged.count(Ledger::Derive, &name)).await?;
     let mut ahead: Option<Batch> = None;
     loop {
+        let pace = if backlog > 0 { pace } else { &aside };
         if cx.staged.is_half() {
             // What was read ahead may have been half as well.
             ahead = None;
@@ -118,7 +122,9 @@ pub(crate) async fn derive_in_turns(cx: &Context, shop: &ShopId, epoch: Epoch, p
             None => Batch::read(cx, shop, None, pace).await?,
         };
         let Some(last) = batch.listed.last().cloned() else { return Ok(Worked { imported, everything: true }) };
-        imported += u64::try_from(batch.listed.len()).unwrap_or(u64::MAX);
+        let listed = u64::try_from(batch.listed.len()).unwrap_or(u64::MAX);
+        imported += listed;
+        backlog = backlog.saturating_sub(listed);
         let full = batch.full;
         // Where more is listed it is read while this is imported. One that changes meanwhile stays listed, and comes in
         // the next round: nothing is left only where a round finds nothing from its beginning.

@@ -7,13 +7,13 @@ use crate::drive::{Driver, Memory};
 use crate::error::{Error, HANGS, Result};
 use crate::records::{self, Measured};
 use crate::staged::{Ledger, Staged};
-use crate::throttle::Pace;
 use crate::{blocks, copy, derive, dial, observe, reread, reverse, verify};
 use capture::FenceOutcome;
 use crash::{Act, Phase as Point};
 use cutover::bounds::{FENCE_LOCK_MS_MAX, HOLD_GIVE_UP_MS};
 use cutover::progress::Progress;
 use cutover::record::{Head, Reason, Record};
+use cutover::state::State;
 use cutover::step::Step;
 use std::time::{Duration, Instant};
 use store::{HeadChange, HeadError};
@@ -158,7 +158,7 @@ async fn effect(driver: &mut Driver, progress: &Progress, step: &Step, intent: &
             let copied = copy::copy(&cx, &shop, &driver.pace()).await?;
             Ok(if copied { DONE } else { Effect::Failed(Reason::Failed("stopped".into())) })
         }
-        Step::Track => track(&cx, &shop, progress, &driver.pace()).await,
+        Step::Track => track(driver, progress).await,
         Step::Verify => verification::verify_all(driver, progress).await,
         Step::Hold { epoch, deadline_ms } => {
             driver.memory.hold = Some((*epoch, Instant::now()));
@@ -206,11 +206,18 @@ async fn install(cx: &Context, shop: &ShopId) -> Result<Effect> {
 }
 
 /// The first derivation of everything, and the ids that the backend may give away.
-async fn track(cx: &Context, shop: &ShopId, progress: &Progress, pace: &Pace) -> Result<Effect> {
+async fn track(driver: &Driver, progress: &Progress) -> Result<Effect> {
+    let (cx, shop, epoch) = (&driver.cx, &driver.shop, progress.head.epoch);
     cx.owned.clear(shop);
     blocks::refill(cx).await?;
+    if progress.state() == State::Released(Direction::ToLegacy) {
+        // Home again, nothing is copied; what is left is derived as ever, and waits for nobody.
+        derive::derive(cx, shop, epoch).await?;
+        return Ok(DONE);
+    }
     // Nobody else derives what was copied, so it is not over before that is done.
-    while !derive::derive_in_turns(cx, shop, progress.head.epoch, pace).await?.everything {
+    let pace = driver.pace();
+    while !derive::derive_in_turns(cx, shop, epoch, &pace).await?.everything {
         if observe::is_stopped(cx, shop).await? {
             return Err(Error::Stopped);
         }

@@ -135,6 +135,8 @@ struct Step {
     shop: ShopId,
     /// None: it takes no turns.
     turns: Option<Turns>,
+    /// While it works, nobody can say what shoppers wait without the copy.
+    is_heard: bool,
 }
 
 /// What whoever takes turns heeds.
@@ -148,19 +150,25 @@ struct Turns {
 impl Pace {
     /// Takes turns, and none while the shop is paused.
     pub(crate) fn in_turns(cx: &Context, shop: &ShopId, wishes: watch::Receiver<Wishes>) -> Self {
-        Self::new(&cx.throttle, shop, Some(Turns { wishes, cx: Some(cx.clone()), asked: Mutex::new(Instant::now()) }))
+        let turns = Turns { wishes, cx: Some(cx.clone()), asked: Mutex::new(Instant::now()) };
+        Self::new(&cx.throttle, shop, Some(turns), true)
     }
 
-    /// Takes none, and waits for nobody.
+    /// Takes none, and waits for nobody: work as large as a shop that cannot be slowed down.
     pub(crate) fn at_once(cx: &Context, shop: &ShopId) -> Self {
-        Self::new(&cx.throttle, shop, None)
+        Self::new(&cx.throttle, shop, None, true)
     }
 
-    fn new(throttle: &Arc<Throttle>, shop: &ShopId, turns: Option<Turns>) -> Self {
+    /// Takes none, and is no work of a copy: what shoppers change, as long as shops are followed.
+    pub(crate) fn aside(cx: &Context, shop: &ShopId) -> Self {
+        Self::new(&cx.throttle, shop, None, false)
+    }
+
+    fn new(throttle: &Arc<Throttle>, shop: &ShopId, turns: Option<Turns>, is_heard: bool) -> Self {
         if turns.is_some() {
             lock(&throttle.paced).entry(shop.clone()).or_default().steps += 1;
         }
-        Self(Arc::new(Step { throttle: throttle.clone(), shop: shop.clone(), turns }))
+        Self(Arc::new(Step { throttle: throttle.clone(), shop: shop.clone(), turns, is_heard }))
     }
 
     /// Waits until a piece of at most so many rows may begin; a pause is waited for first.
@@ -183,8 +191,11 @@ impl Pace {
                 }
             };
         }
-        throttle.working.fetch_add(1, Ordering::AcqRel);
-        Ok(Turn { throttle, rows: charged.unwrap_or(rows_max), charged: charged.unwrap_or(0), used: 0 })
+        let is_heard = self.0.is_heard;
+        if is_heard {
+            throttle.working.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(Turn { throttle, rows: charged.unwrap_or(rows_max), charged: charged.unwrap_or(0), used: 0, is_heard })
     }
 
     /// The same for aggregates.
@@ -246,6 +257,7 @@ pub(crate) struct Turn {
     rows: u64,
     charged: u64,
     used: u64,
+    is_heard: bool,
 }
 
 impl Turn {
@@ -275,8 +287,10 @@ impl Drop for Turn {
             lock(&self.throttle.rule).charge(self.charged, self.used);
             self.throttle.changed.notify_waiters();
         }
-        self.throttle.worked.store(true, Ordering::Release);
-        self.throttle.working.fetch_sub(1, Ordering::AcqRel);
+        if self.is_heard {
+            self.throttle.worked.store(true, Ordering::Release);
+            self.throttle.working.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 
@@ -302,7 +316,7 @@ mod tests {
 
     fn pace(throttle: &Arc<Throttle>, wishes: &watch::Sender<Wishes>) -> Pace {
         let turns = Turns { wishes: wishes.subscribe(), cx: None, asked: Mutex::new(Instant::now()) };
-        Pace::new(throttle, &ShopId::parse("7").unwrap(), Some(turns))
+        Pace::new(throttle, &ShopId::parse("7").unwrap(), Some(turns), true)
     }
 
     #[tokio::test]
@@ -324,9 +338,15 @@ mod tests {
         let (throttle, wishes) = (heard(), watch::Sender::new(Wishes::default()));
         let _line = throttle.line.acquire().await.unwrap();
         let shop = ShopId::parse("8").unwrap();
-        let turn = tokio::time::timeout(PATIENCE, Pace::new(&throttle, &shop, None).rows(500)).await.unwrap().unwrap();
+        let turn =
+            tokio::time::timeout(PATIENCE, Pace::new(&throttle, &shop, None, true).rows(500)).await.unwrap().unwrap();
         assert_eq!((turn.rows(), throttle.working.load(Ordering::Acquire)), (500, 1));
         assert!(throttle.shown(&shop).is_none());
+        // What shoppers change all the time is no work of a copy.
+        let aside = Pace::new(&throttle, &shop, None, false).rows(500).await.unwrap();
+        assert_eq!((aside.rows(), throttle.working.load(Ordering::Acquire)), (500, 1));
+        drop(aside);
+        assert!(!throttle.worked.load(Ordering::Acquire));
         // One that takes turns is not let through, and gone it leaves nothing behind.
         let paced = pace(&throttle, &wishes);
         assert!(tokio::time::timeout(Duration::from_millis(1), paced.rows(500)).await.is_err());

@@ -258,7 +258,7 @@ impl Asking<'_> {
 /// As one snapshot of the source has them: of what was moved, and of what is refused.
 async fn their_figures(cx: &Context, shop: &ShopId, totals: &[&Total]) -> Result<Vec<(Row, Row)>> {
     let refused = accepted_refusals(cx, shop).await?;
-    let reader = cx.source.snapshot().await?;
+    let reader = answered(async { Ok(cx.source.snapshot().await?) }).await?;
     let mut asking = Asking { cx, shop, reader, refused };
     let mut figures = Vec::with_capacity(totals.len());
     for total in totals {

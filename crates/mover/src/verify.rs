@@ -108,8 +108,11 @@ async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, pace: &Pace, verdi
             let mut after = None;
             loop {
                 let mut turn = pace.rows(10 * PAGE).await?;
-                let mut reader = cx.source.snapshot().await?;
-                let page = reader.rows_of_shop(shop, table, after.as_ref(), turn.rows(), &[]).await?;
+                let read = async {
+                    let mut reader = cx.source.snapshot().await?;
+                    Ok(reader.rows_of_shop(shop, table, after.as_ref(), turn.rows(), &[]).await?)
+                };
+                let page = answered(read).await?;
                 let Some((last, _)) = page.last() else { break };
                 after = Some(last.clone());
                 turn.used(page.len());
@@ -280,7 +283,7 @@ fn difference(
 /// Proves, by key, what is on the list; returns what was compared and what differs and did not change meanwhile. At once:
 /// it is what shoppers have just changed, and a hold may wait for it.
 pub(crate) async fn prove_listed(cx: &Context, shop: &ShopId) -> Result<Verdict> {
-    prove_in_turns(cx, shop, &Pace::at_once(cx, shop)).await
+    prove_in_turns(cx, shop, &Pace::aside(cx, shop)).await
 }
 
 /// The same in turns: after a copy that was made again it is the whole shop.
@@ -321,9 +324,11 @@ async fn prove_rule(
         left = others;
         turn.used_aggregates(page.len());
         let anchors: Vec<Anchor> = page.iter().map(|dirty| dirty.anchor.clone()).collect();
-        let mut reader = cx.source.snapshot().await?;
-        let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], &anchors).await?;
-        drop(reader);
+        let found = answered(async {
+            let mut reader = cx.source.snapshot().await?;
+            source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], &anchors).await
+        })
+        .await?;
         let differing = differing(cx, shop, rule, &anchors, found).await?;
         let differs: BTreeMap<&Anchor, &String> = differing.iter().map(|(anchor, what)| (anchor, what)).collect();
         for dirty in page {

@@ -214,14 +214,29 @@ fn where_nobody_comes_nothing_is_in_the_way_until_somebody_does() {
 
 #[test]
 fn a_gateway_that_says_nothing_is_not_one_that_nobody_comes_to() {
-    let mut world = World::new(400, 0);
-    world.run(3, false);
-    for _ in 0..10 * THROTTLE_WINDOW_MS / THROTTLE_TICK_MS {
-        world.now_ms += THROTTLE_TICK_MS;
-        let _ = world.throttle.ask(world.now_ms * 1_000, u64::MAX);
-        world.throttle.tick(world.now_ms, &Tick { answers: None, worked: true, lag_ms: None });
+    let run = |answers: &dyn Fn() -> Option<Counts>| {
+        let mut throttle = Throttle::new(0);
+        for (at, worked) in (1..=40).map(|at| (at, at > 20)) {
+            let now_ms = at * THROTTLE_TICK_MS;
+            if worked {
+                let _ = throttle.ask(now_ms * 1_000, u64::MAX);
+            }
+            throttle.tick(now_ms, &Tick { answers: answers(), worked, lag_ms: None });
+        }
+        throttle.shown().rows_per_s
+    };
+    assert_eq!(run(&|| None), THROTTLE_ROWS_FIRST);
+    assert_eq!(run(&|| Some(Counts::default())), THROTTLE_ROWS_MAX);
+}
+
+#[test]
+fn somebody_now_and_then_is_somebody() {
+    let mut world = World::new(0, 0);
+    for second in 0..60 {
+        world.requests_per_s = if second % 5 == 0 { 10 } else { 0 };
+        world.run(1, true);
+        assert!(world.rate() <= THROTTLE_ROWS_FIRST * 2, "{} rows/s in second {second}", world.rate());
     }
-    assert_eq!(world.rate(), THROTTLE_ROWS_FIRST);
 }
 
 #[test]

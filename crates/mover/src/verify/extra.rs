@@ -64,7 +64,7 @@ async fn without_rows(
             None => extra.without_home.push(format!("{} {id}", kind.name())),
         }
     }
-    let mut reader = cx.source.snapshot().await?;
+    let mut reader = answered(async { Ok(cx.source.snapshot().await?) }).await?;
     for (rule, homes) in by_rule {
         let anchors: Vec<Anchor> = homes.iter().map(|(anchor, _)| anchor.clone()).collect();
         let of = &cx.mapping.rules()[rule];
