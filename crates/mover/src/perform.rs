@@ -1,5 +1,6 @@
 //! Performing a step: intent, effect, outcome, with the crash points between them, in the order that `cutover` gives.
 
+mod tracking;
 mod verification;
 
 use crate::context::Context;
@@ -7,13 +8,12 @@ use crate::drive::{Driver, Memory};
 use crate::error::{Error, HANGS, Result};
 use crate::records::{self, Measured};
 use crate::staged::{Ledger, Staged};
-use crate::{blocks, copy, derive, dial, observe, reread, reverse, verify};
+use crate::{copy, derive, dial, observe, reread, reverse, verify};
 use capture::FenceOutcome;
 use crash::{Act, Phase as Point};
 use cutover::bounds::{FENCE_LOCK_MS_MAX, HOLD_GIVE_UP_MS};
 use cutover::progress::Progress;
 use cutover::record::{Head, Reason, Record};
-use cutover::state::State;
 use cutover::step::Step;
 use std::time::{Duration, Instant};
 use store::{HeadChange, HeadError};
@@ -21,9 +21,6 @@ use vocab::id::{Direction, Epoch, Kind, Seq, ShopId, Side};
 
 /// The longest wait for a marker inside a hold; the hold's own deadline is behind it.
 const MARK_MAX: Duration = Duration::from_millis(300);
-
-/// What could not be derived, because a transaction is staged in part, is tried again.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// Long work takes as long as it takes: turns and pauses are waited for in it. What it asks of the source is bounded.
 const UNBOUNDED: Duration = Duration::MAX;
@@ -158,7 +155,7 @@ async fn effect(driver: &mut Driver, progress: &Progress, step: &Step, intent: &
             let copied = copy::copy(&cx, &shop, &driver.pace()).await?;
             Ok(if copied { DONE } else { Effect::Failed(Reason::Failed("stopped".into())) })
         }
-        Step::Track => track(driver, progress).await,
+        Step::Track => tracking::track(driver, progress).await,
         Step::Verify => verification::verify_all(driver, progress).await,
         Step::Hold { epoch, deadline_ms } => {
             driver.memory.hold = Some((*epoch, Instant::now()));
@@ -201,27 +198,6 @@ async fn install(cx: &Context, shop: &ShopId) -> Result<Effect> {
     let known = cx.source.fences().await?.iter().any(|fence| fence.shop == *shop);
     if !known {
         cx.source.install(std::slice::from_ref(shop)).await?;
-    }
-    Ok(DONE)
-}
-
-/// The first derivation of everything, and the ids that the backend may give away.
-async fn track(driver: &Driver, progress: &Progress) -> Result<Effect> {
-    let (cx, shop, epoch) = (&driver.cx, &driver.shop, progress.head.epoch);
-    cx.owned.clear(shop);
-    blocks::refill(cx).await?;
-    if progress.state() == State::Released(Direction::ToLegacy) {
-        // Home again, nothing is copied; what is left is derived as ever, and waits for nobody.
-        derive::derive(cx, shop, epoch).await?;
-        return Ok(DONE);
-    }
-    // Nobody else derives what was copied, so it is not over before that is done.
-    let pace = driver.pace();
-    while !derive::derive_in_turns(cx, shop, epoch, &pace).await?.everything {
-        if observe::is_stopped(cx, shop).await? {
-            return Err(Error::Stopped);
-        }
-        tokio::time::sleep(AGAIN).await;
     }
     Ok(DONE)
 }
