@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a profile may take to be removed.
 const PROFILE_GONE_MAX: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
+/// Longer than anything on a page moves.
+const SLIDES_MAX: Duration = Duration::from_secs(5);
 
 pub const TAB: char = '\u{e004}';
 pub const ENTER: char = '\u{e007}';
@@ -115,7 +117,19 @@ impl Browser {
     pub fn click(&self, selector: &str) {
         let found = self.of_session("POST", "/element", &json!({"using": "css selector", "value": selector}));
         let id = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str);
-        self.of_session("POST", &format!("/element/{}/click", id.expect("an element has an id")), &json!({}));
+        let path = format!("/session/{}/element/{}/click", self.session, id.expect("an element has an id"));
+        let begun = Instant::now();
+        loop {
+            let answer = self.try_ask("POST", &path, &json!({})).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let said = &answer["value"];
+            // What slides in is not where it will be: a person waits for it as well.
+            if said["error"] == "element click intercepted" && begun.elapsed() < SLIDES_MAX {
+                std::thread::sleep(LOOK);
+                continue;
+            }
+            assert!(said.get("error").is_none(), "click on {selector}: {said}");
+            return;
+        }
     }
 
     /// What is to be seen, as a PNG.
