@@ -3,20 +3,18 @@
 //! A pacer hands out writes when they are due; a bounded number of connections sends them. What is due while all are
 //! busy waits in a bounded queue, and what finds it full is counted as left out, not sent late.
 
-use crate::stage::SELLER_KEY;
-use anyhow::{Context, Result};
+use crate::kios::SELLER_KEY;
+use crate::people::{Connection, checkout, payment};
+use anyhow::Result;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -79,7 +77,7 @@ impl Load {
         let products = Arc::new(products);
         for _ in 0..writers(rate) {
             let (products, shared) = (products.clone(), shared.clone());
-            let writer = Writer { seam, products, lean, shared, connection: None };
+            let writer = Writer { seam, products, lean, shared, connection: Connection::to(seam) };
             tasks.spawn(writer.work(waiting.clone()));
         }
         let writes = if lean { TURNS } else { TURNS + 1 };
@@ -129,7 +127,7 @@ struct Writer {
     products: Arc<Vec<i64>>,
     lean: bool,
     shared: Arc<Shared>,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    connection: Connection,
 }
 
 impl Writer {
@@ -138,7 +136,7 @@ impl Writer {
             let next = waiting.lock().await.recv().await;
             let Some(number) = next else { return };
             if self.write(number).await.is_err() {
-                self.connection = None;
+                self.connection.give_up();
                 self.shared.failed.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(AGAIN).await;
             }
@@ -170,18 +168,9 @@ impl Writer {
 
     /// Two writes, the second of which a hold may part from the first.
     async fn buy(&mut self, number: u64, lines: &Value) -> Result<()> {
-        let checkout = json!({"line_items": lines,
-            "buyer": {"full_name": "Pembeli", "phone_number": format!("+62812{:08}", number % 100_000_000)},
-            "fulfillment": {"methods": [{"id": "shipping", "type": "shipping",
-                "destinations": [{"id": "address", "type": "shipping_address", "street_address": "Jalan Melati 1",
-                    "address_locality": "Bandung", "postal_code": "40111", "address_country": "ID"}],
-                "selected_destination_id": "address",
-                "groups": [{"id": "package", "selected_option_id": "flat"}]}]}});
-        let made = self.send("POST", "checkout-sessions", number, &checkout).await?;
+        let made = self.send("POST", "checkout-sessions", number, &checkout(number, lines)).await?;
         let Some(id) = made["id"].as_str() else { return Ok(()) };
-        let payment = json!({"payment": {"instruments": [
-            {"id": "approve", "handler_id": "instant", "type": "instant", "selected": true}]}});
-        self.send("POST", &format!("checkout-sessions/{id}/complete"), number, &payment).await.map(drop)
+        self.send("POST", &format!("checkout-sessions/{id}/complete"), number, &payment()).await.map(drop)
     }
 
     async fn send(&mut self, method: &str, path: &str, number: u64, body: &Value) -> Result<Value> {
@@ -194,30 +183,13 @@ impl Writer {
             .header("authorization", format!("Bearer {SELLER_KEY}"))
             .body(Full::new(Bytes::from(body.to_string())))?;
         let (sent_us, begun) = ((baliklayar::serving::clock())().0, Instant::now());
-        let response = self.connection().await?.send_request(request).await?;
+        let response = self.connection.ready().await?.send_request(request).await?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
         anyhow::ensure!(status < 500, "{method} {path}: {status}");
         let took_us = i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);
         lock(&self.shared.answered).push(Answered { sent_us, took_us });
         Ok(serde_json::from_slice(&body).unwrap_or(Value::Null))
-    }
-
-    async fn connection(&mut self) -> Result<&mut SendRequest<Full<Bytes>>> {
-        if let Some(kept) = &mut self.connection
-            && kept.ready().await.is_err()
-        {
-            self.connection = None;
-        }
-        if self.connection.is_none() {
-            let stream = TcpStream::connect(self.seam).await?;
-            stream.set_nodelay(true)?;
-            let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-            // Its end is seen by whoever sends on it next.
-            tokio::spawn(connection);
-            self.connection = Some(sender);
-        }
-        self.connection.as_mut().context("a connection")
     }
 
     fn remember(&self, cart: &Value) {

@@ -14,6 +14,9 @@ mod figures;
 mod kios;
 mod lean;
 mod load;
+#[path = "../people.rs"]
+#[expect(dead_code, reason = "writers come at a pace of their own")]
+mod people;
 mod rows;
 mod stage;
 #[path = "../which.rs"]

@@ -1,8 +1,7 @@
 //! What is measured: a database, the legacy, serving, and a plan for one shop.
 
 use crate::children::{end, free_ports};
-use crate::kios::{child, plan};
-use crate::rows;
+use crate::{kios, rows};
 use anyhow::{Context, Result, bail};
 use mover::Verb;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,10 +11,6 @@ use testkit::postgres::Database;
 use tokio::process::Child;
 use vocab::document::Record;
 use vocab::id::ShopId;
-
-/// The bearer keys, of this run only.
-pub const HOST_KEY: &str = "host";
-pub const SELLER_KEY: &str = "seller";
 
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -35,27 +30,18 @@ impl Stage {
     pub async fn set(row_count: u32, lean: bool) -> Result<Self> {
         let database = testkit::postgres::fresh_database().await;
         let [legacy_port, seam_port, backend_port] = free_ports()?;
-        let keys = ["--host-key", HOST_KEY, "--seller-key", SELLER_KEY].map(str::to_owned);
-        let mut args = vec!["legacy".to_owned(), "--database".to_owned(), database.url.clone(), "--init".to_owned()];
-        args.extend(["--shops", "1", "--port", &legacy_port.to_string()].map(str::to_owned));
-        args.extend(keys.clone());
-        let mut legacy = child(&args).await?;
+        let mut legacy = kios::legacy(&database.url, 1, legacy_port).await?;
         rows::fill(&database.connect().await, i64::from(row_count)).await?;
         if lean {
             end(legacy).await;
-            legacy = child(&["lean".to_owned(), database.url.clone(), legacy_port.to_string()]).await?;
+            legacy = kios::child(&["lean".to_owned(), database.url.clone(), legacy_port.to_string()]).await?;
         }
         let work = tempfile::tempdir()?;
         let store = Store::open(work.path()).context("opening the store")?;
         let shop = ShopId::parse("1")?;
         store.create_heads(std::slice::from_ref(&shop)).await?;
-        store.set_plan(&plan(&database.url, &shop)).await?;
-        let mut args = vec!["serving".to_owned(), "--work".to_owned(), work.path().display().to_string()];
-        args.extend(["--seam-port".to_owned(), seam_port.to_string()]);
-        args.extend(["--backend-port".to_owned(), backend_port.to_string()]);
-        args.extend(["--legacy".to_owned(), format!("127.0.0.1:{legacy_port}")]);
-        args.extend(keys);
-        let serving = child(&args).await?;
+        store.set_plan(&kios::plan(&database.url, std::slice::from_ref(&shop), "")).await?;
+        let serving = kios::serving(work.path(), seam_port, backend_port, legacy_port).await?;
         let seam = SocketAddr::from((Ipv4Addr::LOCALHOST, seam_port));
         Ok(Self { store, shop, database, seam, serving, legacy, _work: work })
     }

@@ -46,7 +46,7 @@ impl Serving {
         let store = Store::open(work.path()).context("opening the store")?;
         let shop = ShopId::parse("1")?;
         store.create_heads(std::slice::from_ref(&shop)).await?;
-        store.set_plan(&plan(source, &shop)).await?;
+        store.set_plan(&plan(source, std::slice::from_ref(&shop), "")).await?;
         Ok(Self { store, shop, work, child: None })
     }
 
@@ -169,6 +169,6 @@ pub async fn make_legacy(url: &str) -> Result<()> {
 
 /// The legacy's tables, as the mapping declares them.
 pub fn tables() -> Result<Arc<Vec<Table>>> {
-    let mapping = mover::compile(&plan("postgres://", &ShopId::parse("1")?))?;
+    let mapping = mover::compile(&plan("postgres://", &[ShopId::parse("1")?], ""))?;
     Ok(Arc::new(mapping.tables().to_vec()))
 }

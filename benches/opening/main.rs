@@ -16,6 +16,8 @@ mod lean;
 #[expect(dead_code, reason = "the load of a hold can be paused, and counts what it left out")]
 mod load;
 mod openers;
+#[path = "../people.rs"]
+mod people;
 #[path = "../hold/rows.rs"]
 mod rows;
 #[path = "../hold/stage.rs"]

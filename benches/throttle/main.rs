@@ -11,6 +11,10 @@
 #[path = "../children.rs"]
 mod children;
 mod figures;
+#[path = "../kios.rs"]
+mod kios;
+#[path = "../people.rs"]
+mod people;
 mod rows;
 mod shoppers;
 mod stage;
@@ -87,7 +91,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(args: &Args) -> Result<()> {
-    stage::server_is_named()?;
+    kios::server_is_named()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let mut figures = Figures::default();

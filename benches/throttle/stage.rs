@@ -3,40 +3,26 @@
 //! The small one is tracked before anything is measured: by then capture is installed, whatever a write costs more because
 //! of it is in every figure, and what is compared is the copy alone.
 
-use crate::children::{end, free_ports, until_ready};
-use crate::rows;
+use crate::children::{end, free_ports};
+use crate::{kios, rows};
 use anyhow::{Context, Result, bail};
 use mover::Verb;
 use rusqlite::{Connection, OpenFlags};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
-use store::{Plan, PlanFile, PlannedShop, Store, Wish};
+use store::{Store, Wish};
 use testkit::postgres::Database;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use vocab::document::Record;
-use vocab::id::{Part, ShopId};
+use vocab::id::ShopId;
 
 /// The large shop, and the small one.
 pub const SHOP: &str = "1";
 const SMALL: &str = "2";
 
-const KIOS: &str = include_str!("../../demo/legacy/mapping/kios.toml");
-const KIOS_TOTALS: &str = include_str!("../../demo/legacy/mapping/kios.totals.toml");
-
 pub const LOOK: Duration = Duration::from_millis(50);
 const BUSY_MAX: Duration = Duration::from_secs(10);
 const SMALL_READY_MAX: Duration = Duration::from_secs(120);
-
-/// Says what is missing where no PostgreSQL server is named.
-pub fn server_is_named() -> Result<()> {
-    let name = testkit::postgres::SERVER;
-    anyhow::ensure!(
-        std::env::var_os(name).is_some(),
-        "{name} names no PostgreSQL server; it needs one with wal_level = logical on which databases may be created, \
-         for example {name}=postgres://postgres@127.0.0.1:5432/postgres"
-    );
-    Ok(())
-}
 
 /// Everything that runs for one course.
 pub struct Stage {
@@ -53,23 +39,15 @@ impl Stage {
     pub async fn set(row_count: u32, throttled: bool) -> Result<Self> {
         let database = testkit::postgres::fresh_database().await;
         let [legacy_port, seam_port, backend_port] = free_ports()?;
-        let keys = ["--host-key", "host", "--seller-key", "seller"].map(str::to_owned);
-        let mut args = vec!["legacy".to_owned(), "--database".to_owned(), database.url.clone(), "--init".to_owned()];
-        args.extend(["--shops", "2", "--port", &legacy_port.to_string()].map(str::to_owned));
-        args.extend(keys.clone());
-        let legacy = child(&args).await?;
+        let legacy = kios::legacy(&database.url, 2, legacy_port).await?;
         rows::fill(&database.connect().await, SHOP, i64::from(row_count)).await?;
         let work = tempfile::tempdir()?;
         let store = Store::open(work.path()).context("opening the store")?;
         let shops = [ShopId::parse(SHOP)?, ShopId::parse(SMALL)?];
         store.create_heads(&shops).await?;
-        store.set_plan(&plan(&database.url, &shops, throttled)).await?;
-        let mut args = vec!["serving".to_owned(), "--work".to_owned(), work.path().display().to_string()];
-        args.extend(["--seam-port".to_owned(), seam_port.to_string()]);
-        args.extend(["--backend-port".to_owned(), backend_port.to_string()]);
-        args.extend(["--legacy".to_owned(), format!("127.0.0.1:{legacy_port}")]);
-        args.extend(keys);
-        let serving = child(&args).await?;
+        let policy = if throttled { "" } else { "throttle = false" };
+        store.set_plan(&kios::plan(&database.url, &shops, policy)).await?;
+        let serving = kios::serving(work.path(), seam_port, backend_port, legacy_port).await?;
         let seam = SocketAddr::from((Ipv4Addr::LOCALHOST, seam_port));
         let stage = Self { store, database, seam, serving, legacy, work };
         stage.wish_for(SMALL, Verb::Start).await?;
@@ -151,27 +129,5 @@ impl Stage {
     pub async fn end(self) {
         end(self.serving).await;
         end(self.legacy).await;
-    }
-}
-
-/// Starts this executable as one of the product's processes.
-async fn child(args: &[String]) -> Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(args);
-    until_ready(command, &args[0]).await
-}
-
-fn plan(source: &str, shops: &[ShopId], throttled: bool) -> Plan {
-    let file = |name: &str, text: &str| PlanFile { name: name.to_owned(), text: text.to_owned() };
-    Plan {
-        source: source.to_owned(),
-        mappings: vec![file("kios.toml", KIOS)],
-        totals: vec![file("kios.totals.toml", KIOS_TOTALS)],
-        // Every session of the database is the legacy's, save ours.
-        policy: if throttled { String::new() } else { "throttle = false".to_owned() },
-        weights: Part::ALL.iter().map(|part| (*part, 2_000)).collect(),
-        shops: shops.iter().map(|shop| PlannedShop { shop: shop.clone(), parts: Part::ALL.to_vec() }).collect(),
-        deadline: None,
-        created_at: (baliklayar::serving::clock())(),
     }
 }

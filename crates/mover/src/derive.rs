@@ -82,56 +82,67 @@ pub(crate) struct Worked {
 /// Derives and imports what is dirty of a shop, until nothing is: at once, because shoppers have just changed it. What was
 /// copied and never derived is left to the step that takes turns for it ([`derive_in_turns`]).
 pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Worked> {
+    let nothing = Ok(Worked { imported: 0, everything: false });
+    if !may_begin(cx, shop, epoch).await? {
+        return nothing;
+    }
     let name = shop.clone();
     if cx.staged.run(move |staged| staged.underived(&name)).await?.is_some() {
-        return Ok(Worked { imported: 0, everything: false });
+        return nothing;
     }
-    derive_in_turns(cx, shop, epoch, &Pace::aside(cx, shop)).await
+    derive_listed(cx, shop, epoch, None).await
 }
 
 /// Derives and imports in turns what was copied of a shop, and what had become dirty of it by then; and at once what
 /// shoppers change from then on, for they may be faster than the turns.
 pub(crate) async fn derive_in_turns(cx: &Context, shop: &ShopId, epoch: Epoch, pace: &Pace) -> Result<Worked> {
-    let nothing_more = |imported| Ok(Worked { imported, everything: false });
-    if !is_whole(cx).await {
-        return nothing_more(0);
-    }
-    // On the way back from a soak in which the log began anew: what is imported now is newer, whatever its number says.
-    if cx.staged.is_renumbered(shop)? && !forget_source(cx, shop, epoch).await? {
-        return nothing_more(0);
+    if !may_begin(cx, shop, epoch).await? {
+        return Ok(Worked { imported: 0, everything: false });
     }
     let copied = derive_copied(cx, shop, epoch, pace).await?;
-    let mut imported = copied.imported;
     if !copied.everything {
-        return nothing_more(imported);
+        return Ok(copied);
     }
-    let (name, aside) = (shop.clone(), Pace::aside(cx, shop));
-    let mut backlog = cx.staged.run(move |staged| staged.count(Ledger::Derive, &name)).await?;
-    let mut ahead: Option<Batch> = None;
+    let name = shop.clone();
+    let backlog = cx.staged.run(move |staged| staged.count(Ledger::Derive, &name)).await?;
+    let listed = derive_listed(cx, shop, epoch, Some((pace, backlog))).await?;
+    Ok(Worked { imported: copied.imported + listed.imported, ..listed })
+}
+
+async fn may_begin(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<bool> {
+    if !is_whole(cx).await {
+        return Ok(false);
+    }
+    // On the way back from a soak in which the log began anew: what is imported now is newer, whatever its number says.
+    Ok(!cx.staged.is_renumbered(shop)? || forget_source(cx, shop, epoch).await?)
+}
+
+/// The list, of which so many take turns.
+async fn derive_listed(cx: &Context, shop: &ShopId, epoch: Epoch, turns: Option<(&Pace, u64)>) -> Result<Worked> {
+    let aside = Pace::aside(cx, shop);
+    let pace_after = |imported| turns.filter(|(_, backlog)| imported < *backlog).map_or(&aside, |(pace, _)| pace);
+    let (mut imported, mut ahead) = (0, None::<Batch>);
     loop {
-        let pace = if backlog > 0 { pace } else { &aside };
         if cx.staged.is_half() {
             // What was read ahead may have been half as well.
             ahead = None;
         }
         if !is_whole(cx).await {
-            return nothing_more(imported);
+            return Ok(Worked { imported, everything: false });
         }
         let batch = match ahead.take() {
             Some(batch) => batch,
-            None => Batch::read(cx, shop, None, pace).await?,
+            None => Batch::read(cx, shop, None, pace_after(imported)).await?,
         };
         let Some(last) = batch.listed.last().cloned() else { return Ok(Worked { imported, everything: true }) };
-        let listed = u64::try_from(batch.listed.len()).unwrap_or(u64::MAX);
-        imported += listed;
-        backlog = backlog.saturating_sub(listed);
-        let full = batch.full;
+        imported += u64::try_from(batch.listed.len()).unwrap_or(u64::MAX);
+        let (full, pace) = (batch.full, pace_after(imported));
         // Where more is listed it is read while this is imported. One that changes meanwhile stays listed, and comes in
         // the next round: nothing is left only where a round finds nothing from its beginning.
         let next = async { if full { Batch::read(cx, shop, Some(last), pace).await.map(Some) } else { Ok(None) } };
         let (next, imported_all) = tokio::join!(next, batch.import(cx, shop, epoch));
         if !imported_all? {
-            return nothing_more(imported);
+            return Ok(Worked { imported, everything: false });
         }
         ahead = next?.filter(|next| !next.listed.is_empty());
     }

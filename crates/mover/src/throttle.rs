@@ -135,8 +135,8 @@ struct Step {
     shop: ShopId,
     /// None: it takes no turns.
     turns: Option<Turns>,
-    /// While it works, nobody can say what shoppers wait without the copy.
-    is_heard: bool,
+    /// While it works, what shoppers wait is not what they wait without a copy.
+    is_felt: bool,
 }
 
 /// What whoever takes turns heeds.
@@ -164,11 +164,11 @@ impl Pace {
         Self::new(&cx.throttle, shop, None, false)
     }
 
-    fn new(throttle: &Arc<Throttle>, shop: &ShopId, turns: Option<Turns>, is_heard: bool) -> Self {
+    fn new(throttle: &Arc<Throttle>, shop: &ShopId, turns: Option<Turns>, is_felt: bool) -> Self {
         if turns.is_some() {
             lock(&throttle.paced).entry(shop.clone()).or_default().steps += 1;
         }
-        Self(Arc::new(Step { throttle: throttle.clone(), shop: shop.clone(), turns, is_heard }))
+        Self(Arc::new(Step { throttle: throttle.clone(), shop: shop.clone(), turns, is_felt }))
     }
 
     /// Waits until a piece of at most so many rows may begin; a pause is waited for first.
@@ -191,11 +191,11 @@ impl Pace {
                 }
             };
         }
-        let is_heard = self.0.is_heard;
-        if is_heard {
+        let is_felt = self.0.is_felt;
+        if is_felt {
             throttle.working.fetch_add(1, Ordering::AcqRel);
         }
-        Ok(Turn { throttle, rows: charged.unwrap_or(rows_max), charged: charged.unwrap_or(0), used: 0, is_heard })
+        Ok(Turn { throttle, rows: charged.unwrap_or(rows_max), charged: charged.unwrap_or(0), used: 0, is_felt })
     }
 
     /// The same for aggregates.
@@ -257,7 +257,7 @@ pub(crate) struct Turn {
     rows: u64,
     charged: u64,
     used: u64,
-    is_heard: bool,
+    is_felt: bool,
 }
 
 impl Turn {
@@ -287,7 +287,7 @@ impl Drop for Turn {
             lock(&self.throttle.rule).charge(self.charged, self.used);
             self.throttle.changed.notify_waiters();
         }
-        if self.is_heard {
+        if self.is_felt {
             self.throttle.worked.store(true, Ordering::Release);
             self.throttle.working.fetch_sub(1, Ordering::AcqRel);
         }

@@ -5,14 +5,16 @@
 
 mod cells;
 mod deeds;
+mod stage;
 
 use crate::client::{amount, filled_in, id, line_items, payment};
 use crate::world::{Engine, World};
 use baliklayar::serving::clock;
 use cells::{Intended, differences};
-use deeds::{Deed, Meant, Stage};
+use deeds::Deed;
 use mover::Verb;
 use serde_json::{Value, json};
+use stage::{Meant, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 use vocab::id::{Kind, ShopId, Side, Timestamp};
 

@@ -1,6 +1,6 @@
 //! Two dumps of the legacy's database and what lies between them, by shop; and the list of what may.
 
-use super::deeds::Meant;
+use super::stage::Meant;
 use crate::world::{Cells, Dump};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
