@@ -220,16 +220,6 @@ impl Fields {
     }
 }
 
-impl<N: Into<FieldName>> FromIterator<(N, Node)> for Fields {
-    fn from_iter<I: IntoIterator<Item = (N, Node)>>(fields: I) -> Self {
-        let mut all = Self::default();
-        for (name, node) in fields {
-            all.insert(name, node);
-        }
-        all
-    }
-}
-
 type Pair = (FieldName, Node);
 type Iter<'a> = std::iter::Map<std::slice::Iter<'a, Pair>, fn(&'a Pair) -> (&'a FieldName, &'a Node)>;
 type IterMut<'a> = std::iter::Map<std::slice::IterMut<'a, Pair>, fn(&'a mut Pair) -> (&'a FieldName, &'a mut Node)>;
@@ -252,15 +242,6 @@ impl<'a> IntoIterator for &'a mut Fields {
     }
 }
 
-impl IntoIterator for Fields {
-    type Item = Pair;
-    type IntoIter = std::vec::IntoIter<Pair>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{FieldName, Fields, KNOWN_MAX, LONG};
@@ -277,7 +258,10 @@ mod tests {
         assert_eq!((fields.get("id"), fields.get("idx"), fields.len()), (Some(&Node::Int(4)), None, 4));
         assert_eq!(fields.remove("lines"), Some(Node::Int(5)));
         fields.retain(|name, _| &**name != "at");
-        let read: Fields = ["total", "id"].map(|name| (FieldName::named(name), Node::Null)).into_iter().collect();
+        let mut read = Fields::default();
+        for name in ["total", "id"] {
+            read.insert(FieldName::named(name), Node::Null);
+        }
         fields.values_mut().for_each(|node| *node = Node::Null);
         assert_eq!(fields, read);
     }
