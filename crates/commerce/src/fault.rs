@@ -59,17 +59,25 @@ impl<'a> Reader<'a> {
         value.ok_or_else(|| self.fault("missing", name, "has no value"))
     }
 
-    pub(crate) fn optional_text(&self, name: &str) -> Result<Option<String>, Fault> {
+    fn optional_str(&self, name: &str) -> Result<Option<&'a str>, Fault> {
         match self.field(name) {
             None => Ok(None),
-            Some(Node::Text(text)) => Ok(Some(text.clone())),
+            Some(Node::Text(text)) => Ok(Some(text)),
             Some(_) => Err(self.fault("type", name, "is not text")),
         }
     }
 
-    pub(crate) fn text(&self, name: &str) -> Result<String, Fault> {
-        let text = self.optional_text(name)?;
+    fn str(&self, name: &str) -> Result<&'a str, Fault> {
+        let text = self.optional_str(name)?;
         self.required(name, text)
+    }
+
+    pub(crate) fn optional_text(&self, name: &str) -> Result<Option<String>, Fault> {
+        Ok(self.optional_str(name)?.map(str::to_owned))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<String, Fault> {
+        Ok(self.str(name)?.to_owned())
     }
 
     pub(crate) fn optional_id(&self, name: &str) -> Result<Option<PublicId>, Fault> {
@@ -112,8 +120,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn currency(&self, name: &str) -> Result<Currency, Fault> {
-        let text = self.text(name)?;
-        Currency::parse(&text).ok_or_else(|| self.fault("currency", name, format!("`{text}` is no currency code")))
+        let text = self.str(name)?;
+        Currency::parse(text).ok_or_else(|| self.fault("currency", name, format!("`{text}` is no currency code")))
     }
 
     /// An amount ≥ 0, in whole units of what the currency rounds to.
@@ -127,8 +135,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn word<T>(&self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Fault> {
-        let text = self.text(name)?;
-        parse(&text).ok_or_else(|| self.fault("word", name, format!("`{text}` is not one of its words")))
+        let text = self.str(name)?;
+        parse(text).ok_or_else(|| self.fault("word", name, format!("`{text}` is not one of its words")))
     }
 
     pub(crate) fn origin(&self) -> Option<Origin> {

@@ -1,6 +1,5 @@
 //! What callers hold: rules, anchors, rows, what `get` and `put` are given and answer.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use vocab::document::Record;
 use vocab::id::{Kind, Name, PublicId, ShopId, Timestamp};
@@ -54,26 +53,54 @@ pub enum Anchor {
     Group(Cell),
 }
 
-/// The rows of one aggregate, by table and key.
+/// The rows of one aggregate, by table and key: a few, so they stand in one piece of memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rows(pub BTreeMap<TableNo, BTreeMap<RowKey, Row>>);
+pub struct Rows(Vec<(TableNo, RowKey, Row)>);
 
 impl Rows {
+    fn place(&self, table: TableNo, key: &RowKey) -> Result<usize, usize> {
+        self.0.binary_search_by(|(of, found, _)| (of, found).cmp(&(&table, key)))
+    }
+
     pub fn insert(&mut self, table: TableNo, key: RowKey, row: Row) {
-        self.0.entry(table).or_default().insert(key, row);
+        match self.place(table, &key) {
+            Ok(place) => self.0[place].2 = row,
+            Err(place) => self.0.insert(place, (table, key, row)),
+        }
     }
 
     pub fn get(&self, table: TableNo, key: &RowKey) -> Option<&Row> {
-        self.0.get(&table)?.get(key)
+        self.keyed(table, key).map(|(_, row)| row)
+    }
+
+    pub fn get_mut(&mut self, table: TableNo, key: &RowKey) -> Option<&mut Row> {
+        self.place(table, key).ok().map(|place| &mut self.0[place].2)
+    }
+
+    /// A row, and its key as it stands here.
+    pub(crate) fn keyed(&self, table: TableNo, key: &RowKey) -> Option<(&RowKey, &Row)> {
+        self.place(table, key).ok().map(|place| (&self.0[place].1, &self.0[place].2))
+    }
+
+    pub fn remove(&mut self, table: TableNo, key: &RowKey) {
+        if let Ok(place) = self.place(table, key) {
+            self.0.remove(place);
+        }
     }
 
     /// The rows of a table, by key.
     pub fn of(&self, table: TableNo) -> impl Iterator<Item = (&RowKey, &Row)> {
-        self.0.get(&table).into_iter().flatten()
+        let begin = self.0.partition_point(|(of, ..)| *of < table);
+        self.0[begin..].iter().take_while(move |(of, ..)| *of == table).map(|(_, key, row)| (key, row))
+    }
+
+    /// All rows, by table and key.
+    pub fn iter(&self) -> impl Iterator<Item = (TableNo, &RowKey, &Row)> {
+        self.0.iter().map(|(table, key, row)| (*table, key, row))
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.values().all(BTreeMap::is_empty)
+        self.0.is_empty()
     }
 
     /// The rows as they stand after `edits`. An update or deletion of a row that is not here does nothing.

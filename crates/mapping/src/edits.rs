@@ -15,7 +15,7 @@ pub fn apply(rows: &mut Rows, tables: &[Table], edits: &[Edit]) {
                 rows.insert(*table, key.clone(), row);
             }
             Edit::Update { table, key, set, add } => {
-                let Some(row) = rows.0.get_mut(table).and_then(|of| of.get_mut(key)) else { continue };
+                let Some(row) = rows.get_mut(*table, key) else { continue };
                 for (column, cell) in set {
                     row.0[*column] = cell.clone();
                 }
@@ -25,11 +25,7 @@ pub fn apply(rows: &mut Rows, tables: &[Table], edits: &[Edit]) {
                     }
                 }
             }
-            Edit::Delete { table, key } => {
-                if let Some(of) = rows.0.get_mut(table) {
-                    of.remove(key);
-                }
-            }
+            Edit::Delete { table, key } => rows.remove(*table, key),
         }
     }
 }

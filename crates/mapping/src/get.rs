@@ -5,7 +5,7 @@
 use crate::api::{Anchor, Context, Fault, Got, Loser, Report, Rows};
 use crate::expr::Scope;
 use crate::history;
-use crate::program::{Derived, Fate, FieldForm, Form, From, Program};
+use crate::program::{Derived, Fate, From, Program};
 use crate::read::{Reader, Spot};
 use crate::{Mapping, RuleNo, derive, origin};
 use vocab::document::{Node, Record};
@@ -69,7 +69,7 @@ impl Mapping {
     }
 
     fn gather_anchored<'a>(&self, program: &Program, key: &RowKey, rows: &'a Rows) -> Option<Gathered<'a>> {
-        let anchor = rows.0.get(&program.table)?.get_key_value(key)?;
+        let anchor = rows.keyed(program.table, key)?;
         let of_list = |list: &crate::program::ListForm| match list.from {
             From::Own | From::Group => vec![anchor],
             From::Join { column, anchor_column } => {
@@ -118,21 +118,18 @@ impl Mapping {
     ) -> Record {
         let spot = self.spot(program, gathered);
         let mut reader = Reader::new(self, program, notes);
-        let mut record = Record::default().with("origin", self.origin_of(program, gathered));
-        let (values, plain): (Vec<&FieldForm>, Vec<&FieldForm>) =
-            program.fields.iter().partition(|field| matches!(field.form, Form::Value(_)));
-        reader.fields(&plain, spot, &gathered.group, scope, &mut record);
+        let mut record = program.fields.blank(self.origin_of(program, gathered));
+        reader.fields(program.fields.plain(), spot, &gathered.group, scope, &mut record);
         for (list, found) in program.lists.iter().zip(&gathered.lists) {
-            let fields: Vec<&FieldForm> = list.fields.iter().collect();
-            let mut elements = Vec::new();
+            let mut elements = Vec::with_capacity(found.len());
             for &(key, row) in found {
                 let spot = Spot { table: list.table, key, row };
                 let origin = match (list.from, program.group) {
                     (From::Own, Some(_)) => self.origin_of(program, gathered),
                     _ => origin::print(&self.tables[list.table], key),
                 };
-                let mut element = Record::default().with("origin", origin);
-                reader.fields(&fields, spot, &gathered.group, Scope { row: Some(row), ..scope }, &mut element);
+                let mut element = list.fields.blank(origin);
+                reader.fields(&list.fields, spot, &gathered.group, Scope { row: Some(row), ..scope }, &mut element);
                 elements.push(Node::Record(element));
             }
             record.set(&list.name, elements);
@@ -141,7 +138,7 @@ impl Mapping {
             let node = reader.one(one, spot, rows);
             record.set(&one.name, node);
         }
-        reader.fields(&values, spot, &gathered.group, scope, &mut record);
+        reader.fields(program.fields.values(), spot, &gathered.group, scope, &mut record);
         record
     }
 

@@ -77,8 +77,9 @@ fn field(
 ) -> Node {
     let Some(form) = program.fields.iter().find(|field| &*field.name == name) else { return Node::Null };
     let mut notes = Notes::default();
-    let mut record = Record::default();
-    Reader::new(mapping, program, &mut notes).fields(&[form], spot, &gathered.group, scope, &mut record);
+    let mut record = program.fields.blank(String::new());
+    let form = std::slice::from_ref(form);
+    Reader::new(mapping, program, &mut notes).fields(form, spot, &gathered.group, scope, &mut record);
     record.get(name).cloned().unwrap_or(Node::Null)
 }
 

@@ -1,14 +1,21 @@
 //! Origins: `table:key`, with several key cells joined by commas.
 
 use crate::codec;
+use std::fmt::Write;
 use vocab::row::{Cell, ColumnNo, RowKey, Table};
 
 pub(crate) fn print(table: &Table, key: &RowKey) -> String {
-    let cells: Vec<String> = match &key.0[..] {
-        [one] => vec![raw(one)],
-        several => several.iter().map(|cell| escape(&raw(cell))).collect(),
-    };
-    format!("{}:{}", table.name, cells.join(","))
+    let mut origin = String::with_capacity(table.name.len() + 24);
+    origin.push_str(&table.name);
+    origin.push(':');
+    match &key.0[..] {
+        [one] => write_raw(&mut origin, one),
+        several => {
+            let cells: Vec<String> = several.iter().map(|cell| escape(&raw(cell))).collect();
+            origin.push_str(&cells.join(","));
+        }
+    }
+    origin
 }
 
 /// The key cells of an origin; none if it is of another table or does not fit the key's columns.
@@ -29,12 +36,19 @@ pub(crate) fn table_name(origin: &str) -> &str {
 
 /// A cell as plain text.
 pub(crate) fn raw(cell: &Cell) -> String {
-    match cell {
-        Cell::Null => String::new(),
-        Cell::Int(value) => value.to_string(),
-        Cell::Text(text) => text.clone(),
-        Cell::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-    }
+    let mut text = String::new();
+    write_raw(&mut text, cell);
+    text
+}
+
+fn write_raw(out: &mut String, cell: &Cell) {
+    // Writing to a string cannot fail.
+    let _ = match cell {
+        Cell::Null => Ok(()),
+        Cell::Int(value) => write!(out, "{value}"),
+        Cell::Text(text) => out.write_str(text),
+        Cell::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}")),
+    };
 }
 
 fn escape(text: &str) -> String {

@@ -2,7 +2,8 @@
 
 use crate::codec::Codec;
 use crate::expr::Expr;
-use vocab::document::Node;
+use std::ops::Deref;
+use vocab::document::{FieldName, Fields, Node, Record};
 use vocab::id::{Kind, Name};
 use vocab::row::{Cell, ColumnNo, TableNo};
 use vocab::shape::{Shape, Type};
@@ -11,9 +12,59 @@ use vocab::shape::{Shape, Type};
 #[derive(Debug, Clone)]
 pub(crate) struct FieldForm {
     pub name: Name,
+    /// Where it stands in its record.
+    pub place: usize,
     pub ty: Type,
     pub nullable: bool,
     pub form: Form,
+}
+
+/// The forms of all fields of a document or element; values come last, each after those it reads.
+#[derive(Debug, Clone)]
+pub(crate) struct Forms {
+    forms: Vec<FieldForm>,
+    /// All of them and the origin, each null.
+    blank: Record,
+}
+
+impl Forms {
+    pub fn new(mut forms: Vec<FieldForm>) -> Self {
+        let names = forms.iter().map(|form| FieldName::from(&form.name));
+        let blank = Fields::nulls(names.chain([FieldName::from("origin")]));
+        for form in &mut forms {
+            form.place = blank.place_of(&form.name).unwrap_or(usize::MAX);
+        }
+        Self { forms, blank: Record(blank) }
+    }
+
+    /// A record that has nothing but its origin.
+    pub fn blank(&self, origin: String) -> Record {
+        let mut record = self.blank.clone();
+        record.set("origin", origin);
+        record
+    }
+
+    fn values_begin(&self) -> usize {
+        let is_value = |form: &FieldForm| matches!(form.form, Form::Value(_));
+        self.forms.iter().position(is_value).unwrap_or(self.forms.len())
+    }
+
+    /// Those that read no other field.
+    pub fn plain(&self) -> &[FieldForm] {
+        &self.forms[..self.values_begin()]
+    }
+
+    pub fn values(&self) -> &[FieldForm] {
+        &self.forms[self.values_begin()..]
+    }
+}
+
+impl Deref for Forms {
+    type Target = [FieldForm];
+
+    fn deref(&self) -> &[FieldForm] {
+        &self.forms
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -127,7 +178,7 @@ pub(crate) struct ListForm {
     /// The column that orders the elements; none: by key, compared as a set.
     pub order: Option<ColumnNo>,
     pub remove: Remove,
-    pub fields: Vec<FieldForm>,
+    pub fields: Forms,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +203,7 @@ pub(crate) struct OneForm {
     pub shared: bool,
     /// A row may be inserted for it.
     pub births: bool,
-    pub fields: Vec<FieldForm>,
+    pub fields: Forms,
 }
 
 /// A column that is no field: told by the document.
@@ -221,7 +272,7 @@ pub(crate) struct Program {
     pub remove: Remove,
     pub classes: Vec<Class>,
     pub fault_is_history: bool,
-    pub fields: Vec<FieldForm>,
+    pub fields: Forms,
     pub lists: Vec<ListForm>,
     pub ones: Vec<OneForm>,
     pub derived: Vec<Derived>,

@@ -40,10 +40,10 @@ impl<'a> Reader<'a> {
         self.notes.faults.push(Fault { code, table: table.name.clone(), key, column, what });
     }
 
-    /// Reads fields into a record. Values see what is in it already.
+    /// Reads fields into a record that is blank but for what was read before. Values see what is in it already.
     pub fn fields(
         &mut self,
-        fields: &[&FieldForm],
+        fields: &[FieldForm],
         spot: Spot<'_>,
         group: &[Keyed<'_>],
         scope: Scope<'_>,
@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
                     if self.notes.faults.is_empty() { self.not_null(field, value, spot, None) } else { None }
                 }
             };
-            record.set(&field.name, node.unwrap_or(Node::Null));
+            record.0.put(field.place, node.unwrap_or(Node::Null));
         }
     }
 
@@ -148,11 +148,10 @@ impl<'a> Reader<'a> {
             self.fault(spot, Some(one.anchor_column), "orphan", what);
             return Node::Null;
         };
-        let fields: Vec<&FieldForm> = one.fields.iter().collect();
-        let mut record = Record::default().with("origin", origin::print(&self.mapping.tables[one.table], &key));
+        let mut record = one.fields.blank(origin::print(&self.mapping.tables[one.table], &key));
         let joined = Spot { table: one.table, key: &key, row };
         let scope = Scope { row: Some(row), ..Scope::default() };
-        self.fields(&fields, joined, &[], scope, &mut record);
+        self.fields(&one.fields, joined, &[], scope, &mut record);
         Node::Record(record)
     }
 }

@@ -14,6 +14,8 @@ use vocab::row::Cell;
 pub(crate) struct Canonical {
     pub(crate) id: PublicId,
     pub(crate) document: Record,
+    /// The document as it is stored.
+    pub(crate) text: String,
     /// On hand, by variant.
     pub(crate) stock: Vec<(PublicId, i64)>,
     pub(crate) entries: Vec<Entry>,
@@ -35,7 +37,12 @@ pub(crate) fn canonical(kind: Kind, document: Record) -> Result<Canonical, Fault
             plain(&order)
         }
     };
-    Ok(Canonical { id, document, stock, entries })
+    let text = store::encode(&document).map_err(|error| Fault {
+        code: "document",
+        path: "$".into(),
+        content: error.to_string(),
+    })?;
+    Ok(Canonical { id, document, text, stock, entries })
 }
 
 fn plain<A: Aggregate>(aggregate: &A) -> (PublicId, Record) {

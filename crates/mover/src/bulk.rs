@@ -1,11 +1,13 @@
 //! The first derivation of what a copy brought: page by page in the order of the anchors, some pages ahead of the import.
 //!
-//! How far it has come is one row per rule, moved on behind each page that is imported; a crash imports a page again.
+//! How far it has come is one row per rule, moved on behind some pages that are imported and durable; a crash imports them
+//! again.
 //! What the stream changes meanwhile is listed one by one and derived afterwards. Each page waits for its turn.
 
 use crate::context::Context;
-use crate::derive::{self, Derived, Worked};
+use crate::derive::{self, Derived, Lasting, Worked};
 use crate::error::{Error, Result};
+use crate::staged::Lost;
 use crate::throttle::{Pace, Turn};
 use mapping::{Anchor, RuleNo};
 use std::collections::VecDeque;
@@ -16,6 +18,8 @@ use vocab::id::{Epoch, ShopId};
 const PAGE: u32 = 1_024;
 /// Pages that are read and mapped at once, beside the one that is imported.
 const AHEAD: usize = 2;
+/// Pages that are synced together.
+const SYNCED: usize = 8;
 
 /// Derives and imports what was copied of a shop and never derived.
 pub(crate) async fn derive_copied(cx: &Context, shop: &ShopId, epoch: Epoch, pace: &Pace) -> Result<Worked> {
@@ -26,18 +30,41 @@ pub(crate) async fn derive_copied(cx: &Context, shop: &ShopId, epoch: Epoch, pac
             return Ok(Worked { imported, everything: true });
         };
         let mut pages = Pages { cx, shop, pace, rule, after, ahead: VecDeque::new(), ended: false };
+        let mut far = Far::default();
         while let Some(page) = pages.next().await? {
             imported += u64::try_from(page.derived.len()).unwrap_or(u64::MAX);
-            let anchors = page.anchors;
-            let Some(lost) = derive::import(cx, shop, epoch, page.position, page.derived).await? else {
+            let Some(lost) = derive::import(cx, shop, epoch, page.position, page.derived, Lasting::Later).await? else {
                 return Ok(Worked { imported, everything: false });
             };
-            let (name, last) = (shop.clone(), page.last);
-            let lost: Vec<_> = anchors.into_iter().zip(lost).filter_map(|(at, lost)| Some((at, lost?))).collect();
-            cx.staged.run(move |staged| staged.derived_until(&name, rule, &last, &lost)).await?;
+            far.lost.extend(page.anchors.into_iter().zip(lost).filter_map(|(at, lost)| Some((at, lost?))));
+            (far.last, far.pages) = (page.last, far.pages + 1);
+            if far.pages >= SYNCED {
+                std::mem::take(&mut far).tell(cx, shop, rule).await?;
+            }
+        }
+        if far.pages > 0 {
+            far.tell(cx, shop, rule).await?;
         }
         let name = shop.clone();
         cx.staged.run(move |staged| staged.all_derived(&name, rule)).await?;
+    }
+}
+
+/// Pages that were imported and are not told of yet.
+#[derive(Default)]
+struct Far {
+    pages: usize,
+    /// The bytes of the last anchor.
+    last: Vec<u8>,
+    lost: Vec<(Anchor, Lost)>,
+}
+
+impl Far {
+    /// Makes them durable, and then says that they are done.
+    async fn tell(self, cx: &Context, shop: &ShopId, rule: RuleNo) -> Result<()> {
+        cx.store.sync_imports().await?;
+        let name = shop.clone();
+        cx.staged.run(move |staged| staged.derived_until(&name, rule, &self.last, &self.lost)).await
     }
 }
 
@@ -93,11 +120,10 @@ impl Pages<'_> {
         };
         self.after.clone_from(&last);
         turn.used_aggregates(anchors.len());
-        let (staged, mapping, classes) = (self.cx.staged.clone(), self.cx.mapping.clone(), self.cx.classes.clone());
-        let rule = self.rule;
+        let (cx, rule) = (self.cx.clone(), self.rule);
         self.ahead.push_back(tokio::task::spawn_blocking(move || {
-            let position = staged.position()?.map_or(0, |position| position.0);
-            let derived = derive::read(&staged, &mapping, &classes, rule, &anchors)?;
+            let position = cx.staged.position()?.map_or(0, |position| position.0);
+            let derived = derive::read(&cx, rule, &anchors)?;
             Ok(Page { anchors, last, position, derived, _turn: turn })
         }));
         Ok(())

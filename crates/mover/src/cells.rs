@@ -19,20 +19,25 @@ const SHORT_MAX: usize = 0x3f;
 
 pub(crate) fn encode<'a>(cells: impl IntoIterator<Item = Option<&'a Cell>>) -> Vec<u8> {
     let mut out = Vec::with_capacity(192);
+    encode_into(&mut out, cells);
+    out
+}
+
+/// Behind what is there already.
+pub(crate) fn encode_into<'a>(out: &mut Vec<u8>, cells: impl IntoIterator<Item = Option<&'a Cell>>) {
     for cell in cells {
         match cell {
             None => out.push(UNTOLD),
             Some(Cell::Null) => out.push(NULL),
-            Some(Cell::Int(value)) => put_int(&mut out, *value),
+            Some(Cell::Int(value)) => put_int(out, *value),
             Some(Cell::Text(text)) if text.len() <= SHORT_MAX => {
                 out.push(SHORT_TEXT | u8::try_from(text.len()).unwrap_or(0));
                 out.extend_from_slice(text.as_bytes());
             }
-            Some(Cell::Text(text)) => put_slice(&mut out, TEXT, text.as_bytes()),
-            Some(Cell::Bytes(bytes)) => put_slice(&mut out, BYTES, bytes),
+            Some(Cell::Text(text)) => put_slice(out, TEXT, text.as_bytes()),
+            Some(Cell::Bytes(bytes)) => put_slice(out, BYTES, bytes),
         }
     }
-    out
 }
 
 /// The bytes behind the leading ones that only repeat the sign; the number of them is in the tag.

@@ -5,6 +5,7 @@ use crate::derive::Classes;
 use crate::dial::Dials;
 use crate::error::Result;
 use crate::faults::Armed;
+use crate::fingerprint::Fingerprints;
 use crate::links::Links;
 use crate::policy::Policy;
 use crate::reread::Rereads;
@@ -51,6 +52,7 @@ pub(crate) struct Context {
     pub(crate) without: Arc<Without>,
     pub(crate) stream: Arc<StreamState>,
     pub(crate) classes: Classes,
+    pub(crate) fingerprints: Fingerprints,
     pub(crate) findings: Arc<FindingMemory>,
     pub(crate) owned: Arc<Owned>,
     pub(crate) dials: Arc<Dials>,

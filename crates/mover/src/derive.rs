@@ -3,18 +3,22 @@
 //! An aggregate that cannot be read, or that the shop's live rules refuse, is a finding: it blocks the flip of its
 //! shop and of no other, and goes away when the rows do.
 
+mod import;
+
+pub(crate) use import::{Lasting, import};
+
 use crate::aggregate::{self, Canonical};
 use crate::bulk::derive_copied;
 use crate::context::Context;
 use crate::error::Result;
 use crate::reread::forget_source;
-use crate::staged::{Dirty, Ledger, Lost, Staged};
+use crate::staged::{Dirty, Ledger, Staged};
 use crate::throttle::{Pace, Turn};
 use mapping::{Anchor, Gather, Got, Loser, Mapping, Rows, RuleNo};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use store::{Finding, Import, ImportError, Imported, Outcome, What};
+use store::Fingerprint;
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Name, Origin, PublicId, ShopId};
 use vocab::row::Cell;
@@ -31,6 +35,8 @@ pub(crate) struct Derived {
     pub(crate) kind: Kind,
     pub(crate) origin: Origin,
     pub(crate) what: Meaning,
+    /// Of the rows that it was read of, where one was asked for.
+    pub(crate) fingerprint: Option<Fingerprint>,
 }
 
 pub(crate) enum Meaning {
@@ -162,13 +168,13 @@ struct Batch {
 
 impl Batch {
     async fn read(cx: &Context, shop: &ShopId, behind: Option<Dirty>, pace: &Pace) -> Result<Self> {
-        let (mapping, classes, shop) = (cx.mapping.clone(), cx.classes.clone(), shop.clone());
+        let (reading, shop) = (cx.clone(), shop.clone());
         let mut turn = pace.aggregates(BATCH).await?;
         let read = move |staged: &Staged| {
             let (position, most) = (staged.position()?.map_or(0, |position| position.0), turn.aggregates());
             let listed = staged.listed_behind(Ledger::Derive, &shop, behind.as_ref(), most)?;
             turn.used_aggregates(listed.len());
-            let derived = read_listed(staged, &mapping, &classes, &listed)?;
+            let derived = read_listed(&reading, &listed)?;
             Ok(Self { full: listed.len() >= most, listed, derived, position, _turn: turn })
         };
         cx.staged.run(read).await
@@ -176,7 +182,9 @@ impl Batch {
 
     /// Imports it and takes it off the list; false where the head has moved on.
     async fn import(self, cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<bool> {
-        let Some(lost) = import(cx, shop, epoch, self.position, self.derived).await? else { return Ok(false) };
+        let Some(lost) = import(cx, shop, epoch, self.position, self.derived, Lasting::AtOnce).await? else {
+            return Ok(false);
+        };
         let done: Vec<_> = self.listed.into_iter().zip(lost).collect();
         let name = shop.clone();
         cx.staged.run(move |staged| staged.settle_derived(&name, &done)).await?;
@@ -198,30 +206,29 @@ async fn is_whole(cx: &Context) -> bool {
     tokio::time::timeout(REST_MAX, whole).await.is_ok()
 }
 
-fn read_listed(staged: &Staged, mapping: &Mapping, classes: &Classes, listed: &[Dirty]) -> Result<Vec<Derived>> {
+fn read_listed(cx: &Context, listed: &[Dirty]) -> Result<Vec<Derived>> {
     let mut derived = Vec::with_capacity(listed.len());
     // Listed by rule, so that neighbours can be read together.
     for of_rule in listed.chunk_by(|one, other| one.rule == other.rule) {
         let anchors: Vec<Anchor> = of_rule.iter().map(|dirty| dirty.anchor.clone()).collect();
         let rule = of_rule.first().map_or(0, |dirty| dirty.rule);
-        derived.append(&mut read(staged, mapping, classes, rule, &anchors)?);
+        derived.append(&mut read(cx, rule, &anchors)?);
     }
     Ok(derived)
 }
 
 /// What the staged rows of aggregates of one rule say now, in their order.
-pub(crate) fn read(
-    staged: &Staged,
-    mapping: &Mapping,
-    classes: &Classes,
-    rule: RuleNo,
-    anchors: &[Anchor],
-) -> Result<Vec<Derived>> {
+pub(crate) fn read(cx: &Context, rule: RuleNo, anchors: &[Anchor]) -> Result<Vec<Derived>> {
     let mut derived = Vec::with_capacity(anchors.len());
     for some in anchors.chunks(NEIGHBOURS) {
-        let rows = staged.rows_of(&mapping.rules()[rule].gather, some)?;
-        let each = some.iter().zip(&rows);
-        derived.extend(each.map(|(anchor, rows)| told(staged, mapping, classes, rule, anchor, rows)));
+        let rows = cx.staged.rows_of(&cx.mapping.rules()[rule].gather, some)?;
+        derived.extend(some.iter().zip(&rows).map(|(anchor, rows)| {
+            let mut told = told(&cx.staged, &cx.mapping, &cx.classes, rule, anchor, rows);
+            if let (Anchor::Row(_), Meaning::Live { canonical, .. }) = (anchor, &told.what) {
+                told.fingerprint = cx.fingerprints.of(rule, rows, &canonical.text);
+            }
+            told
+        }));
     }
     Ok(derived)
 }
@@ -273,7 +280,7 @@ pub(crate) fn meaning(mapping: &Mapping, classes: &Classes, rule: RuleNo, anchor
             refused(format!("mapping.{class}"), what.join("; "))
         }
     };
-    Derived { kind, origin, what }
+    Derived { kind, origin, what, fingerprint: None }
 }
 
 fn refused(class: String, what: String) -> Meaning {
@@ -297,90 +304,4 @@ fn class_of(staged: &Staged, mapping: &Mapping, classes: &Classes, kind: Kind, g
         }
     }
     None
-}
-
-/// Imports a batch and answers what each did not take; none where the head has moved on, so that it is no longer ours to
-/// import.
-pub(crate) async fn import(
-    cx: &Context,
-    shop: &ShopId,
-    epoch: Epoch,
-    position: u64,
-    batch: Vec<Derived>,
-) -> Result<Option<Vec<Option<Lost>>>> {
-    let mut items = Vec::with_capacity(batch.len());
-    let mut kept = Vec::with_capacity(batch.len());
-    for derived in batch {
-        let (item, derived) = item(derived, position);
-        items.push(item);
-        kept.push(derived);
-    }
-    cx.fault.distort(&mut items);
-    let outcomes = match cx.store.import(Import { shop: shop.clone(), epoch, items }).await {
-        Ok(outcomes) => outcomes,
-        Err(ImportError::NotOwner { .. } | ImportError::WrongEpoch { .. }) => return Ok(None),
-        Err(ImportError::UnknownShop) => return Err(crate::error::Error::UnknownShop(shop.clone())),
-        Err(ImportError::Store(error)) => return Err(error.into()),
-    };
-    for (told, outcome) in kept.iter().zip(outcomes) {
-        match outcome {
-            Outcome::Unfit { why } => {
-                open_finding(cx, shop, told, "import.unfit".into(), Record::default().with("what", why)).await?;
-            }
-            // What is refused is gone from the store too: nobody sells by a row that cannot be read any more.
-            Outcome::Applied | Outcome::Stale if told.refused.is_some() => {}
-            Outcome::Applied | Outcome::Stale => {
-                if cx.findings.may_have(shop) {
-                    cx.store.close_findings(shop, told.kind, &told.origin).await?;
-                }
-            }
-            Outcome::Conflict { held_by } => {
-                let held_by = held_by.map_or_else(|| "an aggregate born here".to_owned(), |origin| origin.to_string());
-                let detail = Record::default().with("what", format!("its public id belongs to {held_by}"));
-                open_finding(cx, shop, told, "import.conflict".into(), detail).await?;
-            }
-        }
-    }
-    for told in &kept {
-        if let Some((class, detail)) = &told.refused {
-            open_finding(cx, shop, told, class.clone(), detail.clone()).await?;
-        }
-    }
-    Ok(Some(kept.into_iter().map(|told| told.lost).collect()))
-}
-
-/// What is still to be said of an aggregate once it is on its way into the store.
-struct Told {
-    kind: Kind,
-    origin: Origin,
-    refused: Option<(Name, Record)>,
-    lost: Option<Lost>,
-}
-
-fn item(derived: Derived, tx: u64) -> (Imported, Told) {
-    let Derived { kind, origin, what } = derived;
-    let (mut refused, mut lost) = (None, None);
-    let what = match what {
-        Meaning::Live { canonical: Canonical { id, document, stock, entries }, losers } => {
-            lost = (!losers.is_empty()).then(|| Lost { kind, id: id.clone(), losers });
-            What::Live { id, document, stock, entries }
-        }
-        Meaning::History { id, why, document } => What::History { id, why, document },
-        Meaning::Gone => What::Gone,
-        Meaning::Refused { class, detail } => {
-            refused = Some((class, detail));
-            What::Gone
-        }
-    };
-    let told = Told { kind, origin: origin.clone(), refused, lost };
-    (Imported { kind, origin, tx, what }, told)
-}
-
-async fn open_finding(cx: &Context, shop: &ShopId, told: &Told, class: Name, detail: Record) -> Result<()> {
-    let finding = Finding { shop: shop.clone(), class, kind: told.kind, origin: told.origin.clone(), detail };
-    if cx.findings.may_have(shop) {
-        // An aggregate has one thing wrong at a time: what was found of it before is not what is found now.
-        cx.store.close_other_findings(&finding).await?;
-    }
-    cx.open_finding(finding).await
 }

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::records::{self, Measured};
 use crate::reverse::Halt;
-use crate::staged::Ledger;
+use crate::staged::{Dirty, Ledger};
 use crate::throttle::Pace;
 use crate::{bases, derive, dial, observe, perform, reverse, verify, waits};
 use cutover::next::{Observed, Wishes, next};
@@ -27,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(20);
 const LOOK_HELD: Duration = Duration::from_micros(500);
 /// How often what is not proven is proven again while nothing else is to be done.
 const PROVE_EVERY: Duration = Duration::from_millis(500);
+/// How long it is proven before derivation has its turn again: a list may be as long as the shop is large.
+const PROVE_FOR: Duration = Duration::from_millis(50);
 /// Batches carried back at most before a hold that may begin, and as many facts as may be left for it.
 const CARRIED_BEFORE: u32 = 16;
 const CARRIED_INSIDE: u64 = 16;
@@ -56,6 +58,8 @@ pub(crate) struct Memory {
     /// The last fact that is in the legacy.
     pub(crate) applied: Option<Seq>,
     proven_at: Option<Instant>,
+    /// How far down the list it is proven, between two of its ends.
+    proving: Option<Dirty>,
 }
 
 impl Memory {
@@ -270,9 +274,9 @@ impl Driver {
                 if derived.everything {
                     self.memory.copy.complete_at = heard;
                 }
-                if progress.at_rest() && self.prove_is_due() {
+                if progress.at_rest() && (self.memory.proving.is_some() || self.prove_is_due()) {
                     bases::let_go(&self.cx, &self.shop, progress, 1).await?;
-                    verify::prove_listed(&self.cx, &self.shop).await?;
+                    verify::prove_for(&self.cx, &self.shop, &mut self.memory.proving, PROVE_FOR).await?;
                 }
                 Ok(derived.imported > 0)
             }

@@ -78,6 +78,12 @@ impl Armed {
             }
             Fault::RowsSwapped => swap_lines(items, first, second),
         }
+        // What is stored is the text; what the fault did not touch is made anew as it was.
+        for item in items {
+            if let (What::Live { document, .. }, Some(made)) = (&item.what, &mut item.made) {
+                made.text = store::encode(document).unwrap_or_default();
+            }
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod drive;
 mod error;
 mod eyes;
 mod faults;
+mod fingerprint;
 mod links;
 mod observe;
 mod perform;

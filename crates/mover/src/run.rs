@@ -8,6 +8,7 @@ use crate::dial::{self, Dials};
 use crate::drive::{Board, Driver, Seen};
 use crate::error::{Error, Result};
 use crate::faults::{Armed, Fault};
+use crate::fingerprint::Fingerprints;
 use crate::links::Links;
 use crate::policy::Policy;
 use crate::staged::Staged;
@@ -125,6 +126,7 @@ pub(crate) async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
         throttle: Arc::new(Throttle::new(policy.unthrottled)),
         policy: Arc::new(policy),
         totals: Arc::new(Totals::parse(&totals)?),
+        fingerprints: Fingerprints::new(&plan, &mapping),
         mapping,
         plan: Arc::new(plan),
         links: setup.links.clone(),

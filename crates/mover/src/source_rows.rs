@@ -5,7 +5,7 @@
 use crate::error::Result;
 use capture::Reader;
 use mapping::{Anchor, Gather, Join, Rows, Rule};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use vocab::row::{Cell, Row, RowKey, Table};
 
 /// The rows of each of these aggregates of one rule, as one snapshot of the source shows them.
@@ -57,22 +57,26 @@ pub(crate) async fn with_joins(
     anchors: Vec<Row>,
 ) -> Result<BTreeMap<Anchor, Rows>> {
     let mut aggregates: BTreeMap<Anchor, Rows> = BTreeMap::new();
-    let mut joined: Vec<BTreeMap<Cell, Vec<Row>>> = Vec::with_capacity(joins.len());
+    let mut joined: Vec<HashMap<Cell, Vec<(RowKey, Row)>>> = Vec::with_capacity(joins.len());
     for join in joins {
         let wanted: BTreeSet<Cell> = anchors.iter().map(|row| row.0[join.anchor_column].clone()).collect();
         let wanted: Vec<Cell> = wanted.into_iter().filter(|cell| *cell != Cell::Null).collect();
-        let mut by_cell: BTreeMap<Cell, Vec<Row>> = BTreeMap::new();
-        for (_, row) in reader.rows_where(join.table, join.column, &wanted).await? {
-            by_cell.entry(row.0[join.column].clone()).or_default().push(row);
+        let mut by_cell: HashMap<Cell, Vec<(RowKey, Row)>> = HashMap::with_capacity(wanted.len());
+        for (key, row) in reader.rows_where(join.table, join.column, &wanted).await? {
+            by_cell.entry(row.0[join.column].clone()).or_default().push((key, row));
         }
         joined.push(by_cell);
     }
     for row in anchors {
         let key = tables[table].key_of(&row);
         let mut rows = Rows::default();
-        for (join, by_cell) in joins.iter().zip(&joined) {
-            for child in by_cell.get(&row.0[join.anchor_column]).into_iter().flatten() {
-                rows.insert(join.table, tables[join.table].key_of(child), child.clone());
+        for (join, by_cell) in joins.iter().zip(&mut joined) {
+            let link = &row.0[join.anchor_column];
+            // What hangs on the anchor's own key hangs on no other anchor.
+            let own = tables[table].key == [join.anchor_column];
+            let children = if own { by_cell.remove(link) } else { by_cell.get(link).cloned() };
+            for (key, child) in children.into_iter().flatten() {
+                rows.insert(join.table, key, child);
             }
         }
         rows.insert(table, key.clone(), row);

@@ -109,9 +109,10 @@ struct Inner {
 
 impl Staged {
     pub(crate) fn open(path: &Path, mapping: Arc<Mapping>) -> Result<Self> {
-        let writer = connect(path)?;
+        let mut writer = connect(path)?;
         check_format(&writer)?;
         writer.execute_batch(SCHEMA)?;
+        store::checkpoint_beside(&mut writer, connect(path)?)?;
         let reader = connect(path)?;
         let linked = linked(&mapping);
         let any = |table: &str| {
@@ -183,8 +184,20 @@ impl Staged {
         let left =
             "SELECT (SELECT count(*) FROM dirty WHERE shop = ?1) + (SELECT count(*) FROM underived WHERE shop = ?1)";
         let left: i64 = tx.query_row(left, [shop.as_str()], |row| row.get(0))?;
+        // What was settled lightly before is durable with this, and nobody would do it again after the flip.
+        write::next_generation(&tx)?;
         tx.commit()?;
         Ok(unsigned(left))
+    }
+
+    /// A transaction that may be lost with the power, because what it says was done is done again then. It is durable with
+    /// the next one that is synced and has changed something.
+    fn lightly<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let mut writer = Unsynced::begin(self.writer())?;
+        let tx = writer.0.transaction()?;
+        let done = work(&tx)?;
+        tx.commit()?;
+        Ok(done)
     }
 
     fn writer(&self) -> MutexGuard<'_, Connection> {
@@ -196,11 +209,28 @@ impl Staged {
     }
 }
 
+/// The writer while it does not sync, whatever ends that.
+struct Unsynced<'a>(MutexGuard<'a, Connection>);
+
+impl<'a> Unsynced<'a> {
+    fn begin(writer: MutexGuard<'a, Connection>) -> Result<Self> {
+        writer.execute_batch("PRAGMA synchronous = NORMAL")?;
+        Ok(Self(writer))
+    }
+}
+
+impl Drop for Unsynced<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.execute_batch("PRAGMA synchronous = FULL") {
+            tracing::error!(%error, "staged rows are not synced any more");
+        }
+    }
+}
+
 fn connect(path: &Path) -> Result<Connection> {
     let connection = Connection::open(path)?;
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA busy_timeout = 10000;
-         PRAGMA wal_autocheckpoint = 16384;",
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA busy_timeout = 10000;",
     )?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
@@ -289,8 +319,14 @@ fn owner(db: &Connection, table: TableNo, key: &[u8]) -> Result<Option<String>> 
     Ok(select.query_row(params![number(table), key], |row| row.get(0)).optional()?.flatten())
 }
 
-/// The shop of a row by its declared path; none where it is shared or its parent is not staged yet.
-fn shop_of(db: &Connection, mapping: &Mapping, table: TableNo, cells: &[Option<Cell>]) -> Result<Option<String>> {
+/// The shop of a row by its declared path, where `owner` tells that of its parent; none where it is shared or its parent is
+/// not staged yet.
+fn shop_of(
+    mapping: &Mapping,
+    table: TableNo,
+    cells: &[Option<Cell>],
+    owner: impl FnOnce(TableNo, &[u8]) -> Result<Option<String>>,
+) -> Result<Option<String>> {
     Ok(match &mapping.tables()[table].shop {
         ShopPath::Shared => None,
         ShopPath::Fixed(shop) => Some(shop.as_str().to_owned()),
@@ -300,7 +336,7 @@ fn shop_of(db: &Connection, mapping: &Mapping, table: TableNo, cells: &[Option<C
             Some(Cell::Null | Cell::Bytes(_)) | None => None,
         },
         ShopPath::Through { column, table: parent } => match &cells[*column] {
-            Some(cell) => owner(db, *parent, &cells::encode([Some(cell)]))?,
+            Some(cell) => owner(*parent, &cells::encode([Some(cell)]))?,
             None => None,
         },
     })

@@ -50,8 +50,6 @@ struct Total {
     /// The `source` of the mapping file it stands beside: other sources' documents of the kind are not its.
     mapped: String,
     kind: Kind,
-    /// `live`, `history:<why>`, or `any`.
-    class: String,
     measures: Vec<Measured>,
     scale: u32,
     sql: Sql,
@@ -59,6 +57,8 @@ struct Total {
 
 #[derive(Debug, Clone)]
 struct Measured {
+    /// Whose figure it is: `live`, `history:<why>`, or `any`.
+    class: String,
     measure: Measure,
     /// The text of the measure, for people.
     named: String,
@@ -91,7 +91,7 @@ impl Figure {
 }
 
 impl Totals {
-    /// Reads files of `[[total]]` entries: entity, class, measures, scale?, same?, sqlite,
+    /// Reads files of `[[total]]` entries: entity, class and measures (or several of both, `of`), scale?, same?, sqlite,
     /// postgres.
     ///
     /// # Errors
@@ -127,44 +127,48 @@ impl Total {
         let text = |name: &str| entry.get(name).and_then(toml::Value::as_str).map(str::to_owned);
         let scale = entry.get("scale").map_or(Some(2), toml::Value::as_integer)?;
         let mut same = entry.get("same").map_or(Some(toml::Table::new()), |same| same.as_table().cloned())?;
+        let of = match entry.get("of") {
+            Some(of) if entry.get("class").is_none() && entry.get("measures").is_none() => of.as_array()?.as_slice(),
+            Some(_) => return None,
+            None => std::slice::from_ref(entry),
+        };
         let mut measures = Vec::new();
-        for named in entry.get("measures")?.as_array()? {
-            measures.push(Measured::parse(named.as_str()?, &same)?);
+        for part in of {
+            let class = part.get("class")?.as_str()?;
+            for named in part.get("measures")?.as_array()? {
+                measures.push(Measured::parse(class, named.as_str()?, &same)?);
+            }
         }
         // A field that no measure has is a slip of the pen.
         same.retain(|field, _| !measures.iter().any(|measured| measured.is_of(field)));
         (!measures.is_empty() && same.is_empty()).then_some(Self {
             mapped: mapped.to_owned(),
             kind: Kind::from_name(&text("entity")?)?,
-            class: text("class")?,
             measures,
             scale: u32::try_from(scale).ok()?,
             sql: Sql::parse(entry)?,
         })
     }
-
-    fn takes(&self, mapped: &str, stored: &Stored) -> bool {
-        if self.mapped != mapped {
-            return false;
-        }
-        match (self.class.as_str(), stored.class) {
-            ("any", _) | ("live", Class::Live) => true,
-            (class, Class::History) => class.strip_prefix("history:") == stored.why.as_deref(),
-            (_, Class::Live) => false,
-        }
-    }
 }
 
 impl Measured {
-    fn parse(named: &str, same: &toml::Table) -> Option<Self> {
+    fn parse(class: &str, named: &str, same: &toml::Table) -> Option<Self> {
         let measure = Measure::parse(named)?;
-        let mut measured = Self { measure, named: named.to_owned(), same: 0 };
+        let mut measured = Self { class: class.to_owned(), measure, named: named.to_owned(), same: 0 };
         for (field, same) in same {
             if measured.is_of(field) {
                 measured.same = i128::from(same.as_integer()?);
             }
         }
         Some(measured)
+    }
+
+    fn takes(&self, stored: &Stored) -> bool {
+        match (self.class.as_str(), stored.class) {
+            ("any", _) | ("live", Class::Live) => true,
+            (class, Class::History) => class.strip_prefix("history:") == stored.why.as_deref(),
+            (_, Class::Live) => false,
+        }
     }
 
     fn is_of(&self, field: &str) -> bool {
@@ -182,7 +186,7 @@ pub(crate) async fn compare(cx: &Context, shop: &ShopId) -> Result<Vec<Figure>> 
         figures.extend(total.measures.iter().zip(sides).map(|(measured, ((source, refused), ours))| Figure {
             mapped: total.mapped.clone(),
             kind: total.kind,
-            class: total.class.clone(),
+            class: measured.class.clone(),
             measure: measured.named.clone(),
             scale: total.scale,
             same: measured.same,
@@ -241,7 +245,7 @@ impl Asking<'_> {
         let rows = self.reader.total(&sql, &[("$1", self.shop.as_str()), ("$2", keys)]).await?;
         let (row, measures) = (rows.into_iter().next().unwrap_or_default(), &total.measures);
         if row.len() != measures.len() {
-            let of = format!("{} {} {}", total.mapped, total.kind.name(), total.class);
+            let of = format!("{} {}", total.mapped, total.kind.name());
             let (asked, told) = (measures.len(), row.len());
             return Err(Error::Plan(format!(
                 "a control total of {of} has {asked} measures, and its row {told} figures"
@@ -280,8 +284,11 @@ async fn our_figures(cx: &Context, shop: &ShopId, totals: &[&Total]) -> Result<V
                 with_stock(&mut stored.document, &stock);
                 let mapped = mapped(cx, kind, &stored);
                 for (total, row) in totals.iter().zip(&mut figures) {
-                    if total.kind == kind && total.takes(mapped, &stored) {
-                        for (measured, figure) in total.measures.iter().zip(row) {
+                    if total.kind != kind || total.mapped != mapped {
+                        continue;
+                    }
+                    for (measured, figure) in total.measures.iter().zip(row) {
+                        if measured.takes(&stored) {
                             measured.measure.take(figure, &stored.document, total.scale);
                         }
                     }

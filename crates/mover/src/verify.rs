@@ -6,32 +6,30 @@
 //!
 //! A full pass takes turns (`throttle`): each page is read at a snapshot of its own, so that none is open meanwhile. What
 //! changes between two pages is on the list, and so is what two snapshots of one group make look different.
+//!
+//! What the source says is mapped again and compared with what is stored, unless the fingerprint of its rows and of the
+//! stored text is the one that was taken when it was derived: then it would come to the same.
 
 mod extra;
 mod found;
+mod pass;
 
 pub(crate) use found::{close_finding, finding, ledger, open_control_total, open_mismatch};
+pub(crate) use pass::full;
 
 use crate::context::Context;
-use crate::copy::may_belong;
 use crate::derive::{self, Derived, Meaning};
-use crate::error::{Error, Result, answered};
+use crate::error::{Result, answered};
 use crate::source_rows;
-use crate::staged::{Dirty, Ledger};
-use crate::throttle::{Pace, Turn};
-use extra::{Extra, documents_without_rows};
-use mapping::{Anchor, Gather, Rows, RuleNo};
+use crate::staged::{Dirty, Ledger, Staged};
+use crate::throttle::Pace;
+use mapping::{Anchor, Rows, RuleNo};
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 use store::{Class, Kept};
-use tokio::task::JoinSet;
 use vocab::document::Node;
 use vocab::id::{Kind, Origin, PublicId, ShopId};
-use vocab::row::RowKey;
 
-/// Aggregates compared at once.
-const PAGE: u32 = 500;
-/// Pages compared at once, beside the one that is read.
-const COMPARING: usize = 2;
 /// Aggregates proven at once by key.
 const KEYS: u32 = 500;
 /// Aggregates taken off the list in one transaction: all that a hold has, and not so many that staging waits.
@@ -59,160 +57,40 @@ impl Different {
     }
 }
 
-/// Compares every aggregate of a shop; those that differ go on the list of what is to be proven.
-pub(crate) async fn full(cx: &Context, shop: &ShopId, pace: &Pace) -> Result<Verdict> {
-    let mut verdict = Verdict::default();
-    for rule in 0..cx.mapping.rules().len() {
-        if may_belong(cx, &cx.mapping.rules()[rule].gather, shop) {
-            full_rule(cx, shop, rule, pace, &mut verdict).await?;
-        }
-    }
-    let Extra { without_row, without_home } = documents_without_rows(cx, shop, pace).await?;
-    verdict.differing.extend(without_row.into_iter().map(Different::new));
-    match without_home.first() {
-        // Nothing can be proven of them by key, so they are told of here.
-        Some(first) => {
-            let what = format!("{} documents for which no row can stand, first: {first}", without_home.len());
-            finding(cx, shop, "verify.unmapped", what).await?;
-        }
-        None => close_finding(cx, shop, "verify.unmapped").await?,
-    }
-    Ok(verdict)
-}
-
-async fn full_rule(cx: &Context, shop: &ShopId, rule: RuleNo, pace: &Pace, verdict: &mut Verdict) -> Result<()> {
-    match cx.mapping.rules()[rule].gather.clone() {
-        Gather::Anchored { .. } => {
-            // What is under way ends with this step, whatever ends it.
-            let (mut reading, mut comparing) = (JoinSet::new(), JoinSet::new());
-            let mut next = read_page(cx.clone(), shop.clone(), rule, None, pace.clone()).await?;
-            while let Some((last, found, turn)) = next {
-                // The source is read while this side compares.
-                reading.spawn(read_page(cx.clone(), shop.clone(), rule, Some(last), pace.clone()));
-                comparing.spawn(compare(cx.clone(), shop.clone(), rule, found, turn));
-                if comparing.len() >= COMPARING
-                    && let Some(page) = comparing.join_next().await
-                {
-                    list(cx, shop, rule, page.map_err(|_| Error::Task("comparing"))??, verdict).await?;
-                }
-                next = match reading.join_next().await {
-                    Some(page) => page.map_err(|_| Error::Task("reading the source"))??,
-                    None => None,
-                };
-            }
-            while let Some(page) = comparing.join_next().await {
-                list(cx, shop, rule, page.map_err(|_| Error::Task("comparing"))??, verdict).await?;
-            }
-            Ok(())
-        }
-        Gather::Grouped { table, column } => {
-            let mut groups: BTreeMap<Anchor, Rows> = BTreeMap::new();
-            let mut after = None;
-            loop {
-                let mut turn = pace.rows(10 * PAGE).await?;
-                let read = async {
-                    let mut reader = cx.source.snapshot().await?;
-                    Ok(reader.rows_of_shop(shop, table, after.as_ref(), turn.rows(), &[]).await?)
-                };
-                let page = answered(read).await?;
-                let Some((last, _)) = page.last() else { break };
-                after = Some(last.clone());
-                turn.used(page.len());
-                for (key, row) in page {
-                    let anchor = Anchor::Group(row.0[column].clone());
-                    groups.entry(anchor).or_default().insert(table, key, row);
-                }
-            }
-            let mut pages = groups.into_iter().peekable();
-            while pages.peek().is_some() {
-                let mut turn = pace.aggregates(PAGE).await?;
-                let page: BTreeMap<_, _> = pages.by_ref().take(turn.aggregates()).collect();
-                turn.used_aggregates(page.len());
-                let compared = compare(cx.clone(), shop.clone(), rule, page, turn).await?;
-                list(cx, shop, rule, compared, verdict).await?;
-            }
-            Ok(())
-        }
-    }
-}
-
-/// The next aggregates behind an anchor, at a snapshot of their own, with the last of them and their turn; none at the end.
-async fn read_page(
-    cx: Context,
-    shop: ShopId,
-    rule: RuleNo,
-    after: Option<RowKey>,
-    pace: Pace,
-) -> Result<Option<(RowKey, BTreeMap<Anchor, Rows>, Turn)>> {
-    let Gather::Anchored { table, joins } = &cx.mapping.rules()[rule].gather else { return Ok(None) };
-    let mut turn = pace.aggregates(PAGE).await?;
-    let most = u32::try_from(turn.aggregates()).unwrap_or(PAGE);
-    answered(async {
-        let mut reader = cx.source.snapshot().await?;
-        let page = reader.rows_of_shop(&shop, *table, after.as_ref(), most, &[]).await?;
-        turn.used_aggregates(page.len());
-        let Some((last, _)) = page.last() else { return Ok(None) };
-        let last = last.clone();
-        let anchors = page.into_iter().map(|(_, row)| row).collect();
-        let found = source_rows::with_joins(&mut reader, cx.mapping.tables(), *table, joins, anchors).await?;
-        Ok(Some((last, found, turn)))
-    })
-    .await
-}
-
-/// A page that was compared: how many aggregates, and which differ, how.
-struct Compared {
-    aggregates: usize,
-    differing: Vec<(Anchor, String)>,
-}
-
-async fn compare(
-    cx: Context,
-    shop: ShopId,
-    rule: RuleNo,
-    found: BTreeMap<Anchor, Rows>,
-    turn: Turn,
-) -> Result<Compared> {
-    let anchors: Vec<Anchor> = found.keys().cloned().collect();
-    let differing = differing(&cx, &shop, rule, &anchors, found).await?;
-    drop(turn);
-    Ok(Compared { aggregates: anchors.len(), differing })
-}
-
-/// What differs on a page is to be proven.
-async fn list(cx: &Context, shop: &ShopId, rule: RuleNo, page: Compared, verdict: &mut Verdict) -> Result<()> {
-    verdict.compared += u64::try_from(page.aggregates).unwrap_or(u64::MAX);
-    if page.differing.is_empty() {
-        return Ok(());
-    }
-    let listed: Vec<_> = page.differing.iter().map(|(anchor, _)| (rule, anchor.clone())).collect();
-    verdict.differing.extend(page.differing.into_iter().map(|(_, what)| Different::new(what)));
-    let name = shop.clone();
-    cx.staged.run(move |staged| staged.list(Ledger::Prove, &name, &listed)).await
-}
-
-/// Which of these aggregates the source and the store tell differently, and how.
+/// Which of these aggregates have a document, and which the source and the store tell differently, and how.
 async fn differing(
     cx: &Context,
     shop: &ShopId,
     rule: RuleNo,
     anchors: &[Anchor],
     mut found: BTreeMap<Anchor, Rows>,
-) -> Result<Vec<(Anchor, String)>> {
+) -> Result<(Vec<Origin>, Vec<(Anchor, String)>)> {
     let kind = cx.mapping.rules()[rule].kind;
-    let origins = anchors.iter().map(|anchor| cx.mapping.origin(rule, anchor)).collect();
-    let kept = cx.store.kept_by_origin(shop, kind, origins).await?;
+    let origins: Vec<Origin> = anchors.iter().map(|anchor| cx.mapping.origin(rule, anchor)).collect();
+    let kept = cx.store.kept_by_origin(shop, kind, origins.clone()).await?;
     let stock: BTreeMap<PublicId, i64> =
         if kind == Kind::Product { stock_of(cx, shop, &kept).await? } else { BTreeMap::new() };
     let mut differing = Vec::new();
-    for (anchor, kept) in anchors.iter().zip(kept) {
+    let mut stored = Vec::with_capacity(anchors.len());
+    for ((anchor, origin), kept) in anchors.iter().zip(origins).zip(kept) {
+        stored.extend(kept.is_some().then_some(origin));
         let rows = found.remove(anchor).unwrap_or_default();
+        if is_as_derived(cx, rule, &rows, kept.as_ref()) {
+            continue;
+        }
         let told = tell(cx, rule, anchor, &rows).await?;
         if let Some(what) = difference(&cx.mapping, rule, &told, kept.as_ref(), &stock)? {
             differing.push((anchor.clone(), format!("{} {}: {what}", kind.name(), told.origin)));
         }
     }
-    Ok(differing)
+    Ok((stored, differing))
+}
+
+/// Whether the source has the very rows that the document was derived from, and the document is stored as it was derived.
+/// What it counts beside itself (stock) has no text, so a product is looked at more closely.
+fn is_as_derived(cx: &Context, rule: RuleNo, rows: &Rows, kept: Option<&Kept>) -> bool {
+    let Some(Kept { class: Class::Live, body, fingerprint: Some(fingerprint), .. }) = kept else { return false };
+    cx.mapping.rules()[rule].kind != Kind::Product && cx.fingerprints.of(rule, rows, body) == Some(*fingerprint)
 }
 
 /// What the source's rows mean; a group's class may be asked of other staged groups.
@@ -258,7 +136,7 @@ fn difference(
                 return Ok(Some("is stored as history".into()));
             }
             // The same text is the same document. Another one is read: some differences are none, as the mapping says.
-            let fields = if store::encode(&canonical.document)? == kept.body {
+            let fields = if canonical.text == kept.body {
                 None
             } else {
                 mapping.difference(rule, &canonical.document, &store::decode(&kept.body)?)
@@ -288,10 +166,32 @@ pub(crate) async fn prove_listed(cx: &Context, shop: &ShopId) -> Result<Verdict>
     prove_in_turns(cx, shop, &Pace::aside(cx, shop)).await
 }
 
+/// Proves what is listed behind `behind` for so long, and leaves there how far it came; none at the end of the list. Who
+/// proves a long list so can do something else in between.
+pub(crate) async fn prove_for(cx: &Context, shop: &ShopId, behind: &mut Option<Dirty>, time: Duration) -> Result<()> {
+    let (begun, pace) = (Instant::now(), Pace::aside(cx, shop));
+    loop {
+        let (name, after) = (shop.clone(), behind.take());
+        let most = usize::try_from(KEYS).unwrap_or(usize::MAX);
+        let list = move |staged: &Staged| staged.listed_behind(Ledger::Prove, &name, after.as_ref(), most);
+        let listed = cx.staged.run(list).await?;
+        let Some(last) = listed.last().cloned() else { return Ok(()) };
+        prove(cx, shop, listed, &pace).await?;
+        *behind = Some(last);
+        if begun.elapsed() >= time {
+            return Ok(());
+        }
+    }
+}
+
 /// The same in turns: after a copy that was made again it is the whole shop.
 pub(crate) async fn prove_in_turns(cx: &Context, shop: &ShopId, pace: &Pace) -> Result<Verdict> {
     let name = shop.clone();
     let listed = cx.staged.run(move |staged| staged.listed(Ledger::Prove, &name, usize::MAX >> 1)).await?;
+    prove(cx, shop, listed, pace).await
+}
+
+async fn prove(cx: &Context, shop: &ShopId, listed: Vec<Dirty>, pace: &Pace) -> Result<Verdict> {
     let mut by_rule: BTreeMap<RuleNo, Vec<Dirty>> = BTreeMap::new();
     for dirty in listed {
         by_rule.entry(dirty.rule).or_default().push(dirty);
@@ -331,7 +231,7 @@ async fn prove_rule(
             source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], &anchors).await
         })
         .await?;
-        let differing = differing(cx, shop, rule, &anchors, found).await?;
+        let (_, differing) = differing(cx, shop, rule, &anchors, found).await?;
         let differs: BTreeMap<&Anchor, &String> = differing.iter().map(|(anchor, what)| (anchor, what)).collect();
         for dirty in page {
             match differs.get(&dirty.anchor) {

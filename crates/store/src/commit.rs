@@ -208,6 +208,7 @@ fn put(
         document: &write.document,
         serial,
         body,
+        fingerprint: None,
         changed_at: Some(commit.at.0),
     };
     Ok(documents::put(connection, &put)?)

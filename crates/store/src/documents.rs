@@ -1,6 +1,7 @@
 //! Documents as stored, and the ways to read them.
 
 use crate::head::{self, Head};
+use crate::import::Fingerprint;
 use crate::{Error, Result, Store, serials, sql};
 use rusqlite::{Connection, Row, params};
 use vocab::document::Record;
@@ -33,6 +34,8 @@ pub struct Kept {
     pub class: Class,
     /// As [`encode`](crate::encode) makes it.
     pub body: String,
+    /// None where it was written here.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// Documents and the head they belong to, of one snapshot.
@@ -99,9 +102,14 @@ impl Store {
     pub async fn kept_by_origin(&self, shop: &ShopId, kind: Kind, origins: Vec<Origin>) -> Result<Vec<Option<Kept>>> {
         let shop = shop.clone();
         self.read(move |connection| {
-            let sql = "select id, class, body from document where shop = ?1 and kind = ?2 and origin = ?3";
+            let sql = "select id, class, body, fingerprint from document where shop = ?1 and kind = ?2 and origin = ?3";
             let kept = |row: &Row<'_>| {
-                Ok(Kept { id: sql::public_id(row, 0)?, class: class(row, 1)?, body: sql::cell(row, 2)? })
+                Ok(Kept {
+                    id: sql::public_id(row, 0)?,
+                    class: class(row, 1)?,
+                    body: sql::cell(row, 2)?,
+                    fingerprint: sql::cell::<Option<[u8; 16]>>(row, 3)?.map(Fingerprint),
+                })
             };
             let find = |origin: &Origin| {
                 sql::first(connection, READ, sql, [shop.as_str(), kind.name(), origin.as_str()], kept)
@@ -279,14 +287,15 @@ pub struct Put<'a> {
     /// The number that the body has and the document has not yet; none: what the document says.
     pub serial: Option<i64>,
     pub body: &'a str,
+    pub fingerprint: Option<&'a [u8]>,
     pub changed_at: Option<i64>,
 }
 
 /// Inserts, unless there is one with this id or this origin; whether it did.
 pub fn insert_new(connection: &Connection, put: &Put<'_>) -> Result<bool> {
     let sql = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
-                                     changed_at, body, serial)
-               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                                     changed_at, body, serial, fingerprint)
+               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
                on conflict do nothing";
     Ok(write(connection, sql, put)? > 0)
 }
@@ -294,13 +303,65 @@ pub fn insert_new(connection: &Connection, put: &Put<'_>) -> Result<bool> {
 /// Inserts or overwrites; whether that is right was the door's to check.
 pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
     let sql = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
-                                     changed_at, body, serial)
-               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                                     changed_at, body, serial, fingerprint)
+               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
                on conflict (shop, kind, id) do update set class = excluded.class, why = excluded.why,
                    version = excluded.version, source_tx = excluded.source_tx, origin = excluded.origin,
                    state = excluded.state, title = excluded.title, changed_at = excluded.changed_at,
-                   body = excluded.body, serial = excluded.serial";
+                   body = excluded.body, serial = excluded.serial,
+                   fingerprint = excluded.fingerprint";
     write(connection, sql, put).map(drop)
+}
+
+/// What a document is found by besides its id and origin.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Indexed {
+    class: Class,
+    why: Option<String>,
+    state: Option<String>,
+    title: Option<String>,
+    changed_at: Option<i64>,
+    serial: Option<i64>,
+}
+
+/// Reads it from `class, why, state, title, changed_at, serial`, the first of which stands at a place.
+pub fn indexed(row: &Row<'_>, at: usize) -> Result<Indexed> {
+    Ok(Indexed {
+        class: class(row, at)?,
+        why: sql::cell(row, at + 1)?,
+        state: sql::cell(row, at + 2)?,
+        title: sql::cell(row, at + 3)?,
+        changed_at: sql::cell(row, at + 4)?,
+        serial: sql::cell(row, at + 5)?,
+    })
+}
+
+/// Overwrites the document of this id and this origin. SQLite writes the entries of every index anew that has a column
+/// which is set, changed or not: most changes touch none of them.
+pub fn replace(connection: &Connection, new: &Put<'_>, standing: &Indexed) -> Result<()> {
+    let named = Indexed {
+        class: if new.why.is_some() { Class::History } else { Class::Live },
+        why: new.why.map(str::to_owned),
+        state: new.document.text("state").map(str::to_owned),
+        title: title(new.kind, new.document),
+        changed_at: new.changed_at,
+        serial: serials::of(new),
+    };
+    if named != *standing {
+        return put(connection, new);
+    }
+    let sql = "update document set version = ?4, source_tx = ?5, body = ?6, fingerprint = ?7
+               where shop = ?1 and kind = ?2 and id = ?3";
+    let cells = params![
+        new.shop.as_str(),
+        new.kind.name(),
+        new.id.as_str(),
+        sql::int(new.version)?,
+        new.source_tx.map(sql::int).transpose()?,
+        new.body,
+        new.fingerprint,
+    ];
+    sql::execute(connection, "write of a document", sql, cells).map(drop)
 }
 
 fn write(connection: &Connection, sql: &str, put: &Put<'_>) -> Result<usize> {
@@ -320,6 +381,7 @@ fn write(connection: &Connection, sql: &str, put: &Put<'_>) -> Result<usize> {
         put.changed_at,
         put.body,
         serials::of(put),
+        put.fingerprint,
     ];
     sql::execute(connection, "write of a document", sql, cells)
 }

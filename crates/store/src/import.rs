@@ -24,7 +24,21 @@ pub struct Imported {
     /// The newest source transaction that the item shows.
     pub tx: u64,
     pub what: What,
+    /// None: the text is made of the document, and nothing is known of what that was made of.
+    pub made: Option<Made>,
 }
+
+/// A document's text, which is stored as it is, and what it was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// As [`encode`](crate::encode) makes it.
+    pub text: String,
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// What tells the importer again what a document was made of; it means nothing to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 16]);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
@@ -83,6 +97,23 @@ impl Store {
     /// Applies the items in their order and answers the outcome of each. A long import is several transactions, so
     /// that no shop waits for another's; after an error the first ones may stand, and a repetition is harmless.
     pub async fn import(&self, import: Import) -> Result<Vec<Outcome>, ImportError> {
+        self.import_by(import, Door::Import).await
+    }
+
+    /// The same for a piece of a long import: it may be lost with the power until [`Store::sync_imports`] has answered.
+    pub async fn import_lightly(&self, import: Import) -> Result<Vec<Outcome>, ImportError> {
+        self.import_by(import, Door::Lightly).await
+    }
+
+    /// Makes durable what was imported lightly before.
+    pub async fn sync_imports(&self) -> Result<()> {
+        // A commit that changes nothing is not synced, nor is one that writes what is there already.
+        let count = "insert into note (key, body) values ('imports synced', '1')
+                     on conflict (key) do update set body = cast(cast(body as integer) + 1 as text)";
+        self.write(Door::Control, move |connection| sql::execute(connection, WRITE, count, []).map(drop)).await
+    }
+
+    async fn import_by(&self, import: Import, door: fn(usize) -> Door) -> Result<Vec<Outcome>, ImportError> {
         let Import { shop, epoch, items } = import;
         let mut outcomes = Vec::with_capacity(items.len());
         let mut items = items.into_iter();
@@ -91,7 +122,7 @@ impl Store {
         loop {
             // Two at a time, because both fit into one group and so wait for one sync. The next ones are made ready
             // while the writer is busy with these.
-            let [first, second] = pair.map(|chunk| self.chunk(&shop, epoch, chunk));
+            let [first, second] = pair.map(|chunk| self.chunk(&shop, epoch, chunk, door));
             let (first, second, next) = tokio::join!(first, second, async { prepare(&mut items) });
             outcomes.append(&mut first?);
             outcomes.append(&mut second?);
@@ -102,8 +133,14 @@ impl Store {
         }
     }
 
-    async fn chunk(&self, shop: &ShopId, epoch: Epoch, chunk: Vec<Prepared>) -> Result<Vec<Outcome>, ImportError> {
-        let door = Door::Import(chunk.len().div_ceil(ITEMS_PER_WEIGHT));
+    async fn chunk(
+        &self,
+        shop: &ShopId,
+        epoch: Epoch,
+        chunk: Vec<Prepared>,
+        door: fn(usize) -> Door,
+    ) -> Result<Vec<Outcome>, ImportError> {
+        let door = door(chunk.len().div_ceil(ITEMS_PER_WEIGHT));
         let shop = shop.clone();
         self.write(door, move |connection| apply(connection, &shop, epoch, &chunk)).await
     }
@@ -117,16 +154,19 @@ fn prepare(items: &mut impl Iterator<Item = Imported>) -> Result<[Vec<Prepared>;
 /// An item with its JSON, made outside the writer; empty where it is gone.
 struct Prepared {
     item: Imported,
-    body: String,
+    made: Made,
 }
 
 impl Prepared {
-    fn new(item: Imported) -> Result<Self> {
-        let body = match &item.what {
-            What::Live { document, .. } | What::History { document, .. } => json::encode(document)?,
-            What::Gone => String::new(),
+    fn new(mut item: Imported) -> Result<Self> {
+        let made = match (item.made.take(), &item.what) {
+            (Some(made), _) => made,
+            (None, What::Live { document, .. } | What::History { document, .. }) => {
+                Made { text: json::encode(document)?, fingerprint: None }
+            }
+            (None, What::Gone) => Made { text: String::new(), fingerprint: None },
         };
-        Ok(Self { item, body })
+        Ok(Self { item, made })
     }
 }
 
@@ -185,6 +225,7 @@ struct Held {
     id: PublicId,
     version: u64,
     source_tx: Option<u64>,
+    indexed: documents::Indexed,
 }
 
 /// A shop that has been admitted to this transaction.
@@ -225,12 +266,14 @@ impl Importing<'_> {
     }
 
     fn held(&self, item: &Imported) -> Result<Option<Held>> {
-        let sql = "select id, version, source_tx from document where shop = ?1 and kind = ?2 and origin = ?3";
+        let sql = "select id, version, source_tx, class, why, state, title, changed_at, serial from document
+                   where shop = ?1 and kind = ?2 and origin = ?3";
         sql::first(self.connection, READ, sql, self.key(item), |row| {
             Ok(Held {
                 id: sql::public_id(row, 0)?,
                 version: sql::natural(row, 1)?,
                 source_tx: sql::natural_or_null(row, 2)?,
+                indexed: documents::indexed(row, 3)?,
             })
         })
     }
@@ -304,7 +347,8 @@ impl Importing<'_> {
             origin: Some(prepared.item.origin.as_str()),
             document: incoming.document,
             serial: None,
-            body: &prepared.body,
+            body: &prepared.made.text,
+            fingerprint: prepared.made.fingerprint.as_ref().map(|made| &made.0[..]),
             changed_at: incoming.document.int("changed_at").or(incoming.document.int("created_at")),
         }
     }
@@ -316,7 +360,11 @@ impl Importing<'_> {
             self.remove(item.kind, &held.id)?;
         }
         let version = same.map_or(0, |held| held.version) + 1;
-        documents::put(self.connection, &self.row(prepared, incoming, version))?;
+        let row = self.row(prepared, incoming, version);
+        match same {
+            Some(same) => documents::replace(self.connection, &row, &same.indexed)?,
+            None => documents::put(self.connection, &row)?,
+        }
         self.belongings(item.kind, incoming.id, incoming.stock, incoming.entries)
     }
 

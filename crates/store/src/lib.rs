@@ -11,6 +11,7 @@
 
 mod again;
 mod blocks;
+mod checkpoint;
 mod commit;
 mod debts;
 mod dials;
@@ -36,6 +37,7 @@ mod wishes;
 mod writer;
 
 pub use blocks::Block;
+pub use checkpoint::checkpoint_beside;
 pub use commit::{Commit, CommitError, Committed, Entry, StockChange, Write};
 pub use debts::Debt;
 pub use documents::{Class, Count, Kept, Loaded, Stored};
@@ -43,7 +45,7 @@ pub use error::Error;
 pub use facts::Fact;
 pub use findings::{AcceptError, Acceptance, Finding, FindingCount, FoundFinding};
 pub use head::{Head, HeadChange, HeadError};
-pub use import::{Import, ImportError, Imported, Outcome, What};
+pub use import::{Fingerprint, Import, ImportError, Imported, Made, Outcome, What};
 pub use json::{decode, encode};
 pub use ledger::LedgerSum;
 pub use overview::{FindingKey, Flip, HoldLength, ShopCount};
@@ -94,6 +96,7 @@ impl Store {
         let path = dir.join("store.sqlite");
         let mut connection = connect(&path)?;
         schema::migrate(&mut connection)?;
+        checkpoint_beside(&mut connection, connect(&path)?)?;
         let readers = (0..READERS).map(|_| reader(&path)).collect::<Result<_>>()?;
         let inner = Inner { writer: Writer::start(connection)?, readers: Readers::new(readers) };
         Ok(Self { inner: Arc::new(inner), lease: None })

@@ -22,6 +22,8 @@ pub enum Door {
     Commit,
     /// With the weight of its items, in commits.
     Import(usize),
+    /// The same; a group of nothing else is durable with the next group that is synced and has changed something.
+    Lightly(usize),
     Control,
 }
 
@@ -29,7 +31,7 @@ impl Door {
     const fn weight(self) -> usize {
         match self {
             Self::Commit | Self::Control => 1,
-            Self::Import(weight) => weight,
+            Self::Import(weight) | Self::Lightly(weight) => weight,
         }
     }
 }
@@ -92,11 +94,11 @@ impl Writer {
 }
 
 fn write(connection: &Connection, mut commands: mpsc::Receiver<Command>) {
-    let mut received = Vec::with_capacity(GROUP_WEIGHT_MAX);
+    let (mut received, mut syncs) = (Vec::with_capacity(GROUP_WEIGHT_MAX), true);
     while commands.blocking_recv_many(&mut received, GROUP_WEIGHT_MAX) > 0 {
         let mut waiting = VecDeque::from(std::mem::take(&mut received));
         while !waiting.is_empty() {
-            commit_group(connection, next_group(&mut waiting));
+            commit_group(connection, next_group(&mut waiting), &mut syncs);
         }
     }
 }
@@ -112,7 +114,9 @@ fn next_group(waiting: &mut VecDeque<Command>) -> Vec<Command> {
     waiting.drain(..count).collect()
 }
 
-fn commit_group(connection: &Connection, group: Vec<Command>) {
+/// Whether the connection syncs each commit is `syncs`, and changed here only.
+fn commit_group(connection: &Connection, group: Vec<Command>, syncs: &mut bool) {
+    let lightly = group.iter().all(|command| matches!(command.door, Door::Lightly(_)));
     let commits = group.iter().any(|command| command.door == Door::Commit);
     let reach = |phase| {
         if commits {
@@ -120,7 +124,8 @@ fn commit_group(connection: &Connection, group: Vec<Command>) {
         }
     };
     reach(Phase::Before);
-    let mut state = execute(connection, "begin immediate", "begin of a group");
+    let mut state = sync(connection, !lightly, syncs);
+    state = state.and_then(|()| execute(connection, "begin immediate", "begin of a group"));
     let answers: Vec<Answer> =
         group.into_iter().map(|command| in_savepoint(connection, command.run, &mut state)).collect();
     reach(Phase::During);
@@ -132,6 +137,16 @@ fn commit_group(connection: &Connection, group: Vec<Command>) {
     for answer in answers {
         answer(state.clone());
     }
+}
+
+/// Makes the connection sync each commit, or not. Who cannot make it sync is told so by an error, and nothing is written.
+fn sync(connection: &Connection, wanted: bool, syncs: &mut bool) -> Result<(), Error> {
+    if wanted != *syncs {
+        let sql = if wanted { "pragma synchronous = full" } else { "pragma synchronous = normal" };
+        connection.execute_batch(sql).map_err(during("begin of a group"))?;
+        *syncs = wanted;
+    }
+    Ok(())
 }
 
 /// Runs one command; its refusal rolls back its own writes. A failure of the savepoint itself is the group's: the
@@ -213,6 +228,25 @@ mod tests {
             sent.into_iter().zip([first, second]).filter_map(|(n, answer)| answer.ok().map(|_| n)).collect();
         assert_eq!(all(&writer).await, kept);
         assert!(writer.run(Door::Control, insert(3)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn only_groups_of_nothing_but_light_imports_are_not_synced() {
+        let writer = writer();
+        let level = |connection: &Connection| -> Result<i64, Error> {
+            connection.query_row("pragma synchronous", [], |row| row.get(0)).map_err(during("test"))
+        };
+        let (normal, full) = (1, 2);
+        for (door, expected) in [
+            (Door::Commit, full),
+            (Door::Lightly(1), normal),
+            (Door::Lightly(1), normal),
+            (Door::Control, full),
+            (Door::Lightly(1), normal),
+            (Door::Import(1), full),
+        ] {
+            assert_eq!(writer.run(door, level).await.unwrap(), expected, "{door:?}");
+        }
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub enum Node {
 pub struct Record(pub Fields);
 
 impl Record {
+    /// Room for so many fields.
+    pub fn with_capacity(fields: usize) -> Self {
+        Self(Fields::with_capacity(fields))
+    }
+
     pub fn get(&self, name: &str) -> Option<&Node> {
         self.0.get(name)
     }

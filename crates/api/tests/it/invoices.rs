@@ -144,7 +144,7 @@ async fn history_and_the_archives_orders_show_the_numbers_that_they_were_found_w
     let dirty = Record::default().with("id", "TRX-9").with("invoice", 59).with("currency", "IDR").with("total", "9.00");
     let dirty = dirty.with("placed_at", crate::NOW.0).with("lines", vec![Node::Record(line)]);
     let what = What::History { id: PublicId::new("TRX-9"), why: "totals".into(), document: dirty };
-    let history = Imported { kind: Kind::Order, origin: Origin::new("jual:9"), tx: 1, what };
+    let history = Imported { kind: Kind::Order, origin: Origin::new("jual:9"), tx: 1, what, made: None };
     import(&server, vec![history, crate::live(Kind::Order, "536365", archived(), vec![])]).await;
 
     let dirty = server.get("/orders/TRX-9").await.body;

@@ -150,7 +150,13 @@ async fn flip(store: &Store, owner: Side, from: u64, to: u64) {
 
 fn live(kind: Kind, id: &str, document: Record, stock: Vec<(PublicId, i64)>) -> Imported {
     let origin = Origin::new(format!("{}:{id}", kind.name()));
-    Imported { kind, origin, tx: 1, what: What::Live { id: PublicId::new(id), document, stock, entries: vec![] } }
+    Imported {
+        kind,
+        origin,
+        tx: 1,
+        what: What::Live { id: PublicId::new(id), document, stock, entries: vec![] },
+        made: None,
+    }
 }
 
 fn product(id: &str, rupiah: i64, state: &str) -> Record {
@@ -171,7 +177,7 @@ fn history() -> Imported {
         .with("total", "-27.50")
         .with("lines", vec![Node::Record(line)]);
     let what = What::History { id: PublicId::new("C1"), why: "credit".into(), document };
-    Imported { kind: Kind::Order, origin: Origin::new("lines:C1"), tx: 1, what }
+    Imported { kind: Kind::Order, origin: Origin::new("lines:C1"), tx: 1, what, made: None }
 }
 
 /// Every element from one block, so that ids in expected texts stay the same.

@@ -54,7 +54,7 @@ impl Line {
     }
 
     pub(crate) fn record(&self) -> Record {
-        Record::default()
+        Record::with_capacity(9)
             .with("id", id_node(&self.identity.id))
             .with("product", id_node(&self.product))
             .with("title", self.title.as_str())

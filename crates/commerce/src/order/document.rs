@@ -11,6 +11,9 @@ use crate::terms::Totals;
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, Origin, PublicId};
 
+/// Of an order's document.
+const FIELDS: usize = 21;
+
 impl Order {
     /// # Errors
     /// A fault where a field is missing or a live rule is broken; such an order is history.
@@ -138,7 +141,7 @@ impl Payment {
     }
 
     fn record(&self) -> Record {
-        let record = Record::default()
+        let record = Record::with_capacity(7)
             .with("id", id_node(&self.identity.id))
             .with("method", self.method.as_str())
             .with("amount", self.amount.minor())
@@ -186,7 +189,7 @@ impl Aggregate for Order {
 
     fn document(&self) -> Record {
         let nodes = |records: Vec<Record>| records.into_iter().map(Node::Record).collect::<Vec<_>>();
-        let record = Record::default()
+        let record = Record::with_capacity(FIELDS)
             .with("id", id_node(&self.id))
             .with(invoice::FIELD, self.invoice.map(InvoiceNo::get))
             .with("checkout", optional_id_node(self.checkout.as_ref()))

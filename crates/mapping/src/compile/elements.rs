@@ -5,7 +5,7 @@ use super::forms::{self, Place};
 use super::parts::PartDraft;
 use crate::diagnostics::{Sink, Span};
 use crate::file::{Entries, Text};
-use crate::program::{Binding, FieldForm, From, HistoryForms, ListForm, OneForm};
+use crate::program::{Binding, From, HistoryForms, ListForm, OneForm};
 use crate::syntax;
 use std::collections::BTreeMap;
 use vocab::id::Name;
@@ -107,8 +107,7 @@ pub(crate) fn one_forms(
             parts: &[],
             ..*place
         };
-        let fields: Vec<FieldForm> =
-            forms::compile(part.fields, part.span, part.fields_shape, &inside, places, draft, sink);
+        let fields = forms::compile(part.fields, part.span, part.fields_shape, &inside, places, draft, sink);
         forms.push(OneForm {
             name: part.name,
             nullable: part.field.nullable,

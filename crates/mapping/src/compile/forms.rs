@@ -6,7 +6,7 @@ use crate::codec::Codec;
 use crate::diagnostics::{Problem, Sink, Span};
 use crate::expr::{Expr, Function, Ty};
 use crate::file::{Entries, Item, Text};
-use crate::program::{Binding, FieldForm, Form};
+use crate::program::{Binding, FieldForm, Form, Forms};
 use crate::syntax::{self, FieldText};
 use crate::typing::{self, Names};
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ pub(crate) fn compile(
     places: &mut BTreeMap<(Option<Name>, Name), Span>,
     draft: &mut Draft<'_>,
     sink: &mut Sink<'_>,
-) -> Vec<FieldForm> {
+) -> Forms {
     let mut given = entries.map(|mut entries| entries.rest()).unwrap_or_default();
     let mut forms = Vec::new();
     for field in fields {
@@ -67,7 +67,7 @@ pub(crate) fn compile(
             }
         };
         if let Some(form) = form {
-            forms.push(FieldForm { name: field.name.into(), ty: field.ty, nullable: field.nullable, form });
+            forms.push(FieldForm { name: field.name.into(), place: 0, ty: field.ty, nullable: field.nullable, form });
         }
     }
     for (name, span, _) in given {
@@ -78,7 +78,7 @@ pub(crate) fn compile(
                 .help(format!("one of: {}", known.join(", "))),
         );
     }
-    in_order(forms, places, place.part.as_ref(), sink)
+    Forms::new(in_order(forms, places, place.part.as_ref(), sink))
 }
 
 fn missing(field: &Field, span: Span, sink: &mut Sink<'_>) {

@@ -129,32 +129,28 @@ impl Soak {
     fn frame(&self, before: &Legacy, rule: RuleNo, anchor: &Anchor, known: Option<&Record>, after: Option<&Record>) {
         let mut own: BTreeMap<TableNo, BTreeSet<RowKey>> = BTreeMap::new();
         for rows in [before.gather(rule, anchor), self.now.gather(rule, anchor)] {
-            for (table, rows) in rows.0 {
-                own.entry(real(table, 0).0).or_default().extend(rows.into_keys());
+            for (table, key, _) in rows.iter() {
+                own.entry(real(table, 0).0).or_default().insert(key.clone());
             }
         }
-        let is_own = |table: &TableNo, key: &RowKey| own.get(table).is_some_and(|keys| keys.contains(key));
-        for (no, rows) in &self.now.rows.0 {
-            for (key, row) in rows {
-                let Some(was) = before.rows.get(*no, key) else {
-                    assert!(is_own(no, key), "a row was born elsewhere");
+        let is_own = |table: TableNo, key: &RowKey| own.get(&table).is_some_and(|keys| keys.contains(key));
+        for (no, key, row) in self.now.rows.iter() {
+            let Some(was) = before.rows.get(no, key) else {
+                assert!(is_own(no, key), "a row was born elsewhere");
+                continue;
+            };
+            for (column, _) in row.0.iter().zip(&was.0).enumerate().filter(|(_, (is, was))| is != was) {
+                let of = &truth().tables()[no];
+                let name = format!("{}.{}", of.name, of.columns[column].name);
+                if name == "produk.stok" || of.columns[column].usage == Use::Touch {
                     continue;
-                };
-                for (column, _) in row.0.iter().zip(&was.0).enumerate().filter(|(_, (is, was))| is != was) {
-                    let of = &truth().tables()[*no];
-                    let name = format!("{}.{}", of.name, of.columns[column].name);
-                    if name == "produk.stok" || of.columns[column].usage == Use::Touch {
-                        continue;
-                    }
-                    assert!(is_own(no, key), "{name} of another aggregate");
-                    assert!(may_change(&name, known, after), "{name} is no cell of a changed field");
                 }
+                assert!(is_own(no, key), "{name} of another aggregate");
+                assert!(may_change(&name, known, after), "{name} is no cell of a changed field");
             }
         }
-        for (no, rows) in &before.rows.0 {
-            for key in rows.keys().filter(|key| self.now.rows.get(*no, key).is_none()) {
-                assert!(is_own(no, key), "a row went elsewhere");
-            }
+        for (no, key, _) in before.rows.iter().filter(|(no, key, _)| self.now.rows.get(*no, key).is_none()) {
+            assert!(is_own(no, key), "a row went elsewhere");
         }
     }
 
@@ -211,10 +207,10 @@ impl Soak {
     /// Another shop, which has not moved, changes a customer.
     fn elsewhere(&mut self, dice: &mut Dice) {
         let customers = table("pelanggan");
-        let count = self.now.rows.of(customers).count();
-        let nth = usize::try_from(dice.roll(u64::try_from(count).unwrap())).unwrap();
+        let keys: Vec<RowKey> = self.now.rows.of(customers).map(|(key, _)| key.clone()).collect();
+        let nth = usize::try_from(dice.roll(u64::try_from(keys.len()).unwrap())).unwrap();
         let (name, points) = (column(customers, "nama"), column(customers, "poin"));
-        if let Some(row) = self.now.rows.0.get_mut(&customers).and_then(|rows| rows.values_mut().nth(nth)) {
+        if let Some(row) = keys.get(nth).and_then(|key| self.now.rows.get_mut(customers, key)) {
             row.0[name] = text(format!("Renamed {}", dice.roll(99)));
             row.0[points] = Cell::Int(dice.int(99));
         }
@@ -258,18 +254,16 @@ fn declared(document: &Record) -> Record {
 /// The cells of an aggregate that are ours: all but stock, times of touch, what passes the fence, and other people.
 fn cells(legacy: &Legacy, rule: RuleNo, anchor: &Anchor) -> BTreeMap<(TableNo, RowKey), Vec<Cell>> {
     let mut cells = BTreeMap::new();
-    for (no, rows) in legacy.gather(rule, anchor).0 {
+    for (no, key, row) in legacy.gather(rule, anchor).iter() {
         let of = &mapping().tables()[no];
         if &*of.name == "pelanggan" {
             continue;
         }
-        for (key, row) in rows {
-            let ours = of.columns.iter().zip(row.0).filter(|(column, _)| column.usage == Use::Moved);
-            // Times of birth follow the fact that made the row.
-            let ours = ours
-                .filter(|(column, _)| !(&*column.name == "stok" || (&*of.name == "idem" && &*column.name == "tgl")));
-            cells.insert((no, key), ours.map(|(_, cell)| cell).collect());
-        }
+        let ours = of.columns.iter().zip(&row.0).filter(|(column, _)| column.usage == Use::Moved);
+        // Times of birth follow the fact that made the row.
+        let ours =
+            ours.filter(|(column, _)| !(&*column.name == "stok" || (&*of.name == "idem" && &*column.name == "tgl")));
+        cells.insert((no, key.clone()), ours.map(|(_, cell)| cell.clone()).collect());
     }
     cells
 }

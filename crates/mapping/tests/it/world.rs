@@ -204,7 +204,7 @@ impl Legacy {
     pub fn add_stock(&mut self, product: i64, by: i64) {
         let no = table("produk");
         let key = RowKey(vec![Cell::Int(product)]);
-        let Some(row) = self.rows.0.get_mut(&no).and_then(|rows| rows.get_mut(&key)) else { return };
+        let Some(row) = self.rows.get_mut(no, &key) else { return };
         let stock = &mut row.0[column(no, "stok")];
         if let Cell::Int(now) = stock {
             *stock = Cell::Int(*now + by);

@@ -118,14 +118,12 @@ impl Staged {
         let mut known: BTreeSet<(TableNo, RowKey)> = BTreeSet::new();
         for anchor in &again.anchors {
             let rows = self.rows(gather, anchor)?;
-            known.extend(rows.0.iter().flat_map(|(table, rows)| rows.keys().map(|key| (*table, key.clone()))));
+            known.extend(rows.iter().map(|(table, key, _)| (table, key.clone())));
         }
         let mut writer = self.writer();
         let tx = writer.transaction()?;
         for rows in again.found.values() {
-            for (table, key, row) in
-                rows.0.iter().flat_map(|(table, rows)| rows.iter().map(|(key, row)| (*table, key, row)))
-            {
+            for (table, key, row) in rows.iter() {
                 known.remove(&(table, key.clone()));
                 let cells = row.0.iter().cloned().map(Some).collect();
                 self.replace(&tx, again, table, key, Some(cells))?;

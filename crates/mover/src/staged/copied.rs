@@ -36,17 +36,20 @@ pub(crate) struct CopiedTable {
 }
 
 impl Staged {
-    /// Stages a chunk whose marker the stream has passed, and how far the copy of that table has come.
+    /// Stages a chunk whose marker the stream has passed, and how far the copy of that table has come: together, so what
+    /// is lost with the power is copied again.
     pub(crate) fn stage_chunk(&self, chunk: &Chunk) -> Result<()> {
-        let mut writer = self.writer();
-        let tx = writer.transaction()?;
+        self.lightly(|tx| self.stage_rows(tx, chunk))
+    }
+
+    fn stage_rows(&self, tx: &Connection, chunk: &Chunk) -> Result<()> {
         // Whoever emptied the table behind the read's cut took all that the read has; only what the stream told is left.
-        let is_gone = emptied(&tx, chunk.table)?.is_some_and(|emptied| !chunk.cut.covers(&emptied));
-        let mut inserting = Inserting::new(&tx, &self.0, chunk)?;
+        let is_gone = emptied(tx, chunk.table)?.is_some_and(|emptied| !chunk.cut.covers(&emptied));
+        let mut inserting = Inserting::new(tx, &self.0, chunk)?;
         for (key, row) in chunk.rows.iter().filter(|_| !is_gone) {
             let key = cells::encode_key(key);
             if !inserting.insert(&key, row)? {
-                stage_over(&tx, &self.0, chunk, &key, row)?;
+                stage_over(tx, &self.0, chunk, &key, row)?;
             }
         }
         drop(inserting);
@@ -64,7 +67,7 @@ impl Staged {
             number(chunk.rows.len())
         ])?;
         crash::reach(Act::CopyChunk, Phase::During);
-        Ok(tx.commit()?)
+        Ok(())
     }
 
     /// Everything of these rules that a shop has staged is to be derived, from the first anchor to the last: one row

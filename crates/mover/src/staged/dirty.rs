@@ -91,12 +91,7 @@ impl Staged {
 
     /// Takes aggregates off the list, but not those that changed again since they were read.
     pub(crate) fn settle(&self, list: Ledger, shop: &ShopId, done: &[Dirty]) -> Result<()> {
-        let mut writer = self.writer();
-        let tx = writer.transaction()?;
-        for dirty in done {
-            take_off(&tx, list, shop, dirty)?;
-        }
-        Ok(tx.commit()?)
+        self.lightly(|tx| done.iter().try_for_each(|dirty| take_off(tx, list, shop, dirty)))
     }
 
     /// Puts aggregates on the list.

@@ -20,14 +20,14 @@ pub(crate) struct Lost {
 impl Staged {
     /// Takes derived aggregates off the list, as `settle` does, and keeps what each did not take.
     pub(crate) fn settle_derived(&self, shop: &ShopId, done: &[(Dirty, Option<Lost>)]) -> Result<()> {
-        let mut writer = self.writer();
-        let tx = writer.transaction()?;
-        let mut changed = false;
-        for (dirty, lost) in done {
-            take_off(&tx, Ledger::Derive, shop, dirty)?;
-            changed |= keep(&tx, shop, dirty.rule, &dirty.anchor, lost.as_ref())?;
-        }
-        tx.commit()?;
+        let changed = self.lightly(|tx| {
+            let mut changed = false;
+            for (dirty, lost) in done {
+                take_off(tx, Ledger::Derive, shop, dirty)?;
+                changed |= keep(tx, shop, dirty.rule, &dirty.anchor, lost.as_ref())?;
+            }
+            Ok(changed)
+        })?;
         self.0.losers_changed.fetch_add(u64::from(changed), Ordering::Relaxed);
         Ok(())
     }
@@ -40,17 +40,11 @@ impl Staged {
         last: &[u8],
         lost: &[(Anchor, Lost)],
     ) -> Result<()> {
-        let mut writer = self.writer();
-        let tx = writer.transaction()?;
-        tx.prepare_cached("UPDATE underived SET after = ?3 WHERE shop = ?1 AND rule = ?2")?.execute(params![
-            shop.as_str(),
-            number(rule),
-            last
-        ])?;
-        for (anchor, lost) in lost {
-            keep(&tx, shop, rule, anchor, Some(lost))?;
-        }
-        tx.commit()?;
+        self.lightly(|tx| {
+            let sql = "UPDATE underived SET after = ?3 WHERE shop = ?1 AND rule = ?2";
+            tx.prepare_cached(sql)?.execute(params![shop.as_str(), number(rule), last])?;
+            lost.iter().try_for_each(|(anchor, lost)| keep(tx, shop, rule, anchor, Some(lost)).map(drop))
+        })?;
         self.0.losers_changed.fetch_add(u64::from(!lost.is_empty()), Ordering::Relaxed);
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! they are read in one go over their range, otherwise one after the other.
 
 use super::gather::keys_where;
-use super::{Inner, Staged, load, number, whole};
+use super::{Inner, Staged, number, whole};
 use crate::cells;
 use crate::error::Result;
 use mapping::{Anchor, Gather, Join, Rows};
@@ -31,13 +31,18 @@ impl Staged {
         for join in joins {
             joined.push(rows_joined(&db, &self.0, join, anchored.values())?);
         }
+        let anchor_key = &self.0.mapping.tables()[*table].key[..];
         let mut pages = Vec::with_capacity(anchors.len());
         for key in keys {
             let mut rows = Rows::default();
             if let Some(row) = anchored.remove(key) {
-                for (join, found) in joins.iter().zip(&joined) {
-                    for (key, child) in found.get(&row.0[join.anchor_column]).into_iter().flatten() {
-                        rows.insert(join.table, key.clone(), child.clone());
+                for (join, found) in joins.iter().zip(&mut joined) {
+                    let link = &row.0[join.anchor_column];
+                    // What hangs on the anchor's own key hangs on no other anchor.
+                    let own = anchor_key == [join.anchor_column];
+                    let children = if own { found.remove(link) } else { found.get(link).cloned() };
+                    for (key, child) in children.into_iter().flatten() {
+                        rows.insert(join.table, key, child);
                     }
                 }
                 rows.insert(*table, key.clone(), row);
@@ -63,27 +68,39 @@ fn anchor_rows<'a>(
 ) -> Result<HashMap<&'a RowKey, Row>> {
     let mut found = HashMap::with_capacity(keys.len());
     let single: Vec<&Cell> = keys.iter().filter_map(|key| key.0.first()).collect();
-    if inner.mapping.tables()[table].key.len() == 1
-        && let Some((low, high)) = range(&single)
-    {
-        let wanted: HashMap<Vec<u8>, &RowKey> = keys.iter().map(|key| (cells::encode_key(key), *key)).collect();
+    let wanted: HashMap<Vec<u8>, &RowKey> = keys.iter().map(|key| (cells::encode_key(key), *key)).collect();
+    let is_single = inner.mapping.tables()[table].key.len() == 1;
+    let between = is_single.then(|| range(&single)).flatten();
+    by_key(db, table, &wanted, between, |key, row| drop(found.insert(*key, row)))?;
+    Ok(found)
+}
+
+/// The rows with these keys: in one go, where the keys lie close together between two of them.
+fn by_key<K>(
+    db: &Connection,
+    table: TableNo,
+    wanted: &HashMap<Vec<u8>, K>,
+    between: Option<(Vec<u8>, Vec<u8>)>,
+    mut take: impl FnMut(&K, Row),
+) -> Result<()> {
+    if let Some((low, high)) = between {
         let sql = "SELECT key, cells FROM staged WHERE tbl = ?1 AND key BETWEEN ?2 AND ?3 AND cells IS NOT NULL";
         let mut select = db.prepare_cached(sql)?;
         let mut rows = select.query(params![number(table), low, high])?;
         while let Some(row) = rows.next()? {
             let Some(key) = wanted.get(row.get_ref(0)?.as_blob().unwrap_or_default()) else { continue };
             if let Some(cells) = whole(cells::decode(row.get_ref(1)?.as_blob().unwrap_or_default())?) {
-                found.insert(*key, cells);
+                take(key, cells);
             }
         }
-        return Ok(found);
+        return Ok(());
     }
-    for key in keys {
-        if let Some(row) = one(db, table, key)? {
-            found.insert(*key, row);
+    for (bytes, key) in wanted {
+        if let Some(row) = one(db, table, bytes)? {
+            take(key, row);
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 fn rows_joined<'a>(
@@ -97,12 +114,10 @@ fn rows_joined<'a>(
     let cells: Vec<&Cell> = wanted.into_keys().collect();
     let mut found = Found::with_capacity(cells.len());
     if inner.mapping.tables()[join.table].key == [join.column] {
-        for cell in cells {
-            let key = RowKey(vec![cell.clone()]);
-            if let Some(row) = one(db, join.table, &key)? {
-                found.insert(cell.clone(), vec![(key, row)]);
-            }
-        }
+        let wanted: HashMap<Vec<u8>, &Cell> = cells.iter().map(|cell| (cells::encode([Some(*cell)]), *cell)).collect();
+        by_key(db, join.table, &wanted, range(&cells), |cell, row| {
+            found.insert((*cell).clone(), vec![(RowKey(vec![(*cell).clone()]), row)]);
+        })?;
         return Ok(found);
     }
     match range(&cells) {
@@ -111,7 +126,9 @@ fn rows_joined<'a>(
             let shape = &inner.mapping.tables()[join.table];
             for cell in cells {
                 for key in keys_where(db, shape, join.table, join.column, cell)? {
-                    if let Some(row) = one(db, join.table, &key)?.filter(|row| row.0[join.column] == *cell) {
+                    if let Some(row) =
+                        one(db, join.table, &cells::encode_key(&key))?.filter(|row| row.0[join.column] == *cell)
+                    {
                         found.entry(cell.clone()).or_default().push((key, row));
                     }
                 }
@@ -149,8 +166,11 @@ fn in_range(
     Ok(())
 }
 
-fn one(db: &Connection, table: TableNo, key: &RowKey) -> Result<Option<Row>> {
-    Ok(load(db, table, &cells::encode_key(key))?.and_then(|row| row.cells).and_then(whole))
+fn one(db: &Connection, table: TableNo, key: &[u8]) -> Result<Option<Row>> {
+    let mut select = db.prepare_cached("SELECT cells FROM staged WHERE tbl = ?1 AND key = ?2 AND cells IS NOT NULL")?;
+    let mut rows = select.query(params![number(table), key])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(whole(cells::decode(row.get_ref(0)?.as_blob().unwrap_or_default())?))
 }
 
 /// The bytes of the least and the greatest of these cells, where they are integers that lie close to each other.

@@ -15,7 +15,7 @@ use capture::{Transaction, Tx};
 use crash::{Act, Phase};
 use mapping::Touch;
 use rusqlite::{Connection, params};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use vocab::row::{Cell, Change, ColumnNo, Row, RowKey, TableNo, Use};
 
@@ -31,6 +31,8 @@ struct Batch<'a> {
     rogue: Option<(String, u64)>,
     /// What this batch has listed already: the rows of one aggregate mostly come together.
     marked: HashSet<(usize, Vec<u8>, String)>,
+    /// The shops of rows that this batch has staged or looked up: what hangs on a row mostly comes with it.
+    owners: HashMap<(TableNo, Vec<u8>), Option<String>>,
     /// The shops of which every change is staged as ours.
     gaps: BTreeSet<String>,
 }
@@ -59,6 +61,7 @@ impl Staged {
             rogues: BTreeMap::new(),
             rogue: None,
             marked: HashSet::new(),
+            owners: HashMap::new(),
             gaps: gaps(&tx)?,
         };
         for transaction in transactions {
@@ -107,10 +110,14 @@ impl Batch<'_> {
         }
         let new = change.row.clone().map(|row| filled(row, old.as_ref()));
         let shop = match &new {
-            Some(cells) => shop_of(self.db, &self.inner.mapping, change.table, cells)?,
+            Some(cells) => {
+                let inner = self.inner;
+                shop_of(&inner.mapping, change.table, cells, |table, key| self.owner(table, key))?
+            }
             None => None,
         };
         let shop = shop.or_else(|| old.as_ref().and_then(|row| row.shop.clone()));
+        self.owners.insert((change.table, key.clone()), shop.clone());
         let ours = ours || shop.as_ref().is_some_and(|shop| self.gaps.contains(shop));
         let old_cells = old.as_ref().and_then(|row| row.cells.as_deref());
         let moved = change.moved.unwrap_or_else(|| self.moved(change.table, old_cells, new.as_deref()));
@@ -214,12 +221,22 @@ impl Batch<'_> {
     fn dirty_anchor(&mut self, rule: usize, key: &RowKey, shop: Option<&str>) -> Result<()> {
         let mapping::Gather::Anchored { table, .. } = &self.inner.mapping.rules()[rule].gather else { return Ok(()) };
         let bytes = cells::encode_key(key);
-        let owner = owner(self.db, *table, &bytes)?;
+        let owner = self.owner(*table, &bytes)?;
         // Without a staged anchor the shop is not copied yet: the end of its copy dirties everything.
         match owner.as_deref().or(shop) {
             Some(shop) => self.mark(rule, &bytes, shop),
             None => Ok(()),
         }
+    }
+
+    /// The shop of a staged row.
+    fn owner(&mut self, table: TableNo, key: &[u8]) -> Result<Option<String>> {
+        if let Some(known) = self.owners.get(&(table, key.to_vec())) {
+            return Ok(known.clone());
+        }
+        let found = owner(self.db, table, key)?;
+        self.owners.insert((table, key.to_vec()), found.clone());
+        Ok(found)
     }
 
     fn anchors_where(&self, rule: usize, column: ColumnNo, cell: &Cell) -> Result<Vec<RowKey>> {

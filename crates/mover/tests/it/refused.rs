@@ -24,6 +24,11 @@ fn control_totals_say_which_entry_of_which_file_is_wrong() {
     let good = "[[total]]\nentity = 'cart'\nclass = 'any'\nmeasures = ['count', 'max at']\nsqlite = 'select 1'\npostgres = 'select 1'\n";
     assert!(!Totals::parse(&[("small.totals.toml", good)]).unwrap().is_empty());
     assert!(Totals::parse(&[("small.totals.toml", "")]).unwrap().is_empty());
+    let several = good.replace(
+        "class = 'any'\nmeasures = ['count', 'max at']",
+        "of = [{ class = 'live', measures = ['count'] }, { class = 'history:old', measures = ['count', 'max at'] }]",
+    );
+    assert!(!Totals::parse(&[("small.totals.toml", &several)]).unwrap().is_empty());
     for (from, to) in [
         ("entity = 'cart'", "entity = 'chart'"),
         ("'count'", "'median total'"),
@@ -32,6 +37,10 @@ fn control_totals_say_which_entry_of_which_file_is_wrong() {
         ("class = 'any'", "class = 'any'\nsame = { at = 'a second' }"),
         ("postgres = 'select 1'", ""),
         ("class = 'any'", "class = 'any'\nscale = -1"),
+        ("class = 'any'", "of = [{ class = 'live', measures = ['count'] }]"),
+        ("class = 'any'\nmeasures = ['count', 'max at']", "of = [{ class = 'live', measures = ['median at'] }]"),
+        ("class = 'any'\nmeasures = ['count', 'max at']", "of = [{ measures = ['count'] }]"),
+        ("class = 'any'\nmeasures = ['count', 'max at']", "of = []"),
     ] {
         let text = format!("{good}{}", good.replace(from, to));
         let error = Totals::parse(&[("small.totals.toml", &text)]).unwrap_err().to_string();

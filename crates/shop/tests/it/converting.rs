@@ -44,6 +44,7 @@ async fn moved() -> Bench {
         origin: Origin::new(format!("{}:{id}", kind.name())),
         tx: 1,
         what: store::What::Live { id: PublicId::new(id), document, stock: vec![], entries: vec![] },
+        made: None,
     };
     let mut items = vec![item(Kind::Cart, "9", cart)];
     for number in 1..=MOVED {

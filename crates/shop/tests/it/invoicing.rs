@@ -83,7 +83,7 @@ async fn a_number_of_history_is_shown_and_the_next_one_follows_it() {
     bench.flip(vocab::id::Side::Legacy, 2, 3, false).await;
     let document = Record::default().with("id", "h").with("invoice", 60).with("currency", "IDR").with("lines", vec![]);
     let what = What::History { id: PublicId::new("h"), why: "no_lines".into(), document };
-    let item = Imported { kind: Kind::Order, origin: Origin::new("order:h"), tx: 1, what };
+    let item = Imported { kind: Kind::Order, origin: Origin::new("order:h"), tx: 1, what, made: None };
     let import = store::Import { shop: bench.frame.shop.clone(), epoch: vocab::id::Epoch(3), items: vec![item] };
     bench.store.import(import).await.unwrap();
     bench.flip(vocab::id::Side::Backend, 3, 4, false).await;

@@ -60,6 +60,7 @@ async fn another_shops_ids_are_not_found_and_unknown_shops_are_unknown() {
             stock: vec![],
             entries: vec![],
         },
+        made: None,
     };
     let import = store::Import { shop: other.clone(), epoch: Epoch(1), items: vec![item] };
     bench.store.import(import).await.unwrap();
@@ -82,7 +83,7 @@ async fn history_is_shown_and_takes_no_command() {
         .with("total", "-0.001")
         .with("lines", vec![Node::Record(line)]);
     let what = What::History { id: PublicId::new("C536379"), why: "credit".into(), document };
-    let item = Imported { kind: Kind::Order, origin: Origin::new("lines:C536379"), tx: 1, what };
+    let item = Imported { kind: Kind::Order, origin: Origin::new("lines:C536379"), tx: 1, what, made: None };
     let import = store::Import { shop: bench.frame.shop.clone(), epoch: Epoch(3), items: vec![item] };
     bench.store.import(import).await.unwrap();
     bench.flip(Side::Backend, 3, 4, false).await;

@@ -1,13 +1,13 @@
 //! The import door: guarded by the source transaction, never undoing, never overwriting another's.
 
 use crate::{Bench, cart, id, live, new_cart, product};
-use store::{Class, Entry, Import, ImportError, Imported, Outcome, What, Write};
+use store::{Class, Entry, Fingerprint, Import, ImportError, Imported, Made, Outcome, What, Write};
 use vocab::document::Record;
-use vocab::id::{Epoch, Kind, Origin, Seq, ShopId, Side};
+use vocab::id::{Epoch, Kind, Origin, Seq, ShopId, Side, Timestamp};
 
 fn gone(kind: Kind, text: &str, tx: u64) -> Imported {
     let origin = Origin::new(format!("{}:{text}", kind.name()));
-    Imported { kind, origin, tx, what: What::Gone }
+    Imported { kind, origin, tx, what: What::Gone, made: None }
 }
 
 fn cart_at(text: &str, tx: u64) -> Imported {
@@ -137,7 +137,7 @@ async fn an_orders_entries_are_replaced_with_it() {
         };
         let entries = amounts.iter().map(entry).collect();
         let what = What::Live { id: id("o1"), document: Record::default(), stock: vec![], entries };
-        Imported { kind: Kind::Order, origin: Origin::new("order:o1"), tx, what }
+        Imported { kind: Kind::Order, origin: Origin::new("order:o1"), tx, what, made: None }
     };
     let sum = || async {
         let sums = bench.store.ledger_sums(&bench.shop).await.unwrap();
@@ -145,10 +145,14 @@ async fn an_orders_entries_are_replaced_with_it() {
     };
     bench.import(vec![order(1, &[100, 20])]).await;
     assert_eq!(sum().await, Some(120));
-    bench.import(vec![order(1, &[100, 20]), order(2, &[7])]).await;
+    for (tx, amounts, total) in [(2, &[100, 20][..], 120), (3, &[100], 100), (4, &[100, 7], 107), (5, &[7, 100], 107)] {
+        bench.import(vec![order(tx, amounts)]).await;
+        assert_eq!(sum().await, Some(total), "{amounts:?}");
+    }
+    bench.import(vec![order(5, &[100, 20]), order(6, &[7])]).await;
     assert_eq!(sum().await, Some(7));
     let closed = What::History { id: id("o1"), why: "credit".into(), document: Record::default() };
-    bench.import(vec![Imported { what: closed, ..order(3, &[]) }]).await;
+    bench.import(vec![Imported { what: closed, ..order(7, &[]) }]).await;
     assert_eq!(sum().await, None);
     let counts = bench.store.counts(&bench.shop).await.unwrap();
     assert_eq!((counts[0].class, counts[0].why.as_deref(), counts[0].documents), (Class::History, Some("credit"), 1));
@@ -183,4 +187,73 @@ async fn an_import_longer_than_a_transaction_answers_each_item_in_order() {
     let stale: Vec<usize> = (0..1000).filter(|n| outcomes[*n] == Outcome::Stale).collect();
     assert_eq!(stale, [300]);
     assert_eq!(bench.import(vec![]).await, []);
+}
+
+#[tokio::test]
+async fn what_a_document_was_made_of_is_kept_until_somebody_else_writes_it() {
+    let bench = Bench::new().await;
+    let fingerprint = |byte: u8| Some(Fingerprint([byte; 16]));
+    let made = |tx, byte| {
+        let text = store::encode(&cart("c")).unwrap();
+        let item = live(Kind::Cart, "c", tx, cart("c"), vec![]);
+        Imported { made: Some(Made { text, fingerprint: fingerprint(byte) }), ..item }
+    };
+    let kept = || async {
+        let kept = bench.store.kept_by_origin(&bench.shop, Kind::Cart, vec![Origin::new("cart:c")]).await.unwrap();
+        kept.into_iter().next().flatten().map(|kept| (kept.body, kept.fingerprint))
+    };
+    let body = store::encode(&cart("c")).unwrap();
+    let unmade = Imported { made: None, ..made(3, 3) };
+    for (item, expected) in [(made(1, 1), fingerprint(1)), (made(2, 2), fingerprint(2)), (unmade, None)] {
+        assert_eq!(bench.import(vec![item]).await, [Outcome::Applied]);
+        assert_eq!(kept().await, Some((body.clone(), expected)));
+    }
+    bench.import(vec![made(4, 4)]).await;
+    bench.flip(Side::Backend, 1, 2).await;
+    let changed = Write { expected: Some(4), ..new_cart("c") };
+    bench.store.commit(bench.commit(vec![changed])).await.unwrap();
+    assert_eq!(kept().await, Some((body, None)));
+}
+
+#[tokio::test]
+async fn an_import_is_found_by_what_it_says_now_and_not_by_what_it_said() {
+    let bench = Bench::new().await;
+    let at = |tx, state: &str, changed_at: i64, note: &str| {
+        let document = cart("c").with("state", state).with("changed_at", changed_at).with("note", note);
+        live(Kind::Cart, "c", tx, document, vec![])
+    };
+    let states = [("open", 1, "a"), ("open", 1, "b"), ("canceled", 1, "b"), ("open", 2, "b"), ("open", 2, "c")];
+    for (tx, (state, changed_at, note)) in (1..).zip(states) {
+        bench.import(vec![at(tx, state, changed_at, note)]).await;
+        for asked in ["open", "canceled"] {
+            let found = bench.store.ids_in_state(&bench.shop, Kind::Cart, asked).await.unwrap();
+            assert_eq!(found.len(), usize::from(asked == state), "{tx}: {asked}");
+        }
+        let idle = |before| bench.store.idle_in_state(&bench.shop, Kind::Cart, state, Timestamp(before), 9);
+        assert!(idle(changed_at).await.unwrap().is_empty(), "{tx}");
+        assert_eq!(idle(changed_at + 1).await.unwrap(), [id("c")], "{tx}");
+        let loaded = bench.store.load(&bench.shop, &[(Kind::Cart, id("c"))]).await.unwrap();
+        let stored = loaded.documents[0].as_ref().unwrap();
+        assert_eq!((stored.document.text("note"), stored.version, stored.source_tx), (Some(note), tx, Some(tx)));
+    }
+}
+
+#[tokio::test]
+async fn what_was_imported_lightly_is_there_and_is_synced_when_that_is_asked_for() {
+    let bench = Bench::new().await;
+    let log = bench.dir.path().join("store.sqlite-wal");
+    let length = || std::fs::metadata(&log).unwrap().len();
+    let import = |items| Import { shop: bench.shop.clone(), epoch: Epoch(1), items };
+    let outcomes = bench.store.import_lightly(import(vec![cart_at("c", 5), cart_at("c", 4)])).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Applied, Outcome::Stale]);
+    assert_eq!(bench.version(Kind::Cart, "c").await, Some(1));
+    // SQLite syncs its log with what is appended to it, and appends nothing where nothing has changed.
+    for _ in 0..3 {
+        let before = length();
+        bench.store.sync_imports().await.unwrap();
+        assert!(length() > before);
+    }
+    bench.flip(Side::Backend, 1, 2).await;
+    let refused = bench.store.import_lightly(import(vec![cart_at("c", 9)])).await.unwrap_err();
+    assert!(matches!(refused, ImportError::NotOwner { owner: Side::Backend }));
 }

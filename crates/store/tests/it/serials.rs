@@ -18,7 +18,7 @@ fn placed(text: &str) -> Write {
 
 fn history(text: &str, invoice: i64) -> Imported {
     let what = What::History { id: id(text), why: "totals".into(), document: order(text, invoice) };
-    Imported { kind: Kind::Order, origin: Origin::new(format!("order:{text}")), tx: 1, what }
+    Imported { kind: Kind::Order, origin: Origin::new(format!("order:{text}")), tx: 1, what, made: None }
 }
 
 async fn number(bench: &Bench, text: &str) -> Option<i64> {

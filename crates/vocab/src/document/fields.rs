@@ -154,6 +154,27 @@ impl Fields {
         Self(Vec::with_capacity(fields))
     }
 
+    /// One null for each of these names: for records that are made again and again, by place and not by name.
+    pub fn nulls(names: impl IntoIterator<Item = FieldName>) -> Self {
+        let mut fields = Self::default();
+        for name in names {
+            fields.insert(name, Node::Null);
+        }
+        fields
+    }
+
+    /// Where a name stands among the others.
+    pub fn place_of(&self, name: &str) -> Option<usize> {
+        self.place(name).ok()
+    }
+
+    /// Replaces what stands at a place; nothing where there is none.
+    pub fn put(&mut self, place: usize, node: Node) {
+        if let Some((_, stands)) = self.0.get_mut(place) {
+            *stands = node;
+        }
+    }
+
     fn place(&self, name: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|(field, _)| (**field).cmp(name))
     }
