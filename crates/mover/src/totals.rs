@@ -11,6 +11,7 @@ use mapping::Gather;
 use measure::Measure;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Class, Stored};
+use tokio::task::JoinSet;
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, PublicId, ShopId};
 use vocab::row::ShopPath;
@@ -275,11 +276,17 @@ async fn our_figures(cx: &Context, shop: &ShopId, totals: &[&Total]) -> Result<V
     let mut figures: Vec<Row> = totals.iter().map(|total| vec![None; total.measures.len()]).collect();
     let stock: BTreeMap<PublicId, i64> = cx.store.stock_all(shop).await?.into_iter().collect();
     for kind in Kind::ALL {
-        let mut after: Option<PublicId> = None;
-        loop {
-            let page = cx.store.documents(shop, kind, after.as_ref(), PAGE).await?;
+        let read = |after: Option<PublicId>| {
+            let (store, shop) = (cx.store.clone(), shop.clone());
+            async move { store.documents(&shop, kind, after.as_ref(), PAGE).await }
+        };
+        // The next page is read while this one is added up.
+        let mut reading = JoinSet::new();
+        reading.spawn(read(None));
+        while let Some(page) = reading.join_next().await {
+            let page = page.map_err(|_| Error::Task("reading documents"))??;
             let Some((last, _)) = page.last() else { break };
-            after = Some(last.clone());
+            reading.spawn(read(Some(last.clone())));
             for (_, mut stored) in page {
                 with_stock(&mut stored.document, &stock);
                 let mapped = mapped(cx, kind, &stored);

@@ -32,36 +32,31 @@ impl Measure {
                 let count = i128::try_from(document.list(list).len()).unwrap_or(i128::MAX);
                 *figure = Some(figure.unwrap_or(0) + count);
             }
-            Self::Sum(path) => {
-                for value in values(document, path, scale) {
-                    *figure = Some(figure.unwrap_or(0) + value);
-                }
-            }
+            Self::Sum(path) => each(document, path, scale, |value| *figure = Some(figure.unwrap_or(0) + value)),
             Self::Min(path) => {
-                for value in values(document, path, scale) {
-                    *figure = Some(figure.map_or(value, |least| least.min(value)));
-                }
+                each(document, path, scale, |value| *figure = Some(figure.map_or(value, |least| least.min(value))));
             }
             Self::Max(path) => {
-                for value in values(document, path, scale) {
-                    *figure = Some(figure.map_or(value, |most| most.max(value)));
-                }
+                each(document, path, scale, |value| *figure = Some(figure.map_or(value, |most| most.max(value))));
             }
         }
     }
 }
 
-fn values(document: &Record, path: &[String], scale: u32) -> Vec<i128> {
+/// The values of a field, or of a field of every element of a list.
+fn each(document: &Record, path: &[String], scale: u32, mut take: impl FnMut(i128)) {
     match path {
-        [field] => document.get(field).and_then(|node| number(node, scale)).into_iter().collect(),
+        [field] => document.get(field).and_then(|node| number(node, scale)).into_iter().for_each(take),
         [list, field] => {
-            let elements = document.list(list).iter().filter_map(|node| {
-                let Node::Record(element) = node else { return None };
-                number(element.get(field)?, scale)
-            });
-            elements.collect()
+            for node in document.list(list) {
+                if let Node::Record(element) = node
+                    && let Some(value) = element.get(field).and_then(|node| number(node, scale))
+                {
+                    take(value);
+                }
+            }
         }
-        _ => Vec::new(),
+        _ => {}
     }
 }
 
