@@ -18,8 +18,8 @@ use vocab::id::{Epoch, ShopId};
 const PAGE: u32 = 1_024;
 /// Pages that are read and mapped at once, beside the one that is imported.
 const AHEAD: usize = 2;
-/// Pages that are synced together.
-const SYNCED: usize = 8;
+/// Pages that are synced together: some megabytes, and a commit of another shop may have to wait for them.
+const SYNCED: usize = 2;
 
 /// Derives and imports what was copied of a shop and never derived.
 pub(crate) async fn derive_copied(cx: &Context, shop: &ShopId, epoch: Epoch, pace: &Pace) -> Result<Worked> {

@@ -11,6 +11,7 @@ use crate::reverse::Halt;
 use crate::staged::{Dirty, Ledger};
 use crate::throttle::Pace;
 use crate::{bases, derive, dial, observe, perform, reverse, verify, waits};
+use cutover::bounds::READY_DIRTY;
 use cutover::next::{Observed, Wishes, next};
 use cutover::progress::{Progress, progress};
 use cutover::record::{Head, Phase, Record, StepName};
@@ -309,6 +310,11 @@ impl Driver {
                 }
             }
             None => return Ok(()),
+        }
+        let name = self.shop.clone();
+        if self.cx.staged.run(move |staged| staged.count(Ledger::Prove, &name)).await? >= READY_DIRTY {
+            // No hold begins on so many, and derivation goes on in between.
+            return verify::prove_for(&self.cx, &self.shop, &mut self.memory.proving, PROVE_FOR).await;
         }
         verify::prove_listed(&self.cx, &self.shop).await.map(drop)
     }

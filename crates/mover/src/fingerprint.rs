@@ -67,7 +67,7 @@ impl Fingerprints {
 }
 
 /// The digest of the file that this process runs; read once.
-fn this_program() -> Option<&'static [u8]> {
+pub(crate) fn this_program() -> Option<&'static [u8]> {
     static DIGEST: OnceLock<Option<Vec<u8>>> = OnceLock::new();
     let read = || {
         let (mut file, mut digest) = (File::open(std::env::current_exe()?)?, Context::new(&SHA256));

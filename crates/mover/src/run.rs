@@ -8,7 +8,7 @@ use crate::dial::{self, Dials};
 use crate::drive::{Board, Driver, Seen};
 use crate::error::{Error, Result};
 use crate::faults::{Armed, Fault};
-use crate::fingerprint::Fingerprints;
+use crate::fingerprint::{self, Fingerprints};
 use crate::links::Links;
 use crate::policy::Policy;
 use crate::staged::Staged;
@@ -77,6 +77,8 @@ pub async fn run(setup: Setup) -> Result<()> {
             Some(_) | None => tokio::time::sleep(WISHES_EVERY).await,
         }
     };
+    // A whole program is read, so not while somebody waits for the lease to be renewed.
+    tokio::task::spawn_blocking(fingerprint::this_program).await.map_err(|_| Error::Task("reading this program"))?;
     loop {
         while !lease(&setup).await? {
             tokio::time::sleep(WISHES_EVERY).await;

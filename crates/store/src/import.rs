@@ -88,7 +88,8 @@ pub enum ImportError {
     Store(#[from] Error),
 }
 
-/// Items of one transaction: a few milliseconds, which is how long a commit of another shop may have to wait.
+/// Items of one transaction: a few milliseconds, which is how long a commit of another shop may have to wait for it. What
+/// was imported lightly before it is synced with that commit as well.
 const CHUNK: usize = 256;
 /// How many items hold up a group as long as a commit does.
 const ITEMS_PER_WEIGHT: usize = 8;

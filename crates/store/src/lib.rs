@@ -5,8 +5,8 @@
 //! the database decides and no memory of this process does: the command line, the supervisor and a second process may
 //! have the same file open. `control` (heads, wishes, step records, findings, blocks, leases) is the third door.
 //!
-//! Every write passes one thread, which commits whatever waits as one group and answers after the sync. Reads run on
-//! connections of their own, each in one snapshot.
+//! Every write passes one thread, which commits whatever waits as one group and answers after the sync (a long import may
+//! ask for it piece by piece, `import_lightly`). Reads run on connections of their own, each in one snapshot.
 //! Absent on purpose: what a document means, clocks, HTTP, a second engine.
 
 mod again;

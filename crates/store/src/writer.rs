@@ -1,4 +1,5 @@
-//! The one thread that writes: whatever waits becomes one durable transaction, answered after the sync.
+//! The one thread that writes: whatever waits becomes one durable transaction, answered after the sync. Only groups of light
+//! imports are not synced; whoever made them asks for that before saying that they are done.
 //!
 //! Each command runs in a savepoint of its own, so that a refusal undoes itself and none of its neighbours. A group
 //! never waits for more commands, and long commands weigh more, so that a group stays short.
@@ -68,7 +69,8 @@ impl Writer {
         Ok(Self { commands })
     }
 
-    /// Runs `act` in its turn; what it wrote is durable when this answers `Ok`, and undone when `act` said `Err`.
+    /// Runs `act` in its turn; what it wrote is durable when this answers `Ok` (but for [`Door::Lightly`]),
+    /// and undone when `act` said `Err`.
     pub async fn run<T, E>(
         &self,
         door: Door,

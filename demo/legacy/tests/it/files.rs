@@ -25,11 +25,14 @@ async fn total(
     let sql = text(total, engine).replace("{keys}", if keys.is_some() { keyed } else { "" });
     let literal = |value: &str| format!("'{value}'");
     let rows = kios.rows(&sql.replace("$1", &literal(shop)).replace("$2", &literal(keys.unwrap_or("[]")))).await;
-    let measures = total["measures"].as_array().unwrap().iter().map(|measure| measure.as_str().unwrap());
-    let named = measures.map(|measure| format!("{} {} {measure}", text(total, "entity"), text(total, "class")));
+    let mut named = Vec::new();
+    for of in total.get("of").map_or(std::slice::from_ref(total), |of| of.as_array().unwrap()) {
+        let measures = of["measures"].as_array().unwrap().iter().map(|measure| measure.as_str().unwrap());
+        named.extend(measures.map(|measure| format!("{} {} {measure}", text(total, "entity"), text(of, "class"))));
+    }
     let [row] = rows.as_slice() else { panic!("not one row: {sql}") };
     assert_eq!(named.len(), row.len(), "{sql}");
-    named.zip(row.iter().cloned()).collect()
+    named.into_iter().zip(row.iter().cloned()).collect()
 }
 
 /// Every total of the archive, by entity, class and measure.
