@@ -166,6 +166,13 @@ pub(crate) async fn prove_listed(cx: &Context, shop: &ShopId) -> Result<Verdict>
     prove_in_turns(cx, shop, &Pace::aside(cx, shop)).await
 }
 
+/// The same in turns: after a copy that was made again it is the whole shop.
+pub(crate) async fn prove_in_turns(cx: &Context, shop: &ShopId, pace: &Pace) -> Result<Verdict> {
+    let name = shop.clone();
+    let listed = cx.staged.run(move |staged| staged.listed(Ledger::Prove, &name, usize::MAX >> 1)).await?;
+    prove(cx, shop, listed, pace).await
+}
+
 /// Proves what is listed behind `behind` for so long, and leaves there how far it came; none at the end of the list. Who
 /// proves a long list so can do something else in between.
 pub(crate) async fn prove_for(cx: &Context, shop: &ShopId, behind: &mut Option<Dirty>, time: Duration) -> Result<()> {
@@ -182,13 +189,6 @@ pub(crate) async fn prove_for(cx: &Context, shop: &ShopId, behind: &mut Option<D
             return Ok(());
         }
     }
-}
-
-/// The same in turns: after a copy that was made again it is the whole shop.
-pub(crate) async fn prove_in_turns(cx: &Context, shop: &ShopId, pace: &Pace) -> Result<Verdict> {
-    let name = shop.clone();
-    let listed = cx.staged.run(move |staged| staged.listed(Ledger::Prove, &name, usize::MAX >> 1)).await?;
-    prove(cx, shop, listed, pace).await
 }
 
 async fn prove(cx: &Context, shop: &ShopId, listed: Vec<Dirty>, pace: &Pace) -> Result<Verdict> {

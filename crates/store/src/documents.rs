@@ -316,7 +316,7 @@ pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
 /// What a document is found by besides its id and origin.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Indexed {
-    class: Class,
+    /// And so its class: history has a reason, and nothing else has one.
     why: Option<String>,
     state: Option<String>,
     title: Option<String>,
@@ -324,15 +324,14 @@ pub struct Indexed {
     serial: Option<i64>,
 }
 
-/// Reads it from `class, why, state, title, changed_at, serial`, the first of which stands at a place.
+/// Reads it from `why, state, title, changed_at, serial`, the first of which stands at a place.
 pub fn indexed(row: &Row<'_>, at: usize) -> Result<Indexed> {
     Ok(Indexed {
-        class: class(row, at)?,
-        why: sql::cell(row, at + 1)?,
-        state: sql::cell(row, at + 2)?,
-        title: sql::cell(row, at + 3)?,
-        changed_at: sql::cell(row, at + 4)?,
-        serial: sql::cell(row, at + 5)?,
+        why: sql::cell(row, at)?,
+        state: sql::cell(row, at + 1)?,
+        title: sql::cell(row, at + 2)?,
+        changed_at: sql::cell(row, at + 3)?,
+        serial: sql::cell(row, at + 4)?,
     })
 }
 
@@ -340,7 +339,6 @@ pub fn indexed(row: &Row<'_>, at: usize) -> Result<Indexed> {
 /// which is set, changed or not: most changes touch none of them.
 pub fn replace(connection: &Connection, new: &Put<'_>, standing: &Indexed) -> Result<()> {
     let named = Indexed {
-        class: if new.why.is_some() { Class::History } else { Class::Live },
         why: new.why.map(str::to_owned),
         state: new.document.text("state").map(str::to_owned),
         title: title(new.kind, new.document),
