@@ -1,5 +1,6 @@
 //! Copy, map and verify, against `pgcopydb` and a COPY pipe of the same tables.
 
+use crate::bare::{self, Bare};
 use crate::resources::{self, Server, Used};
 use crate::serving::{self, Serving, Steps};
 use crate::table::{grouped, per_second, ratio, seconds, table};
@@ -23,6 +24,7 @@ pub enum Rival {
 }
 
 /// What one way of copying took and used.
+#[derive(Clone, Copy)]
 struct Case {
     rival: Rival,
     took: Duration,
@@ -36,6 +38,8 @@ struct Ours {
     steps: Steps,
     memory_kb: u64,
     kept: serving::Kept,
+    /// Its files are there until it is dropped.
+    serving: Serving,
 }
 
 /// The tables that are copied.
@@ -66,11 +70,14 @@ pub async fn measure(args: &Args) -> Result<()> {
         }
         if args.only.contains(&Rival::Ours) {
             let ours = ours(&source).await?;
-            let text = tell(&ours, &source, *orders);
             cases.push(ours.case);
-            print(&text);
+            print(&tell(&ours, &source, *orders));
+            print(&compare(&cases, *orders, &source));
+            let bare = bare_of(&source, &ours).await.context("writing the same rows in a plain loop")?;
+            print(&tell_bare(&bare, &cases, *orders)?);
+        } else {
+            print(&compare(&cases, *orders, &source));
         }
-        print(&compare(&cases, *orders, &source));
     }
     Ok(())
 }
@@ -135,7 +142,15 @@ async fn ours(source: &Source) -> Result<Ours> {
     serving.end().await;
     let kept = serving.kept().context("looking at our files")?;
     uninstall(source).await?;
-    Ok(Ours { case: Case { rival: Rival::Ours, took, server, own }, steps, memory_kb, kept })
+    Ok(Ours { case: Case { rival: Rival::Ours, took, server, own }, steps, memory_kb, kept, serving })
+}
+
+async fn bare_of(source: &Source, ours: &Ours) -> Result<Bare> {
+    let before = source.server.used();
+    bare::read(&source.client).await?;
+    let reading = source.server.used().since(before).cpu;
+    let (rows, writing) = tokio::task::block_in_place(|| bare::write(ours.serving.folder()))?;
+    Ok(Bare { rows, writing, reading })
 }
 
 /// What we left in the legacy's database; the next case finds it as this one did.
@@ -160,6 +175,25 @@ fn tell(ours: &Ours, source: &Source, orders: u32) -> String {
         per_row(ours.case.own.written),
         ours.case.own.cpu.as_micros() / u128::from(orders),
     )
+}
+
+/// What of it is the keeping itself.
+fn tell_bare(bare: &Bare, cases: &[Case], orders: u32) -> Result<String> {
+    let processors = u32::try_from(std::thread::available_parallelism()?.get())?;
+    let takes = bare.takes(processors);
+    let yardstick = cases.iter().find(|case| case.rival == Rival::Pgcopydb);
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let of_yardstick = yardstick.map_or_else(|| "–".to_owned(), |case| ratio(millis(case.took), millis(takes)));
+    Ok(format!(
+        "a plain loop, one insert a row, writes the {} rows of our four large tables in {} s of processor time, {} µs per order; \
+         the server reads the tables in {} s of its own. The writing and two such readings, on {processors} processors that are \
+         always busy: {} s, {of_yardstick} × pgcopydb",
+        grouped(bare.rows),
+        seconds(bare.writing),
+        bare.writing.as_micros() / u128::from(orders),
+        seconds(bare.reading),
+        seconds(takes),
+    ))
 }
 
 fn compare(cases: &[Case], orders: u32, source: &Source) -> String {

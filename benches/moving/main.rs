@@ -7,6 +7,7 @@
 //! depend on the machine and on what else it does; whoever prints them says so.
 
 mod apply;
+mod bare;
 #[path = "../children.rs"]
 #[expect(dead_code, reason = "nobody here listens, so no port is looked for")]
 mod children;
@@ -32,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub struct Args {
     /// Which measurement
     what: What,
-    /// copy: orders of the shop, one case each; 2,000,000 take some ten minutes and 12 GB
+    /// copy: orders of the shop, one case each; 2,000,000 take some ten minutes and 16 GB
     #[arg(long, value_delimiter = ',', default_values_t = [500_000])]
     orders: Vec<u32>,
     /// apply: rows inserted, and rows updated, in transactions of 1,000; a twentieth of them one by one

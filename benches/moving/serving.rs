@@ -127,6 +127,10 @@ impl Serving {
         Ok(())
     }
 
+    pub fn folder(&self) -> &Path {
+        self.work.path()
+    }
+
     /// How large the files are, and how many rows they hold.
     pub fn kept(&self) -> Result<Kept> {
         let mut kept = Kept::default();

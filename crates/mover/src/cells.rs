@@ -16,6 +16,9 @@ const BYTES: u8 = 0x31;
 /// And the length of a text below 64 bytes.
 const SHORT_TEXT: u8 = 0x40;
 const SHORT_MAX: usize = 0x3f;
+/// Room for the cells of most rows, and of most keys.
+const ROW: usize = 24;
+const KEY: usize = 1;
 
 pub(crate) fn encode<'a>(cells: impl IntoIterator<Item = Option<&'a Cell>>) -> Vec<u8> {
     let mut out = Vec::with_capacity(192);
@@ -55,8 +58,13 @@ fn put_slice(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-pub(crate) fn decode(mut bytes: &[u8]) -> Result<Vec<Option<Cell>>> {
-    let mut cells = Vec::with_capacity(24);
+pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Option<Cell>>> {
+    decode_some(bytes, ROW)
+}
+
+/// The same, with room for so many.
+fn decode_some(mut bytes: &[u8], room: usize) -> Result<Vec<Option<Cell>>> {
+    let mut cells = Vec::with_capacity(room);
     while let Some((&tag, rest)) = bytes.split_first() {
         bytes = rest;
         cells.push(match tag {
@@ -105,7 +113,7 @@ pub(crate) fn encode_key(key: &RowKey) -> Vec<u8> {
 }
 
 pub(crate) fn decode_key(bytes: &[u8]) -> Result<RowKey> {
-    let cells: Option<Vec<Cell>> = decode(bytes)?.into_iter().collect();
+    let cells: Option<Vec<Cell>> = decode_some(bytes, KEY)?.into_iter().collect();
     Ok(RowKey(cells.ok_or(Error::Staged("a key has an untold cell"))?))
 }
 

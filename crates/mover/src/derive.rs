@@ -4,6 +4,8 @@
 //! shop and of no other, and goes away when the rows do.
 
 mod import;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use import::{Lasting, import};
 
@@ -25,6 +27,8 @@ use vocab::row::Cell;
 
 /// Aggregates derived and imported at once.
 const BATCH: u32 = 1_024;
+/// How often the list is gone through by whoever wants it empty.
+const ROUNDS: usize = 50;
 /// Aggregates whose rows are read in one go: the file has one reader, and a hold of another shop may wait for it.
 const NEIGHBOURS: usize = 128;
 /// Classes remembered, so that a product does not classify its orders again.
@@ -81,12 +85,12 @@ impl Classes {
 pub(crate) struct Worked {
     /// Aggregates imported.
     pub(crate) imported: u64,
-    /// Nothing was left at its end: all that was staged when it began is imported.
+    /// All that was staged when it began is imported.
     pub(crate) everything: bool,
 }
 
-/// Derives and imports what is dirty of a shop, until nothing is: at once, because shoppers have just changed it. What was
-/// copied and never derived is left to the step that takes turns for it ([`derive_in_turns`]).
+/// Derives and imports what is dirty of a shop, from the first to the last that is listed now: at once, because shoppers have just
+/// changed it. What was copied and never derived is left to the step that takes turns for it ([`derive_in_turns`]).
 pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Worked> {
     let nothing = Ok(Worked { imported: 0, everything: false });
     if !may_begin(cx, shop, epoch).await? {
@@ -97,6 +101,18 @@ pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<
         return nothing;
     }
     derive_listed(cx, shop, epoch, None).await
+}
+
+/// The same again and again until nothing is listed, or for so long that a shop which never rests would keep whoever waits.
+pub(crate) async fn derive_all(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<()> {
+    for _ in 0..ROUNDS {
+        let worked = derive(cx, shop, epoch).await?;
+        let name = shop.clone();
+        if !worked.everything || cx.staged.run(move |staged| staged.count(Ledger::Derive, &name)).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Derives and imports in turns what was copied of a shop, and what had become dirty of it by then; and at once what
@@ -127,6 +143,10 @@ async fn may_begin(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<bool> {
 async fn derive_listed(cx: &Context, shop: &ShopId, epoch: Epoch, turns: Option<(&Pace, u64)>) -> Result<Worked> {
     let aside = Pace::aside(cx, shop);
     let pace_after = |imported| turns.filter(|(_, backlog)| imported < *backlog).map_or(&aside, |(pace, _)| pace);
+    let name = shop.clone();
+    let Some(last) = cx.staged.run(move |staged| staged.last_listed(Ledger::Derive, &name)).await? else {
+        return Ok(Worked { imported: 0, everything: true });
+    };
     let (mut imported, mut ahead) = (0, None::<Batch>);
     loop {
         if cx.staged.is_half() {
@@ -138,19 +158,23 @@ async fn derive_listed(cx: &Context, shop: &ShopId, epoch: Epoch, turns: Option<
         }
         let batch = match ahead.take() {
             Some(batch) => batch,
-            None => Batch::read(cx, shop, None, pace_after(imported)).await?,
+            None => Batch::read(cx, shop, None, &last, pace_after(imported)).await?,
         };
-        let Some(last) = batch.listed.last().cloned() else { return Ok(Worked { imported, everything: true }) };
+        let Some(behind) = batch.listed.last().cloned() else { return Ok(Worked { imported, everything: true }) };
         imported += u64::try_from(batch.listed.len()).unwrap_or(u64::MAX);
         let (full, pace) = (batch.full, pace_after(imported));
-        // Where more is listed it is read while this is imported. One that changes meanwhile stays listed, and comes in
-        // the next round: nothing is left only where a round finds nothing from its beginning.
-        let next = async { if full { Batch::read(cx, shop, Some(last), pace).await.map(Some) } else { Ok(None) } };
+        // Where more is listed it is read while this is imported. One that changes meanwhile stays listed for the next
+        // time: where shoppers change something all the time the list is never empty, and others wait for this to end.
+        let next =
+            async { if full { Batch::read(cx, shop, Some(behind), &last, pace).await.map(Some) } else { Ok(None) } };
         let (next, imported_all) = tokio::join!(next, batch.import(cx, shop, epoch));
         if !imported_all? {
             return Ok(Worked { imported, everything: false });
         }
         ahead = next?.filter(|next| !next.listed.is_empty());
+        if ahead.is_none() {
+            return Ok(Worked { imported, everything: true });
+        }
     }
 }
 
@@ -167,12 +191,13 @@ struct Batch {
 }
 
 impl Batch {
-    async fn read(cx: &Context, shop: &ShopId, behind: Option<Dirty>, pace: &Pace) -> Result<Self> {
-        let (reading, shop) = (cx.clone(), shop.clone());
+    /// What is listed behind one and up to another.
+    async fn read(cx: &Context, shop: &ShopId, behind: Option<Dirty>, until: &Dirty, pace: &Pace) -> Result<Self> {
+        let (reading, shop, until) = (cx.clone(), shop.clone(), until.clone());
         let mut turn = pace.aggregates(BATCH).await?;
         let read = move |staged: &Staged| {
             let (position, most) = (staged.position()?.map_or(0, |position| position.0), turn.aggregates());
-            let listed = staged.listed_behind(Ledger::Derive, &shop, behind.as_ref(), most)?;
+            let listed = staged.listed_between(Ledger::Derive, &shop, behind.as_ref(), Some(&until), most)?;
             turn.used_aggregates(listed.len());
             let derived = read_listed(&reading, &listed)?;
             Ok(Self { full: listed.len() >= most, listed, derived, position, _turn: turn })

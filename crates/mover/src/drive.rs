@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::records::{self, Measured};
 use crate::reverse::Halt;
-use crate::staged::{Dirty, Ledger};
+use crate::staged::Ledger;
 use crate::throttle::Pace;
 use crate::{bases, derive, dial, observe, perform, reverse, verify, waits};
 use cutover::bounds::READY_DIRTY;
@@ -59,8 +59,8 @@ pub(crate) struct Memory {
     /// The last fact that is in the legacy.
     pub(crate) applied: Option<Seq>,
     proven_at: Option<Instant>,
-    /// How far down the list it is proven, between two of its ends.
-    proving: Option<Dirty>,
+    /// Some of what is listed is proven, and some not.
+    proving: Option<verify::Proving>,
 }
 
 impl Memory {
@@ -189,7 +189,7 @@ impl Driver {
             // What a stopped shop's rows would be derived to is not what its source has.
             let derives = progress.derives() != Some(Direction::ToBackend) || observed.stopped.is_none();
             let worked = derives && self.work(&progress).await?;
-            if worked && (!progress.at_rest() || self.behind) {
+            if worked && (!progress.at_rest() || self.behind || self.memory.proving.is_some()) {
                 continue;
             }
             let pause = if progress.at_rest() { LOOK } else { LOOK_HELD };
@@ -270,14 +270,15 @@ impl Driver {
     async fn background(&mut self, progress: &Progress) -> Result<bool> {
         match progress.derives() {
             Some(Direction::ToBackend) => {
-                let heard = self.cx.stream.heard();
+                let (heard, begun) = (self.cx.stream.heard(), Instant::now());
                 let derived = derive::derive(&self.cx, &self.shop, progress.head.epoch).await?;
+                let took = begun.elapsed();
                 if derived.everything {
                     self.memory.copy.complete_at = heard;
                 }
                 if progress.at_rest() && (self.memory.proving.is_some() || self.prove_is_due()) {
                     bases::let_go(&self.cx, &self.shop, progress, 1).await?;
-                    verify::prove_for(&self.cx, &self.shop, &mut self.memory.proving, PROVE_FOR).await?;
+                    self.prove_as_long(took).await?;
                 }
                 Ok(derived.imported > 0)
             }
@@ -299,8 +300,14 @@ impl Driver {
     async fn prepare(&mut self, progress: &Progress) -> Result<()> {
         match progress.derives() {
             Some(Direction::ToBackend) => {
+                let begun = Instant::now();
                 bases::let_go(&self.cx, &self.shop, progress, bases::BEFORE).await?;
                 derive::derive(&self.cx, &self.shop, progress.head.epoch).await?;
+                let name = self.shop.clone();
+                if self.cx.staged.run(move |staged| staged.count(Ledger::Prove, &name)).await? >= READY_DIRTY {
+                    // No hold begins on so many, and derivation goes on in between.
+                    return self.prove_as_long(begun.elapsed()).await;
+                }
             }
             Some(Direction::ToLegacy) => {
                 for _ in 0..CARRIED_BEFORE {
@@ -311,12 +318,13 @@ impl Driver {
             }
             None => return Ok(()),
         }
-        let name = self.shop.clone();
-        if self.cx.staged.run(move |staged| staged.count(Ledger::Prove, &name)).await? >= READY_DIRTY {
-            // No hold begins on so many, and derivation goes on in between.
-            return verify::prove_for(&self.cx, &self.shop, &mut self.memory.proving, PROVE_FOR).await;
-        }
         verify::prove_listed(&self.cx, &self.shop).await.map(drop)
+    }
+
+    /// Proves what is listed for as long as derivation took, and no less than a moment: neither falls behind for the other.
+    async fn prove_as_long(&mut self, derived: Duration) -> Result<()> {
+        let time = derived.max(PROVE_FOR);
+        verify::prove_for(&self.cx, &self.shop, &mut self.memory.proving, time).await
     }
 
     fn prove_is_due(&mut self) -> bool {

@@ -51,15 +51,15 @@ impl Fingerprints {
     /// Of an aggregate of this rule, with these rows, whose document has this text.
     pub(crate) fn of(&self, rule: RuleNo, rows: &Rows, text: &str) -> Option<Fingerprint> {
         let mut digest = Context::clone(self.begun.as_ref()?);
-        let mut bytes = Vec::with_capacity(2_048);
+        let mut bytes = Vec::with_capacity(1_024);
         bytes.extend(number(rule));
         for (table, _, row) in rows.iter() {
             bytes.extend(number(table));
             cells::encode_into(&mut bytes, self.read[table].iter().map(|&column| row.0.get(column)));
         }
         bytes.extend(END.to_le_bytes());
-        bytes.extend(text.as_bytes());
         digest.update(&bytes);
+        digest.update(text.as_bytes());
         let mut kept = [0; 16];
         kept.copy_from_slice(&digest.finish().as_ref()[..16]);
         Some(Fingerprint(kept))

@@ -272,7 +272,7 @@ async fn catch_up(
 ) -> Result<Effect> {
     match direction {
         Direction::ToBackend => {
-            derive::derive(cx, shop, progress.head.epoch).await?;
+            derive::derive_all(cx, shop, progress.head.epoch).await?;
             let name = shop.clone();
             // The position first: what a batch stages after it is counted, and not the other way round.
             let look = move |staged: &Staged| Ok((staged.position()?, staged.count(Ledger::Derive, &name)?));

@@ -22,6 +22,7 @@ use crate::cells;
 use crate::error::{Error, Result};
 use capture::Position;
 use mapping::{Gather, Mapping};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -233,6 +234,8 @@ fn connect(path: &Path) -> Result<Connection> {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA busy_timeout = 10000;",
     )?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Otherwise statements are prepared again for other values of a limit or of a table's number: a plan may depend on them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 

@@ -10,7 +10,8 @@ use capture::Reader;
 use mapping::Gather;
 use measure::Measure;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Class, Stored};
+use std::sync::Arc;
+use store::{Class, Stored, Wanted};
 use tokio::task::JoinSet;
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, PublicId, ShopId};
@@ -276,9 +277,10 @@ async fn our_figures(cx: &Context, shop: &ShopId, totals: &[&Total]) -> Result<V
     let mut figures: Vec<Row> = totals.iter().map(|total| vec![None; total.measures.len()]).collect();
     let stock: BTreeMap<PublicId, i64> = cx.store.stock_all(shop).await?.into_iter().collect();
     for kind in Kind::ALL {
+        let wanted = Arc::new(wanted(kind, totals));
         let read = |after: Option<PublicId>| {
-            let (store, shop) = (cx.store.clone(), shop.clone());
-            async move { store.documents(&shop, kind, after.as_ref(), PAGE).await }
+            let (store, shop, wanted) = (cx.store.clone(), shop.clone(), Arc::clone(&wanted));
+            async move { store.documents_in_part(&shop, kind, wanted, after.as_ref(), PAGE).await }
         };
         // The next page is read while this one is added up.
         let mut reading = JoinSet::new();
@@ -304,6 +306,18 @@ async fn our_figures(cx: &Context, shop: &ShopId, totals: &[&Total]) -> Result<V
         }
     }
     Ok(figures)
+}
+
+/// What the totals of a kind read of its documents.
+fn wanted(kind: Kind, totals: &[&Total]) -> Wanted {
+    let mut wanted = Wanted::default();
+    if kind == Kind::Product {
+        // Stock is put to a variant by its id.
+        wanted.add(["variants", "id"]);
+    }
+    let measures = totals.iter().filter(|total| total.kind == kind).flat_map(|total| &total.measures);
+    measures.for_each(|measured| measured.measure.reads(&mut wanted));
+    wanted
 }
 
 /// Whether a mapping file has anything of the shop: one whose tables are all fixed to another shop has not.

@@ -173,18 +173,37 @@ pub(crate) async fn prove_in_turns(cx: &Context, shop: &ShopId, pace: &Pace) -> 
     prove(cx, shop, listed, pace).await
 }
 
-/// Proves what is listed behind `behind` for so long, and leaves there how far it came; none at the end of the list. Who
-/// proves a long list so can do something else in between.
-pub(crate) async fn prove_for(cx: &Context, shop: &ShopId, behind: &mut Option<Dirty>, time: Duration) -> Result<()> {
+/// How far down the list it is proven, and where the list ended when that began: what is listed behind it meanwhile comes the
+/// next time, or a busy shop's list would never be gone through.
+#[derive(Debug)]
+pub(crate) struct Proving {
+    behind: Option<Dirty>,
+    until: Dirty,
+}
+
+/// Proves what is listed for so long, and leaves in `proving` how far it came; none at the end of the list. Who proves a long
+/// list so can do something else in between.
+pub(crate) async fn prove_for(
+    cx: &Context,
+    shop: &ShopId,
+    proving: &mut Option<Proving>,
+    time: Duration,
+) -> Result<()> {
     let (begun, pace) = (Instant::now(), Pace::aside(cx, shop));
     loop {
-        let (name, after) = (shop.clone(), behind.take());
+        let (name, so_far) = (shop.clone(), proving.take());
         let most = usize::try_from(KEYS).unwrap_or(usize::MAX);
-        let list = move |staged: &Staged| staged.listed_behind(Ledger::Prove, &name, after.as_ref(), most);
-        let listed = cx.staged.run(list).await?;
-        let Some(last) = listed.last().cloned() else { return Ok(()) };
+        let list = move |staged: &Staged| {
+            let (behind, until) = match so_far {
+                Some(Proving { behind, until }) => (behind, Some(until)),
+                None => (None, staged.last_listed(Ledger::Prove, &name)?),
+            };
+            Ok((staged.listed_between(Ledger::Prove, &name, behind.as_ref(), until.as_ref(), most)?, until))
+        };
+        let (listed, until) = cx.staged.run(list).await?;
+        let (Some(last), Some(until)) = (listed.last().cloned(), until) else { return Ok(()) };
         prove(cx, shop, listed, &pace).await?;
-        *behind = Some(last);
+        *proving = Some(Proving { behind: Some(last), until });
         if begun.elapsed() >= time {
             return Ok(());
         }

@@ -159,25 +159,6 @@ impl Store {
         .await
     }
 
-    /// Documents of a kind, live and history, in the order of their ids as text, after the id `after`.
-    pub async fn documents(
-        &self,
-        shop: &ShopId,
-        kind: Kind,
-        after: Option<&PublicId>,
-        limit: usize,
-    ) -> Result<Vec<(PublicId, Stored)>> {
-        let shop = shop.clone();
-        let after = after.map_or_else(String::new, |id| id.as_str().to_owned());
-        self.read(move |connection| {
-            let sql = "select body, version, class, why, origin, source_tx, id from document
-                       where shop = ?1 and kind = ?2 and id > ?3 order by id limit ?4";
-            let cells = params![shop.as_str(), kind.name(), after, sql::limit(limit)];
-            sql::all(connection, READ, sql, cells, with_id)
-        })
-        .await
-    }
-
     /// Ids of the live documents in a state, the longest unchanged first, at most 10,000.
     pub async fn ids_in_state(&self, shop: &ShopId, kind: Kind, state: &str) -> Result<Vec<PublicId>> {
         let (shop, state) = (shop.clone(), state.to_owned());
@@ -253,8 +234,13 @@ fn find(connection: &Connection, shop: &ShopId, kind: Kind, id: &PublicId) -> Re
 }
 
 fn stored(row: &Row<'_>) -> Result<Stored> {
+    stored_as(row, crate::decode)
+}
+
+/// A document from `body, version, class, why, origin, source_tx`, its text read by `read`.
+pub fn stored_as(row: &Row<'_>, read: impl FnOnce(&str) -> Result<Record>) -> Result<Stored> {
     Ok(Stored {
-        document: sql::record(row, 0)?,
+        document: sql::record_as(row, 0, read)?,
         version: sql::natural(row, 1)?,
         class: class(row, 2)?,
         why: sql::cell(row, 3)?,

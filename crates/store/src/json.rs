@@ -25,17 +25,26 @@ pub fn encode(record: &Record) -> Result<String, Error> {
 /// # Errors
 /// `Corrupt` if it is no JSON object, names a field twice, or holds a number that is no 64-bit integer.
 pub fn decode(text: &str) -> Result<Record, Error> {
-    parse::<Tree>(text, "document").and_then(|tree| match tree.0 {
+    parse::<Tree>(text, "document").and_then(|tree| record(tree.0))
+}
+
+/// A document that was read.
+pub fn record(node: Node) -> Result<Record, Error> {
+    match node {
         Node::Record(record) => Ok(record),
         Node::Null | Node::Bool(_) | Node::Int(_) | Node::Text(_) | Node::List(_) => {
             Err(Error::Corrupt { what: "document", why: "it is no JSON object".to_owned() })
         }
-    })
+    }
 }
 
 /// Reads any JSON that the store wrote.
 pub fn parse<'a, T: Deserialize<'a>>(text: &'a str, what: &'static str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|error| Error::Corrupt { what, why: error.to_string() })
+    serde_json::from_str(text).map_err(corrupt(what))
+}
+
+pub fn corrupt(what: &'static str) -> impl FnOnce(serde_json::Error) -> Error {
+    move |error| Error::Corrupt { what, why: error.to_string() }
 }
 
 fn deeper(node: &Node, levels: usize) -> bool {
@@ -79,7 +88,8 @@ impl<'de> Deserialize<'de> for Tree {
     }
 }
 
-struct Builder;
+/// Makes nodes.
+pub struct Builder;
 
 impl<'de> Visitor<'de> for Builder {
     type Value = Node;

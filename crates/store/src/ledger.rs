@@ -105,16 +105,19 @@ pub fn begin(connection: &Connection, shop: &ShopId, order: &PublicId, entries: 
 /// Entries of an import that are inserted by one statement: a sale has three.
 const TOGETHER: usize = 3;
 
-/// Entries of an import, numbered from `first`.
+/// Entries of an import, numbered from `first`. `or fail`: a statement of several rows that may have to undo itself saves every
+/// page that it changes first. Here the whole command is undone, and where that cannot be, the group.
 fn insert_some(connection: &Connection, shop: &ShopId, first: i64, entries: &[Entry]) -> Result<()> {
     let sql = match entries.len() {
-        1 => "insert into ledger (shop, order_id, n, account, currency, amount) values (?1, ?2, ?3, ?4, ?5, ?6)",
+        1 => {
+            "insert or fail into ledger (shop, order_id, n, account, currency, amount) values (?1, ?2, ?3, ?4, ?5, ?6)"
+        }
         2 => {
-            "insert into ledger (shop, order_id, n, account, currency, amount)
+            "insert or fail into ledger (shop, order_id, n, account, currency, amount)
              values (?1, ?2, ?3, ?4, ?5, ?6), (?1, ?2, ?3 + 1, ?7, ?8, ?9)"
         }
         _ => {
-            "insert into ledger (shop, order_id, n, account, currency, amount)
+            "insert or fail into ledger (shop, order_id, n, account, currency, amount)
              values (?1, ?2, ?3, ?4, ?5, ?6), (?1, ?2, ?3 + 1, ?7, ?8, ?9), (?1, ?2, ?3 + 2, ?10, ?11, ?12)"
         }
     };

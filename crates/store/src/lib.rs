@@ -26,6 +26,7 @@ mod leases;
 mod ledger;
 mod notes;
 mod overview;
+mod pages;
 mod plan;
 mod readers;
 mod schema;
@@ -49,6 +50,7 @@ pub use import::{Fingerprint, Import, ImportError, Imported, Made, Outcome, What
 pub use json::{decode, encode};
 pub use ledger::LedgerSum;
 pub use overview::{FindingKey, Flip, HoldLength, ShopCount};
+pub use pages::{Wanted, decode_in_part};
 pub use plan::{Plan, PlanFile, PlannedShop};
 pub use steps::{RecordedStep, Step};
 pub use wishes::{StoredWish, Wish};

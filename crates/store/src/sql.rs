@@ -94,8 +94,12 @@ pub fn timestamp(row: &Row<'_>, at: usize) -> Result<Timestamp, Error> {
 
 /// A cell that holds a record as JSON.
 pub fn record(row: &Row<'_>, at: usize) -> Result<Record, Error> {
-    let text = row.get_ref(at).and_then(|cell| Ok(cell.as_str()?)).map_err(during("read of a record"))?;
-    json::decode(text)
+    record_as(row, at, json::decode)
+}
+
+/// The same, read by `read`.
+pub fn record_as<T>(row: &Row<'_>, at: usize, read: impl FnOnce(&str) -> Result<T, Error>) -> Result<T, Error> {
+    read(row.get_ref(at).and_then(|cell| Ok(cell.as_str()?)).map_err(during("read of a record"))?)
 }
 
 pub fn side(row: &Row<'_>, at: usize) -> Result<Side, Error> {

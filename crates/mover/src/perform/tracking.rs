@@ -19,7 +19,7 @@ pub(super) async fn track(driver: &Driver, progress: &Progress) -> Result<Effect
     blocks::refill(cx).await?;
     if progress.state() == State::Released(Direction::ToLegacy) {
         // Home again, nothing is copied; what is left is derived as ever, and waits for nobody.
-        derive::derive(cx, shop, epoch).await?;
+        derive::derive_all(cx, shop, epoch).await?;
         return Ok(DONE);
     }
     // Nobody else derives what was copied, so it is not over before that is done.

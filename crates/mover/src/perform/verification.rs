@@ -62,7 +62,7 @@ async fn settle_verification(driver: &mut Driver, epoch: Epoch, pace: &Pace) -> 
     let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
     let mut differing = Vec::new();
     for _ in 0..ROUNDS {
-        derive::derive(&cx, &shop, epoch).await?;
+        derive::derive_all(&cx, &shop, epoch).await?;
         differing = verify::prove_in_turns(&cx, &shop, pace).await?.differing;
         if differing.is_empty() {
             break;
@@ -86,7 +86,7 @@ async fn control_totals(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Eff
     observe::findings_open(cx, shop).await?;
     let mut figures = Vec::new();
     for _ in 0..ROUNDS {
-        derive::derive(cx, shop, epoch).await?;
+        derive::derive_all(cx, shop, epoch).await?;
         // The source adds up a whole shop: meanwhile it is not silent.
         let adding = Pace::at_once(cx, shop).rows(0).await?;
         figures = totals::compare(cx, shop).await?;

@@ -147,7 +147,7 @@ pub(super) async fn stage_all(cx: &Context, shop: &ShopId) -> Result<bool> {
 async fn settle(cx: &Context, shop: &ShopId, epoch: vocab::id::Epoch) -> Result<usize> {
     let mut differing = 0;
     for _ in 0..ROUNDS {
-        derive::derive(cx, shop, epoch).await?;
+        derive::derive_all(cx, shop, epoch).await?;
         differing = verify::prove_listed(cx, shop).await?.differing.len();
         if differing == 0 {
             break;

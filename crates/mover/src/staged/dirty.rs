@@ -4,7 +4,7 @@ use super::{Staged, number, unsigned};
 use crate::cells;
 use crate::error::{Error, Result};
 use mapping::{Anchor, Gather, RuleNo};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use vocab::id::ShopId;
 
 /// The two lists: `Derive` drives the import, `Prove` what verification still owes.
@@ -44,23 +44,53 @@ impl Staged {
         behind: Option<&Dirty>,
         limit: usize,
     ) -> Result<Vec<Dirty>> {
+        self.listed_between(list, shop, behind, None, limit)
+    }
+
+    /// The same up to another one, that one included.
+    pub(crate) fn listed_between(
+        &self,
+        list: Ledger,
+        shop: &ShopId,
+        behind: Option<&Dirty>,
+        until: Option<&Dirty>,
+        limit: usize,
+    ) -> Result<Vec<Dirty>> {
         let db = self.reader();
         let mut select = db.prepare_cached(&format!(
             "SELECT rule, anchor, gen FROM {} WHERE shop = ?1 AND (rule, anchor) > (?2, ?3)
-             ORDER BY rule, anchor LIMIT ?4",
+             AND (rule, anchor) <= (?4, ?5) ORDER BY rule, anchor LIMIT ?6",
             list.table()
         ))?;
-        let rule = behind.map_or(-1, |dirty| number(dirty.rule));
-        let anchor = behind.map_or_else(Vec::new, |dirty| cells::encode_anchor(&dirty.anchor));
-        let rows = select.query_map(params![shop.as_str(), rule, anchor, number(limit)], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, i64>(2)?))
-        })?;
-        rows.map(|row| {
-            let (rule, anchor, generation) = row?;
-            let rule = usize::try_from(rule).map_err(|_| Error::Staged("a negative rule"))?;
-            Ok(Dirty { rule, anchor: self.anchor(rule, &anchor)?, generation })
-        })
-        .collect()
+        let place = |dirty: Option<&Dirty>, rule| {
+            let anchor = dirty.map_or_else(Vec::new, |dirty| cells::encode_anchor(&dirty.anchor));
+            (dirty.map_or(rule, |dirty| number(dirty.rule)), anchor)
+        };
+        let (behind, until) = (place(behind, -1), place(until, i64::MAX));
+        let cells = params![shop.as_str(), behind.0, behind.1, until.0, until.1, number(limit)];
+        let mut rows = select.query(cells)?;
+        let mut listed = Vec::new();
+        while let Some(row) = rows.next()? {
+            listed.push(self.dirty(row)?);
+        }
+        Ok(listed)
+    }
+
+    /// The last that is listed.
+    pub(crate) fn last_listed(&self, list: Ledger, shop: &ShopId) -> Result<Option<Dirty>> {
+        let db = self.reader();
+        let mut select = db.prepare_cached(&format!(
+            "SELECT rule, anchor, gen FROM {} WHERE shop = ?1 ORDER BY rule DESC, anchor DESC LIMIT 1",
+            list.table()
+        ))?;
+        let mut rows = select.query([shop.as_str()])?;
+        rows.next()?.map(|row| self.dirty(row)).transpose()
+    }
+
+    /// From `rule, anchor, gen`.
+    fn dirty(&self, row: &Row<'_>) -> Result<Dirty> {
+        let rule = usize::try_from(row.get::<_, i64>(0)?).map_err(|_| Error::Staged("a negative rule"))?;
+        Ok(Dirty { rule, anchor: self.anchor(rule, &row.get::<_, Vec<u8>>(1)?)?, generation: row.get(2)? })
     }
 
     /// The newest generation given.

@@ -1,5 +1,6 @@
 //! What a control total measures, as our documents have it.
 
+use store::Wanted;
 use vocab::document::{Node, Record};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,15 @@ impl Measure {
             Some(("min", field)) => Some(Self::Min(path(field))),
             Some(("max", field)) => Some(Self::Max(path(field))),
             _ => None,
+        }
+    }
+
+    /// Adds what it reads of a document.
+    pub(super) fn reads(&self, wanted: &mut Wanted) {
+        match self {
+            Self::Count => {}
+            Self::CountList(list) => wanted.add_empty([list.as_str()]),
+            Self::Sum(path) | Self::Min(path) | Self::Max(path) => wanted.add(path.iter().map(String::as_str)),
         }
     }
 
@@ -108,5 +118,34 @@ mod tests {
         assert_eq!(figure("sum total"), Some(150));
         assert_eq!(figure("sum nothing"), None);
         assert_eq!(Measure::parse("median x"), None);
+    }
+
+    #[test]
+    fn a_figure_of_what_a_measure_reads_is_that_of_the_whole_document() {
+        let line = |id: i64, quantity: i64| Node::Record(Record::default().with("id", id).with("quantity", quantity));
+        let bare = Node::Record(Record::default().with("quantity", 9));
+        let document = Record::default()
+            .with("total", "1.50")
+            .with("placed_at", 7)
+            .with("note", "x")
+            .with("lines", vec![line(1, 2), line(2, 3), bare])
+            .with("payments", vec![Node::Record(Record::default())]);
+        let text = store::encode(&document).unwrap();
+        let named =
+            ["count", "count lines", "count payments", "count nothing", "sum total", "min placed_at", "max nothing"];
+        let nested = ["sum lines.quantity", "min lines.id", "max lines.quantity", "sum payments.amount"];
+        for named in named.into_iter().chain(nested) {
+            let measure = Measure::parse(named).unwrap();
+            let mut wanted = Wanted::default();
+            measure.reads(&mut wanted);
+            let part = store::decode_in_part(&text, &wanted).unwrap();
+            let figure = |document: &Record| {
+                let mut figure = None;
+                measure.take(&mut figure, document, 2);
+                figure
+            };
+            assert_eq!(figure(&part), figure(&document), "{named}");
+            assert!(part.0.iter().count() <= 1, "{named} reads {part:?}");
+        }
     }
 }

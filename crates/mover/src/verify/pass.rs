@@ -18,7 +18,7 @@ use vocab::row::{Row, RowKey};
 /// Aggregates compared at once.
 const PAGE: u32 = 500;
 /// Pages read to their end and compared at once, beside the one that is looked for.
-const COMPARING: usize = 2;
+const COMPARING: usize = 3;
 
 /// Compares every aggregate of a shop; those that differ go on the list of what is to be proven.
 pub(crate) async fn full(cx: &Context, shop: &ShopId, pace: &Pace) -> Result<Verdict> {

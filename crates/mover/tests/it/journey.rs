@@ -2,7 +2,10 @@
 
 use crate::world::{World, shop};
 use mover::Verb;
+use std::time::Duration;
 use vocab::id::{Kind, PublicId, Side};
+
+const RUSH: Duration = Duration::from_secs(2);
 
 async fn carts(world: &World, name: &str) -> Vec<String> {
     let page = world.store.documents(&shop(name), Kind::Cart, None::<&PublicId>, 10).await.unwrap();
@@ -44,6 +47,25 @@ async fn a_shop_goes_there_and_back_and_there_and_is_sealed_and_the_other_stays(
     assert_eq!((owner(&world, "7").await, owner(&world, "8").await), (Side::Backend, Side::Legacy));
     assert_eq!(carts(&world, "8").await, ["3 converted 1"]);
     assert!(world.store.findings(&shop("7")).await.unwrap().is_empty());
+}
+
+/// What changes is derived and proven by turns, however much there is: a shop need not be quiet for a moment to be moved.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_flips_while_its_shoppers_never_rest() {
+    let mut world = World::new().await;
+    world.begin();
+    world.wish("7", Verb::Start).await;
+    world.until("7", "ready").await;
+    let writing = world.write_for_ever();
+    // More is to be proven than a hold begins on, by far, before anybody wishes one.
+    tokio::time::sleep(RUSH).await;
+    world.wish("7", Verb::Flip).await;
+    world.until("7", "soaking").await;
+    let written = tokio::task::spawn_blocking(move || writing.join().unwrap()).await.unwrap();
+    assert!(written > 500, "{written} are no rush");
+    let carts =
+        world.store.counts(&shop("7")).await.unwrap().iter().find(|count| count.kind == Kind::Cart).unwrap().documents;
+    assert_eq!(carts, written + 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -125,20 +125,35 @@ async fn stock_goes_with_its_variants_and_never_below_zero() {
     assert_eq!(stock().await, [(id("c"), 3)]);
 }
 
+/// An order with an entry for each amount.
+fn order(tx: u64, amounts: &[i64]) -> Imported {
+    let entry =
+        |amount: &i64| Entry { order: id("o1"), account: "clearing".into(), currency: "IDR".into(), amount: *amount };
+    let entries = amounts.iter().map(entry).collect();
+    let what = What::Live { id: id("o1"), document: Record::default(), stock: vec![], entries };
+    Imported { kind: Kind::Order, origin: Origin::new("order:o1"), tx, what, made: None }
+}
+
+/// Entries of one order go in by one statement, which leaves what it had done when the second of them cannot stand.
+#[tokio::test]
+async fn nothing_is_left_of_an_order_whose_entries_cannot_all_stand() {
+    let bench = Bench::new().await;
+    let planted = rusqlite::Connection::open(bench.dir.path().join("store.sqlite")).unwrap();
+    let sql = "insert into ledger (shop, order_id, n, account, currency, amount) values ('s1', 'o1', 2, 'a', 'IDR', 5)";
+    planted.execute(sql, []).unwrap();
+    let import =
+        Import { shop: bench.shop.clone(), epoch: Epoch(1), items: vec![cart_at("c", 1), order(1, &[1, 2, 3])] };
+    assert!(matches!(bench.store.import(import).await, Err(ImportError::Store(_))));
+    assert!(bench.store.counts(&bench.shop).await.unwrap().is_empty());
+    let left: (i64, i64) = planted
+        .query_row("select count(*), sum(amount) from ledger", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(left, (1, 5));
+}
+
 #[tokio::test]
 async fn an_orders_entries_are_replaced_with_it() {
     let bench = Bench::new().await;
-    let order = |tx, amounts: &[i64]| {
-        let entry = |amount: &i64| Entry {
-            order: id("o1"),
-            account: "clearing".into(),
-            currency: "IDR".into(),
-            amount: *amount,
-        };
-        let entries = amounts.iter().map(entry).collect();
-        let what = What::Live { id: id("o1"), document: Record::default(), stock: vec![], entries };
-        Imported { kind: Kind::Order, origin: Origin::new("order:o1"), tx, what, made: None }
-    };
     let sum = || async {
         let sums = bench.store.ledger_sums(&bench.shop).await.unwrap();
         sums.first().map(|sum| sum.amount)
