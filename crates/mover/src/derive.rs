@@ -19,7 +19,7 @@ use crate::throttle::{Pace, Turn};
 use mapping::{Anchor, Gather, Got, Loser, Mapping, Rows, RuleNo};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::Fingerprint;
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Name, Origin, PublicId, ShopId};
@@ -27,8 +27,8 @@ use vocab::row::Cell;
 
 /// Aggregates derived and imported at once.
 const BATCH: u32 = 1_024;
-/// How often the list is gone through by whoever wants it empty.
-const ROUNDS: usize = 50;
+/// How long the list is gone through again by whoever wants it empty.
+const ALL_MAX: Duration = Duration::from_secs(1);
 /// Aggregates whose rows are read in one go: the file has one reader, and a hold of another shop may wait for it.
 const NEIGHBOURS: usize = 128;
 /// Classes remembered, so that a product does not classify its orders again.
@@ -103,16 +103,17 @@ pub(crate) async fn derive(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<
     derive_listed(cx, shop, epoch, None).await
 }
 
-/// The same again and again until nothing is listed, or for so long that a shop which never rests would keep whoever waits.
+/// The same again and again until nothing is listed; but a shop that never rests keeps nobody for ever.
 pub(crate) async fn derive_all(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<()> {
-    for _ in 0..ROUNDS {
+    let begun = Instant::now();
+    loop {
         let worked = derive(cx, shop, epoch).await?;
         let name = shop.clone();
-        if !worked.everything || cx.staged.run(move |staged| staged.count(Ledger::Derive, &name)).await? == 0 {
-            break;
+        let left = cx.staged.run(move |staged| staged.count(Ledger::Derive, &name)).await?;
+        if !worked.everything || left == 0 || begun.elapsed() >= ALL_MAX {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 /// Derives and imports in turns what was copied of a shop, and what had become dirty of it by then; and at once what
@@ -147,7 +148,7 @@ async fn derive_listed(cx: &Context, shop: &ShopId, epoch: Epoch, turns: Option<
     let Some(last) = cx.staged.run(move |staged| staged.last_listed(Ledger::Derive, &name)).await? else {
         return Ok(Worked { imported: 0, everything: true });
     };
-    let (mut imported, mut ahead) = (0, None::<Batch>);
+    let (mut imported, mut ahead, mut everything) = (0, None::<Batch>, true);
     loop {
         if cx.staged.is_half() {
             // What was read ahead may have been half as well.
@@ -160,7 +161,9 @@ async fn derive_listed(cx: &Context, shop: &ShopId, epoch: Epoch, turns: Option<
             Some(batch) => batch,
             None => Batch::read(cx, shop, None, &last, pace_after(imported)).await?,
         };
-        let Some(behind) = batch.listed.last().cloned() else { return Ok(Worked { imported, everything: true }) };
+        // What was read of half a transaction is listed again with the rest of it.
+        everything &= !batch.half;
+        let Some(behind) = batch.listed.last().cloned() else { return Ok(Worked { imported, everything }) };
         imported += u64::try_from(batch.listed.len()).unwrap_or(u64::MAX);
         let (full, pace) = (batch.full, pace_after(imported));
         // Where more is listed it is read while this is imported. One that changes meanwhile stays listed for the next
@@ -173,7 +176,7 @@ async fn derive_listed(cx: &Context, shop: &ShopId, epoch: Epoch, turns: Option<
         }
         ahead = next?.filter(|next| !next.listed.is_empty());
         if ahead.is_none() {
-            return Ok(Worked { imported, everything: true });
+            return Ok(Worked { imported, everything });
         }
     }
 }
@@ -186,6 +189,8 @@ struct Batch {
     position: u64,
     /// There may be more behind it.
     full: bool,
+    /// A transaction was staged in part when they were read.
+    half: bool,
     /// Ends when it is imported.
     _turn: Turn,
 }
@@ -200,7 +205,8 @@ impl Batch {
             let listed = staged.listed_between(Ledger::Derive, &shop, behind.as_ref(), Some(&until), most)?;
             turn.used_aggregates(listed.len());
             let derived = read_listed(&reading, &listed)?;
-            Ok(Self { full: listed.len() >= most, listed, derived, position, _turn: turn })
+            let (full, half) = (listed.len() >= most, staged.is_half());
+            Ok(Self { full, half, listed, derived, position, _turn: turn })
         };
         cx.staged.run(read).await
     }

@@ -17,7 +17,6 @@ use cutover::progress::{Progress, progress};
 use cutover::record::{Head, Phase, Record, StepName};
 use cutover::state::State;
 use cutover::step::{For, Step};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -28,8 +27,8 @@ const LOOK: Duration = Duration::from_millis(20);
 const LOOK_HELD: Duration = Duration::from_micros(500);
 /// How often what is not proven is proven again while nothing else is to be done.
 const PROVE_EVERY: Duration = Duration::from_millis(500);
-/// How long it is proven before derivation has its turn again: a list may be as long as the shop is large.
-const PROVE_FOR: Duration = Duration::from_millis(50);
+/// How long it is proven, least and most, before derivation has its turn again: a list may be as long as the shop is large.
+const PROVE_FOR: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(200));
 /// Batches carried back at most before a hold that may begin, and as many facts as may be left for it.
 const CARRIED_BEFORE: u32 = 16;
 const CARRIED_INSIDE: u64 = 16;
@@ -55,7 +54,7 @@ pub(crate) struct Memory {
     pub(crate) full_pass: Option<i64>,
     pub(crate) verified_since_flip: bool,
     pub(crate) copy: dial::Copy,
-    suspects: Suspects,
+    suspects: verify::Suspects,
     /// The last fact that is in the legacy.
     pub(crate) applied: Option<Seq>,
     proven_at: Option<Instant>,
@@ -68,39 +67,13 @@ impl Memory {
     pub(crate) fn copy_again(&mut self) {
         (self.rehearsed, self.guarded_at) = (false, None);
         self.copy = dial::Copy::default();
-        self.suspects = Suspects::default();
+        self.suspects = verify::Suspects::default();
+        self.proving = None;
     }
 
     pub(crate) fn released(&mut self) {
         self.hold = None;
         self.quiet_since = None;
-    }
-}
-
-/// Differences that were seen again and again while nothing touched them.
-#[derive(Debug, Default)]
-struct Suspects(BTreeMap<String, u32>);
-
-/// So many passes in a row make a difference one; half a second lies between two.
-const CONFIRMED: u32 = 4;
-
-impl Suspects {
-    /// Counts what differs now and forgets what does not; returns what has stayed.
-    fn confirm(&mut self, verdict: &verify::Verdict) -> Vec<verify::Different> {
-        let now: BTreeMap<String, u32> = verdict
-            .differing
-            .iter()
-            .map(|different| {
-                let key = format!("{}@{}", different.what, different.generation);
-                let seen = self.0.get(&key).copied().unwrap_or(0) + 1;
-                (key, seen)
-            })
-            .collect();
-        self.0 = now;
-        let stayed = verdict.differing.iter().filter(|different| {
-            self.0.get(&format!("{}@{}", different.what, different.generation)).is_some_and(|seen| *seen >= CONFIRMED)
-        });
-        stayed.cloned().collect()
     }
 }
 
@@ -169,6 +142,10 @@ impl Driver {
         loop {
             let progress = self.progress().await?;
             self.own(&progress);
+            if !progress.at_rest() || progress.derives() != Some(Direction::ToBackend) {
+                // Afterwards it is another list.
+                self.memory.proving = None;
+            }
             let mut wishes = *self.wishes.borrow_and_update();
             let soon = progress.at_rest() && (wishes.flip && progress.verified() || wishes.rollback);
             if soon && !observe::is_stopped(&self.cx, &self.shop).await? {
@@ -308,6 +285,7 @@ impl Driver {
                     // No hold begins on so many, and derivation goes on in between.
                     return self.prove_as_long(begun.elapsed()).await;
                 }
+                self.memory.proving = None;
             }
             Some(Direction::ToLegacy) => {
                 for _ in 0..CARRIED_BEFORE {
@@ -321,9 +299,9 @@ impl Driver {
         verify::prove_listed(&self.cx, &self.shop).await.map(drop)
     }
 
-    /// Proves what is listed for as long as derivation took, and no less than a moment: neither falls behind for the other.
+    /// Proves what is listed for as long as was derived, within bounds: neither falls behind for the other.
     async fn prove_as_long(&mut self, derived: Duration) -> Result<()> {
-        let time = derived.max(PROVE_FOR);
+        let time = derived.clamp(PROVE_FOR.0, PROVE_FOR.1);
         verify::prove_for(&self.cx, &self.shop, &mut self.memory.proving, time).await
     }
 

@@ -13,9 +13,11 @@
 mod extra;
 mod found;
 mod pass;
+mod suspects;
 
 pub(crate) use found::{close_finding, finding, ledger, open_control_total, open_mismatch};
 pub(crate) use pass::full;
+pub(crate) use suspects::Suspects;
 
 use crate::context::Context;
 use crate::derive::{self, Derived, Meaning};
@@ -202,9 +204,10 @@ pub(crate) async fn prove_for(
         };
         let (listed, until) = cx.staged.run(list).await?;
         let (Some(last), Some(until)) = (listed.last().cloned(), until) else { return Ok(()) };
+        let more = listed.len() >= most;
         prove(cx, shop, listed, &pace).await?;
-        *proving = Some(Proving { behind: Some(last), until });
-        if begun.elapsed() >= time {
+        *proving = more.then_some(Proving { behind: Some(last), until });
+        if !more || begun.elapsed() >= time {
             return Ok(());
         }
     }

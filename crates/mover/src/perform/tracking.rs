@@ -18,7 +18,7 @@ pub(super) async fn track(driver: &Driver, progress: &Progress) -> Result<Effect
     cx.owned.clear(shop);
     blocks::refill(cx).await?;
     if progress.state() == State::Released(Direction::ToLegacy) {
-        // Home again, nothing is copied; what is left is derived as ever, and waits for nobody.
+        // Home again, nothing is copied; what is left is derived as ever, and takes no turns.
         derive::derive_all(cx, shop, epoch).await?;
         return Ok(DONE);
     }

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::drive::Driver;
 use crate::error::{Error, Result};
 use crate::throttle::Pace;
+use crate::verify::Suspects;
 use crate::{derive, observe, rehearse, report, totals, verify};
 use cutover::progress::Progress;
 use cutover::record::Reason;
@@ -60,11 +61,13 @@ const ROUND: Duration = Duration::from_millis(50);
 /// Proves by key what differed or changed, until it matches or has stayed different while nothing moved.
 async fn settle_verification(driver: &mut Driver, epoch: Epoch, pace: &Pace) -> Result<Effect> {
     let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
-    let mut differing = Vec::new();
+    // What changes all the time may differ in each round, and stays listed for the hold to prove.
+    let (mut differing, mut suspects) = (Vec::new(), Suspects::default());
     for _ in 0..ROUNDS {
         derive::derive_all(&cx, &shop, epoch).await?;
-        differing = verify::prove_in_turns(&cx, &shop, pace).await?.differing;
-        if differing.is_empty() {
+        let verdict = verify::prove_in_turns(&cx, &shop, pace).await?;
+        differing = suspects.confirm(&verdict);
+        if verdict.differing.is_empty() {
             break;
         }
         tokio::time::sleep(ROUND).await;

@@ -145,11 +145,12 @@ pub(super) async fn stage_all(cx: &Context, shop: &ShopId) -> Result<bool> {
 
 /// Derives and proves until nothing differs, or what does has stayed so for a while. How many do.
 async fn settle(cx: &Context, shop: &ShopId, epoch: vocab::id::Epoch) -> Result<usize> {
-    let mut differing = 0;
+    let (mut differing, mut suspects) = (0, verify::Suspects::default());
     for _ in 0..ROUNDS {
         derive::derive_all(cx, shop, epoch).await?;
-        differing = verify::prove_listed(cx, shop).await?.differing.len();
-        if differing == 0 {
+        let verdict = verify::prove_listed(cx, shop).await?;
+        differing = suspects.confirm(&verdict).len();
+        if verdict.differing.is_empty() {
             break;
         }
         tokio::time::sleep(ROUND).await;

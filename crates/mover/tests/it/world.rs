@@ -121,8 +121,8 @@ impl World {
         db.execute_batch(sql)
     }
 
-    /// Baskets of shop 7 that the legacy's program inserts one by one, as fast as it can, until the fence refuses one; how many
-    /// it were.
+    /// Baskets of shop 7 that the legacy's program inserts one by one, a thousand a second at most, until the fence refuses one;
+    /// how many it were.
     pub fn write_for_ever(&self) -> std::thread::JoinHandle<u64> {
         let db = Connection::open(self.path()).unwrap();
         db.busy_timeout(PATIENCE).unwrap();
@@ -130,8 +130,13 @@ impl World {
         std::thread::spawn(move || {
             let sql = "insert into basket values (?1, 7, 'A', '2020-01-02 03:04:05', '2020-01-02 03:04:05')";
             let mut insert = db.prepare(sql).unwrap();
-            let refused = (0..).map(|at| insert.execute([1_000_000 + at])).take_while(Result::is_ok).count();
-            u64::try_from(refused).unwrap()
+            let mut insert = |at| {
+                std::thread::sleep(Duration::from_millis(1));
+                insert.execute([1_000_000 + at])
+            };
+            // A minute and no more, where no fence comes.
+            let inserted = (0..60_000).map(&mut insert).take_while(Result::is_ok).count();
+            u64::try_from(inserted).unwrap()
         })
     }
 
