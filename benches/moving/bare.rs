@@ -5,10 +5,11 @@
 //! keeping things costs, not the least that is possible: each row is an insert of its own.
 
 use crate::rows::TABLES;
+use crate::serving;
 use anyhow::{Context, Result};
 use futures_util::{TryStreamExt, pin_mut};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub fn write(work: &Path) -> Result<(u64, Duration)> {
     let folder = tempfile::tempdir()?;
     let (mut rows, mut used) = (0, Duration::ZERO);
     for (file, tables) in KEPT {
-        let kept = Connection::open_with_flags(work.join(file), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let kept = serving::open(&work.join(file))?;
         let fresh = Connection::open(folder.path().join(file))?;
         // As ours has them while it copies; the log goes into the file at the end.
         let pragmas = "pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -65536;

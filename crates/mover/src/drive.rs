@@ -28,7 +28,8 @@ const LOOK_HELD: Duration = Duration::from_micros(500);
 /// How often what is not proven is proven again while nothing else is to be done.
 const PROVE_EVERY: Duration = Duration::from_millis(500);
 /// How long it is proven, least and most, before derivation has its turn again: a list may be as long as the shop is large.
-const PROVE_FOR: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(200));
+const PROVE_LEAST: Duration = Duration::from_millis(50);
+const PROVE_MOST: Duration = Duration::from_millis(200);
 /// Batches carried back at most before a hold that may begin, and as many facts as may be left for it.
 const CARRIED_BEFORE: u32 = 16;
 const CARRIED_INSIDE: u64 = 16;
@@ -301,7 +302,7 @@ impl Driver {
 
     /// Proves what is listed for as long as was derived, within bounds: neither falls behind for the other.
     async fn prove_as_long(&mut self, derived: Duration) -> Result<()> {
-        let time = derived.clamp(PROVE_FOR.0, PROVE_FOR.1);
+        let time = derived.clamp(PROVE_LEAST, PROVE_MOST);
         verify::prove_for(&self.cx, &self.shop, &mut self.memory.proving, time).await
     }
 

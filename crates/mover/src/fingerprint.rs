@@ -90,39 +90,13 @@ fn number(place: usize) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vocab::id::Timestamp;
+    use crate::fixture::{FILE, plan};
     use vocab::row::{Cell, Row, RowKey};
-
-    const FILE: &str = r#"
-mapping = 1
-source = "small"
-currency = "IDR"
-zone = "+07:00"
-[table.toko]
-key = "id"
-shop = "id"
-columns = 'id int, nama text(80), ongkir text(14), pajak_bp int, sandi text(9) secret, dilihat int unmoved'
-[entity.shop]
-from = "toko"
-remove = "debt"
-fields = { id = "id", name = "nama", tax_bp = "pajak_bp", shipping_flat = "ongkir as rupiah" }
-[codec]
-rupiah = { is = "money", decimal = ".", read = [0, 2], print = 2 }
-"#;
 
     fn fingerprints(text: &str) -> Fingerprints {
         let file = mapping::File { name: "small.toml", text };
         let mapping = mapping::compile(&[file], commerce::shape::SHAPES).unwrap_or_else(|wrong| panic!("{}", wrong[0]));
-        let plan = Plan {
-            source: String::new(),
-            mappings: vec![store::PlanFile { name: "small.toml".into(), text: text.into() }],
-            totals: Vec::new(),
-            policy: String::new(),
-            weights: Vec::new(),
-            shops: Vec::new(),
-            deadline: None,
-            created_at: Timestamp(0),
-        };
+        let plan = plan("", text, &[]);
         Fingerprints::new(&plan, &mapping)
     }
 

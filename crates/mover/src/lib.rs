@@ -21,6 +21,8 @@ mod error;
 mod eyes;
 mod faults;
 mod fingerprint;
+#[cfg(test)]
+mod fixture;
 mod links;
 mod observe;
 mod perform;

@@ -109,9 +109,7 @@ const TOGETHER: usize = 3;
 /// page that it changes first. Here the whole command is undone, and where that cannot be, the group.
 fn insert_some(connection: &Connection, shop: &ShopId, first: i64, entries: &[Entry]) -> Result<()> {
     let sql = match entries.len() {
-        1 => {
-            "insert or fail into ledger (shop, order_id, n, account, currency, amount) values (?1, ?2, ?3, ?4, ?5, ?6)"
-        }
+        1 => "insert into ledger (shop, order_id, n, account, currency, amount) values (?1, ?2, ?3, ?4, ?5, ?6)",
         2 => {
             "insert or fail into ledger (shop, order_id, n, account, currency, amount)
              values (?1, ?2, ?3, ?4, ?5, ?6), (?1, ?2, ?3 + 1, ?7, ?8, ?9)"

@@ -61,13 +61,15 @@ const ROUND: Duration = Duration::from_millis(50);
 /// Proves by key what differed or changed, until it matches or has stayed different while nothing moved.
 async fn settle_verification(driver: &mut Driver, epoch: Epoch, pace: &Pace) -> Result<Effect> {
     let (cx, shop) = (driver.cx.clone(), driver.shop.clone());
-    // What changes all the time may differ in each round, and stays listed for the hold to prove.
-    let (mut differing, mut suspects) = (Vec::new(), Suspects::default());
+    // What changes all the time may differ in each round, and stays listed for the hold to prove: it is no mismatch, and no
+    // proof that one is over.
+    let (mut differing, mut suspects, mut matches) = (Vec::new(), Suspects::default(), false);
     for _ in 0..ROUNDS {
         derive::derive_all(&cx, &shop, epoch).await?;
         let verdict = verify::prove_in_turns(&cx, &shop, pace).await?;
         differing = suspects.confirm(&verdict);
-        if verdict.differing.is_empty() {
+        matches = verdict.differing.is_empty();
+        if matches {
             break;
         }
         tokio::time::sleep(ROUND).await;
@@ -77,7 +79,7 @@ async fn settle_verification(driver: &mut Driver, epoch: Epoch, pace: &Pace) -> 
         if !cx.without.has("verify.digest") {
             return Ok(Effect::Failed(Reason::Mismatch(u64::try_from(differing.len()).unwrap_or(u64::MAX))));
         }
-    } else {
+    } else if matches {
         verify::close_finding(&cx, &shop, "verify.digest").await?;
     }
     control_totals(&cx, &shop, epoch).await

@@ -5,6 +5,7 @@ use mover::Verb;
 use std::time::Duration;
 use vocab::id::{Kind, PublicId, Side};
 
+/// How long shoppers write before anybody wishes a flip.
 const RUSH: Duration = Duration::from_secs(2);
 
 async fn carts(world: &World, name: &str) -> Vec<String> {
@@ -49,7 +50,7 @@ async fn a_shop_goes_there_and_back_and_there_and_is_sealed_and_the_other_stays(
     assert!(world.store.findings(&shop("7")).await.unwrap().is_empty());
 }
 
-/// What changes is derived and proven by turns, however much there is: a shop need not be quiet for a moment to be moved.
+/// What changes is derived and proven by turns, however much there is: a shop need not be quiet for a moment to flip.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shop_flips_while_its_shoppers_never_rest() {
     let mut world = World::new().await;
