@@ -10,6 +10,7 @@ use crate::sql::OfShop;
 use crate::sqlite::{self, Sqlite};
 use crate::transaction::{Last, Marker, Transaction};
 use crate::write_back::{Fence, FenceOutcome, FenceRead, SharedBy, WriteBack};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -341,6 +342,21 @@ impl Reader {
             ReaderEngine::Postgres(reader) => reader.rows_where(table, column, values).await,
             ReaderEngine::Sqlite(reader) => reader.rows_where(table, column, values).await,
         }
+    }
+
+    /// The rows with these keys, in key order.
+    pub async fn rows_by_key(&mut self, table: TableNo, keys: &[RowKey]) -> Result<Vec<(RowKey, Row)>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut rows = match &mut self.engine {
+            ReaderEngine::Postgres(reader) => reader.rows_by_key(table, keys).await?,
+            ReaderEngine::Sqlite(reader) => reader.rows_by_key(table, keys).await?,
+        };
+        // The parts of several keys make others together, and a source may take two texts for one.
+        let wanted: BTreeSet<&RowKey> = keys.iter().collect();
+        rows.retain(|(key, _)| wanted.contains(key));
+        Ok(rows)
     }
 
     /// Up to `limit` rows of one shop behind `after`, in key order, at this reader's cut. Fewer: nothing lies behind them.

@@ -5,6 +5,7 @@
 
 use crate::declared::{Declared, End};
 use crate::write_back::SharedBy;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use vocab::id::ShopId;
 use vocab::row::{Cell, ColumnNo, Edit, RowKey, Table, TableNo, Use};
@@ -201,23 +202,65 @@ fn shared_with(dialect: Dialect, declared: &Declared, ask: &OfShop<'_>) -> Strin
     if conditions.is_empty() { "1 = 0".to_owned() } else { format!("({})", conditions.join(" or ")) }
 }
 
+/// The rows in which each of these columns holds one of its values.
 pub(crate) fn rows_where(
     dialect: Dialect,
     declared: &Declared,
     table: TableNo,
-    column: ColumnNo,
-    values: &[Cell],
+    columns: &[(ColumnNo, Vec<&Cell>)],
 ) -> String {
     let of = declared.table(table);
-    let values: Vec<_> = values.iter().map(|cell| literal(dialect, cell)).collect();
+    let conditions: Vec<_> = columns
+        .iter()
+        .map(|(column, values)| {
+            let name = column_name(declared, table, *column);
+            let (none, some): (Vec<&Cell>, Vec<&Cell>) = values.iter().partition(|cell| ***cell == Cell::Null);
+            let mut conditions = Vec::new();
+            if !some.is_empty() {
+                let values: Vec<_> = some.into_iter().map(|cell| literal(dialect, cell)).collect();
+                conditions.push(format!("t.{name} in ({})", values.join(", ")));
+            }
+            if !none.is_empty() {
+                conditions.push(format!("t.{name} is null"));
+            }
+            format!("({})", conditions.join(" or "))
+        })
+        .collect();
     format!(
-        "select {} from {} t where t.{} in ({}) order by {}",
+        "select {} from {} t where {} order by {}",
         select_list(of, "t"),
         table_name(dialect, &of.name),
-        column_name(declared, table, column),
-        values.join(", "),
+        conditions.join(" and "),
         key_columns(of, "t").join(", ")
     )
+}
+
+/// Places in an index that are looked at for each key, at most.
+const LOOKS_MAX: usize = 8;
+
+/// The rows with these keys, and of a key of several columns a few more. What is told of the last column only is looked for
+/// in the whole table, because an index of the key begins with the first. But an index is looked at for every combination
+/// of what is told, so columns that make too many of them are not told.
+pub(crate) fn rows_by_key(dialect: Dialect, declared: &Declared, table: TableNo, keys: &[RowKey]) -> String {
+    let key = declared.table(table).key.iter().enumerate();
+    let mut columns: Vec<(ColumnNo, Vec<&Cell>)> = key
+        .map(|(place, column)| {
+            let values: BTreeSet<&Cell> = keys.iter().filter_map(|key| key.0.get(place)).collect();
+            (*column, values.into_iter().collect())
+        })
+        .collect();
+    // The first of those that tell the most rows apart is told in any case.
+    let most = columns.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
+    let telling = columns.iter().find(|(_, values)| values.len() == most).map(|(column, _)| *column);
+    let mut looks = most;
+    columns.retain(|(column, values)| {
+        let told = Some(*column) == telling || looks.saturating_mul(values.len()) <= LOOKS_MAX * keys.len();
+        if told && Some(*column) != telling {
+            looks *= values.len();
+        }
+        told
+    });
+    rows_where(dialect, declared, table, &columns)
 }
 
 /// Puts texts into hand-written SQL, each as a literal in the place of its name, one name after the other.

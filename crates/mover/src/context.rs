@@ -18,13 +18,16 @@ use capture::{Marker, Source};
 use mapping::Mapping;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use store::{Finding, Plan, Store};
 use tokio::sync::watch;
 use vocab::id::{ShopId, Timestamp};
 
 /// The clock of this process, handed in.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The longest way of a marker that nobody is held for.
+const MARK_MAX: Duration = Duration::from_secs(10);
 
 /// Checks that a test may take away, to see that it was they that noticed (`--without`).
 #[derive(Debug, Clone, Default)]
@@ -71,6 +74,13 @@ impl Context {
     pub(crate) async fn open_finding(&self, finding: Finding) -> Result<()> {
         self.findings.note(&finding.shop);
         Ok(self.store.open_finding(finding, (self.clock)()).await?)
+    }
+
+    /// Waits until everything is staged that the source had committed before this; false where the stream does not follow.
+    pub(crate) async fn wait_until_followed(&self) -> Result<bool> {
+        let marker = self.source.fresh_marker();
+        self.source.mark(&marker).await?;
+        Ok(tokio::time::timeout(MARK_MAX, self.stream.marker(&marker)).await.is_ok())
     }
 }
 

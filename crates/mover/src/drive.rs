@@ -29,7 +29,7 @@ const LOOK_HELD: Duration = Duration::from_micros(500);
 const PROVE_EVERY: Duration = Duration::from_millis(500);
 /// How long it is proven, least and most, before derivation has its turn again: a list may be as long as the shop is large.
 const PROVE_LEAST: Duration = Duration::from_millis(50);
-const PROVE_MOST: Duration = Duration::from_millis(200);
+const PROVE_MOST: Duration = Duration::from_millis(500);
 /// Batches carried back at most before a hold that may begin, and as many facts as may be left for it.
 const CARRIED_BEFORE: u32 = 16;
 const CARRIED_INSIDE: u64 = 16;

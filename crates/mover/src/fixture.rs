@@ -1,6 +1,9 @@
-//! A plan over one small table, for tests.
+//! A plan over one small table, and a mover that nobody drives, for tests.
 
-use store::{Plan, PlanFile, PlannedShop};
+use crate::context::Context;
+use crate::run::{Setup, context};
+use std::sync::Arc;
+use store::{Plan, PlanFile, PlannedShop, Store};
 use vocab::id::{Part, ShopId, Timestamp};
 
 pub(crate) const FILE: &str = r#"
@@ -37,4 +40,31 @@ pub(crate) fn plan(source: &str, text: &str, shops: &[ShopId]) -> Plan {
         deadline: None,
         created_at: Timestamp(0),
     }
+}
+
+/// The source in the folder of such a mover.
+pub(crate) const SOURCE: &str = "legacy.sqlite";
+
+/// A mover of shops that nobody drives, over a source with these tables.
+pub(crate) async fn mover(
+    tables: &str,
+    shops: &[ShopId],
+    plan: impl FnOnce(&str) -> Plan,
+) -> (tempfile::TempDir, Context) {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join(SOURCE);
+    rusqlite::Connection::open(&source).unwrap().execute_batch(tables).unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    store.create_heads(shops).await.unwrap();
+    let setup = Setup {
+        store,
+        work: folder.path().to_owned(),
+        links: crate::Links::default(),
+        clock: Arc::new(|| Timestamp(0)),
+        without: crate::Without::default(),
+        fault: None,
+        holder: "a test".to_owned(),
+    };
+    let cx = context(&setup, plan(&format!("sqlite:{}", source.display()))).await.unwrap();
+    (folder, cx)
 }

@@ -16,11 +16,13 @@ pub struct Entity {
     pub kind: Kind,
     /// `live`, `history:<why>` or `any`.
     pub class: String,
-    /// Everything of the class at the source.
+    /// Everything of the class at the source, save what changed just then.
     pub source: Sums,
     /// What of it was refused, and accepted so.
     pub refused: Sums,
     pub ours: Sums,
+    /// So many of the kind changed while both sides were looked at, and are in neither.
+    pub changing: i64,
 }
 
 /// Documents, their lines, and the sum of their totals as exact decimal text.
@@ -53,6 +55,7 @@ fn render(figure: &Figure) -> Record {
         .with("source", text(figure.refused.map_or(figure.source, |no| Some(figure.source.unwrap_or(0) + no))))
         .with("refused", text(figure.refused))
         .with("ours", text(figure.ours))
+        .with("changing", i64::try_from(figure.changing).unwrap_or(i64::MAX))
 }
 
 /// An integer of units of 10^-scale as decimal text.
@@ -87,7 +90,9 @@ pub async fn entities(store: &Store, shop: &ShopId) -> Result<Vec<Entity>> {
             source: Sums::default(),
             refused: Sums::default(),
             ours: Sums::default(),
+            changing: 0,
         });
+        entity.changing = entity.changing.max(row.int("changing").unwrap_or(0));
         entity.source.take(&text("measure"), text("source"));
         entity.refused.take(&text("measure"), text("refused"));
         entity.ours.take(&text("measure"), text("ours"));

@@ -19,7 +19,7 @@ use vocab::row::{RowKey, TableNo};
 /// Facts carried back in one transaction of the legacy. A server of many writers takes more at once than a file that has
 /// one: whoever else writes there waits for the whole of it.
 const BATCH_FILE: usize = 64;
-const BATCH_SERVER: usize = 256;
+const BATCH_SERVER: usize = 512;
 
 /// How many facts one batch has, at most.
 pub(crate) fn batch(cx: &Context) -> usize {
@@ -203,8 +203,8 @@ async fn stock_rows(cx: &Context, reader: &mut capture::Reader, net: &Net) -> Re
     }
     let mut rows = Rows::default();
     for (table, keys) in wanted {
-        for row in source_rows::by_key(reader, cx.mapping.tables(), table, &keys).await? {
-            rows.insert(table, cx.mapping.tables()[table].key_of(&row), row);
+        for (key, row) in reader.rows_by_key(table, &keys).await? {
+            rows.insert(table, key, row);
         }
     }
     Ok(rows)

@@ -18,8 +18,8 @@ pub(crate) async fn read(
     match &rule.gather {
         Gather::Anchored { table, joins } => {
             let keys: Vec<RowKey> = anchors.iter().filter_map(row_key).cloned().collect();
-            let found = by_key(reader, tables, *table, &keys).await?;
-            with_joins(reader, tables, *table, joins, found).await
+            let found = reader.rows_by_key(*table, &keys).await?;
+            with_joins(reader, tables, *table, joins, found.into_iter().map(|(_, row)| row).collect()).await
         }
         Gather::Grouped { table, column } => {
             let cells: Vec<Cell> = anchors.iter().filter_map(group_cell).cloned().collect();
@@ -40,12 +40,12 @@ pub(crate) async fn present(
     rule: &Rule,
     anchors: &[Anchor],
 ) -> Result<BTreeSet<Anchor>> {
-    if let Gather::Anchored { table, .. } = &rule.gather {
-        let keys: Vec<RowKey> = anchors.iter().filter_map(row_key).cloned().collect();
-        let found = by_key(reader, tables, *table, &keys).await?;
-        return Ok(found.iter().map(|row| Anchor::Row(tables[*table].key_of(row))).collect());
-    }
-    Ok(read(reader, tables, rule, anchors).await?.into_keys().collect())
+    let Gather::Anchored { table, .. } = &rule.gather else {
+        return Ok(read(reader, tables, rule, anchors).await?.into_keys().collect());
+    };
+    let keys: Vec<RowKey> = anchors.iter().filter_map(row_key).cloned().collect();
+    let found = reader.rows_by_key(*table, &keys).await?;
+    Ok(found.into_iter().map(|(key, _)| Anchor::Row(key)).collect())
 }
 
 /// Anchor rows with everything that hangs on them.
@@ -83,16 +83,6 @@ pub(crate) async fn with_joins(
         aggregates.insert(Anchor::Row(key), rows);
     }
     Ok(aggregates)
-}
-
-/// The rows with these keys. A key of several columns is looked up by its last one, which tells rows apart best.
-pub(crate) async fn by_key(reader: &mut Reader, tables: &[Table], table: usize, keys: &[RowKey]) -> Result<Vec<Row>> {
-    let Some(&column) = tables[table].key.last() else { return Ok(Vec::new()) };
-    let wanted: BTreeSet<&RowKey> = keys.iter().collect();
-    let cells: BTreeSet<Cell> = keys.iter().filter_map(|key| key.0.last().cloned()).collect();
-    let cells: Vec<Cell> = cells.into_iter().collect();
-    let found = reader.rows_where(table, column, &cells).await?;
-    Ok(found.into_iter().filter(|(key, _)| wanted.contains(key)).map(|(_, row)| row).collect())
 }
 
 fn row_key(anchor: &Anchor) -> Option<&RowKey> {

@@ -2,23 +2,26 @@
 //!
 //! Two digests that come from one mapping can be equal and wrong; these do not come from it (law L8).
 
+mod left_out;
 mod measure;
+mod rounds;
+mod sides;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use rounds::Rounds;
 
 use crate::context::Context;
-use crate::error::{Error, Result, answered};
-use capture::Reader;
-use mapping::Gather;
+use crate::error::{Error, Result};
+use left_out::Keys;
 use measure::Measure;
+use sides::{Asking, Row, Theirs, concerns, our_figures};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use store::{Class, Stored, Wanted};
-use tokio::task::JoinSet;
-use vocab::document::{Node, Record};
-use vocab::id::{Kind, PublicId, ShopId};
-use vocab::row::ShopPath;
+use store::{Class, Stored};
+use vocab::id::{Kind, ShopId};
 
-/// Documents read at once.
-const PAGE: usize = 500;
+/// Where a condition on the aggregate may follow in the SQL of a total.
+const KEYS: &str = "{keys}";
 
 /// The control totals of a plan.
 #[derive(Debug, Clone, Default)]
@@ -77,11 +80,13 @@ pub(crate) struct Figure {
     pub(crate) measure: String,
     pub(crate) scale: u32,
     same: i128,
-    /// Without what was refused and accepted so.
+    /// Without what was refused and accepted so, and without what changes.
     pub(crate) source: Option<i128>,
     /// What was refused and accepted so.
     pub(crate) refused: Option<i128>,
     pub(crate) ours: Option<i128>,
+    /// So many aggregates changed while both sides were looked at, and are in neither figure.
+    pub(crate) changing: usize,
 }
 
 impl Figure {
@@ -151,6 +156,43 @@ impl Total {
             sql: Sql::parse(entry)?,
         })
     }
+
+    /// Whether its rows can be had without some aggregates.
+    fn can_leave_out(&self, cx: &Context) -> bool {
+        let postgres = cx.plan.source.starts_with("postgres");
+        cx.totals.keys.contains_key(&self.of()) && self.sql.of(postgres).contains(KEYS)
+    }
+
+    fn of(&self) -> (String, Kind) {
+        (self.mapped.clone(), self.kind)
+    }
+
+    /// Adds a document to what was counted before it.
+    fn take(&self, row: &mut Row, stored: &Stored) {
+        for (measured, figure) in self.measures.iter().zip(row) {
+            if measured.takes(stored) {
+                measured.measure.take(figure, &stored.document, self.scale);
+            }
+        }
+    }
+
+    /// Its figures on both sides, without so many aggregates.
+    fn figures(&self, ours: Row, theirs: Theirs, changing: usize) -> Vec<Figure> {
+        let sides = theirs.moved.into_iter().zip(theirs.refused).zip(ours);
+        let figures = self.measures.iter().zip(sides).map(|(measured, ((source, refused), ours))| Figure {
+            mapped: self.mapped.clone(),
+            kind: self.kind,
+            class: measured.class.clone(),
+            measure: measured.named.clone(),
+            scale: self.scale,
+            same: measured.same,
+            source,
+            refused,
+            ours,
+            changing,
+        });
+        figures.collect()
+    }
 }
 
 impl Measured {
@@ -178,179 +220,41 @@ impl Measured {
     }
 }
 
-/// Every control total of a shop, on both sides. The caller sees to it that both are quiet.
-pub(crate) async fn compare(cx: &Context, shop: &ShopId) -> Result<Vec<Figure>> {
+/// What one comparison came to.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    pub(crate) figures: Vec<Figure>,
+    /// What is in none of the figures of its kind.
+    pub(crate) left_out: Keys,
+}
+
+/// The control totals of a shop that are wanted, on both sides; none where the stream does not follow the source, or more has
+/// changed than can be left out. The caller sees to it that nobody derives meanwhile.
+///
+/// Shoppers need not rest: what has changed since it was derived is left out, on both sides. Of a kind of which nothing
+/// would be left, or whose totals do not say how, all is compared.
+pub(crate) async fn compare(cx: &Context, shop: &ShopId, rounds: &Rounds) -> Result<Option<Compared>> {
     let totals: Vec<&Total> = cx.totals.totals.iter().filter(|total| concerns(cx, &total.mapped, shop)).collect();
-    let (ours, source) = tokio::try_join!(our_figures(cx, shop, &totals), their_figures(cx, shop, &totals))?;
-    let mut figures = Vec::new();
-    for ((total, ours), (source, refused)) in totals.into_iter().zip(ours).zip(source) {
-        let sides = source.into_iter().zip(refused).zip(ours);
-        figures.extend(total.measures.iter().zip(sides).map(|(measured, ((source, refused), ours))| Figure {
-            mapped: total.mapped.clone(),
-            kind: total.kind,
-            class: measured.class.clone(),
-            measure: measured.named.clone(),
-            scale: total.scale,
-            same: measured.same,
-            source,
-            refused,
-            ours,
-        }));
-    }
-    Ok(figures)
-}
-
-/// The keys of aggregates that are refused, and accepted so: a JSON array of texts, by source and kind.
-async fn accepted_refusals(cx: &Context, shop: &ShopId) -> Result<BTreeMap<(String, Kind), String>> {
-    let mut keys: BTreeMap<(String, Kind), BTreeSet<String>> = BTreeMap::new();
-    if !cx.findings.may_have(shop) {
-        return Ok(BTreeMap::new());
-    }
-    for found in cx.store.findings(shop).await? {
-        let finding = found.finding;
-        let Some((table, key)) = finding.origin.as_str().split_once(':') else { continue };
-        if found.accepted_by.is_some() && finding.kind != Kind::Shop {
-            let mapped = source_of(cx, finding.kind, Some(table)).to_owned();
-            keys.entry((mapped, finding.kind)).or_default().insert(key.to_owned());
-        }
-    }
-    Ok(keys.into_iter().map(|(of, keys)| (of, serde_json::json!(keys).to_string())).collect())
-}
-
-/// One snapshot of the source that is asked for every total.
-struct Asking<'a> {
-    cx: &'a Context,
-    shop: &'a ShopId,
-    reader: Reader,
-    refused: BTreeMap<(String, Kind), String>,
-}
-
-/// One figure for each measure of a total; none where nothing is there to count.
-type Row = Vec<Option<i128>>;
-
-impl Asking<'_> {
-    /// The total of what was moved, and of what is refused.
-    async fn ask(&mut self, total: &Total) -> Result<(Row, Row)> {
-        let postgres = self.cx.plan.source.starts_with("postgres");
-        let of = (total.mapped.clone(), total.kind);
-        let only = self.cx.totals.keys.get(&of).map(|sql| sql.of(postgres));
-        let (Some(keys), Some(only)) = (self.refused.get(&of).cloned(), only) else {
-            return Ok((self.row(total, "", "").await?, vec![None; total.measures.len()]));
-        };
-        let moved = self.row(total, &format!("and not (1 = 1 {only})"), &keys).await?;
-        let refused = self.row(total, only, &keys).await?;
-        Ok((moved, refused))
-    }
-
-    async fn row(&mut self, total: &Total, condition: &str, keys: &str) -> Result<Row> {
-        let sql = total.sql.of(self.cx.plan.source.starts_with("postgres")).replace("{keys}", condition);
-        let rows = self.reader.total(&sql, &[("$1", self.shop.as_str()), ("$2", keys)]).await?;
-        let (row, measures) = (rows.into_iter().next().unwrap_or_default(), &total.measures);
-        if row.len() != measures.len() {
-            let of = format!("{} {}", total.mapped, total.kind.name());
-            let (asked, told) = (measures.len(), row.len());
-            return Err(Error::Plan(format!(
-                "a control total of {of} has {asked} measures, and its row {told} figures"
-            )));
-        }
-        let figures = row.into_iter().zip(measures).map(|(text, Measured { named, .. })| {
-            let number = text.map(|text| text.parse().map_err(|_| (text, named))).transpose();
-            number.map_err(|(text, named)| Error::Plan(format!("control total `{named}` is no integer: {text}")))
-        });
-        figures.collect()
-    }
-}
-
-/// As one snapshot of the source has them: of what was moved, and of what is refused.
-async fn their_figures(cx: &Context, shop: &ShopId, totals: &[&Total]) -> Result<Vec<(Row, Row)>> {
-    let refused = accepted_refusals(cx, shop).await?;
-    let reader = answered(async { Ok(cx.source.snapshot().await?) }).await?;
-    let mut asking = Asking { cx, shop, reader, refused };
-    let mut figures = Vec::with_capacity(totals.len());
-    for total in totals {
-        figures.push(answered(asking.ask(total)).await?);
-    }
-    Ok(figures)
-}
-
-async fn our_figures(cx: &Context, shop: &ShopId, totals: &[&Total]) -> Result<Vec<Row>> {
-    let mut figures: Vec<Row> = totals.iter().map(|total| vec![None; total.measures.len()]).collect();
-    let stock: BTreeMap<PublicId, i64> = cx.store.stock_all(shop).await?.into_iter().collect();
-    for kind in Kind::ALL {
-        let wanted = Arc::new(wanted(kind, totals));
-        let read = |after: Option<PublicId>| {
-            let (store, shop, wanted) = (cx.store.clone(), shop.clone(), Arc::clone(&wanted));
-            async move { store.documents_in_part(&shop, kind, wanted, after.as_ref(), PAGE).await }
-        };
-        // The next page is read while this one is added up.
-        let mut reading = JoinSet::new();
-        reading.spawn(read(None));
-        while let Some(page) = reading.join_next().await {
-            let page = page.map_err(|_| Error::Task("reading documents"))??;
-            let Some((last, _)) = page.last() else { break };
-            reading.spawn(read(Some(last.clone())));
-            for (_, mut stored) in page {
-                with_stock(&mut stored.document, &stock);
-                let mapped = mapped(cx, kind, &stored);
-                for (total, row) in totals.iter().zip(&mut figures) {
-                    if total.kind != kind || total.mapped != mapped {
-                        continue;
-                    }
-                    for (measured, figure) in total.measures.iter().zip(row) {
-                        if measured.takes(&stored) {
-                            measured.measure.take(figure, &stored.document, total.scale);
-                        }
-                    }
-                }
-            }
-        }
-    }
-    Ok(figures)
-}
-
-/// What the totals of a kind read of its documents.
-fn wanted(kind: Kind, totals: &[&Total]) -> Wanted {
-    let mut wanted = Wanted::default();
-    if kind == Kind::Product {
-        // Stock is put to a variant by its id.
-        wanted.add(["variants", "id"]);
-    }
-    let measures = totals.iter().filter(|total| total.kind == kind).flat_map(|total| &total.measures);
-    measures.for_each(|measured| measured.measure.reads(&mut wanted));
-    wanted
-}
-
-/// Whether a mapping file has anything of the shop: one whose tables are all fixed to another shop has not.
-fn concerns(cx: &Context, mapped: &str, shop: &ShopId) -> bool {
-    cx.mapping.rules().iter().filter(|rule| *rule.source == *mapped).any(|rule| {
-        let (Gather::Anchored { table, .. } | Gather::Grouped { table, .. }) = &rule.gather;
-        !matches!(&cx.mapping.tables()[*table].shop, ShopPath::Fixed(fixed) if fixed != shop)
-    })
-}
-
-/// The source by whose rules a document came, or would go back.
-fn mapped<'a>(cx: &'a Context, kind: Kind, stored: &Stored) -> &'a str {
-    let table = stored.origin.as_ref().and_then(|origin| origin.as_str().split_once(':')).map(|(table, _)| table);
-    source_of(cx, kind, table)
-}
-
-/// The source that has a kind's rows in a table; without a table of it, the one that is written.
-fn source_of<'a>(cx: &'a Context, kind: Kind, table: Option<&str>) -> &'a str {
-    let of_kind = || cx.mapping.rules().iter().filter(|rule| rule.kind == kind);
-    let by_table = of_kind().find(|rule| {
-        let (Gather::Anchored { table: anchor, .. } | Gather::Grouped { table: anchor, .. }) = &rule.gather;
-        Some(&*cx.mapping.tables()[*anchor].name) == table
+    let totals: Vec<&Total> = totals.into_iter().filter(|total| rounds.wants(&total.of())).collect();
+    let refused = left_out::accepted_refusals(cx, shop).await?;
+    let Some(reader) = left_out::snapshot(cx).await? else { return Ok(None) };
+    let Some(mut changing) = left_out::changing(cx, shop).await? else { return Ok(None) };
+    changing.retain(|of, _| {
+        let mut of_kind = totals.iter().filter(|total| total.of() == *of).peekable();
+        of_kind.peek().is_some() && of_kind.all(|total| total.can_leave_out(cx))
     });
-    by_table.or_else(|| of_kind().find(|rule| rule.writes)).map_or("", |rule| &rule.source)
-}
-
-/// Puts the stock, which stands apart, back into a product's variants.
-fn with_stock(document: &mut Record, stock: &BTreeMap<PublicId, i64>) {
-    let Some(Node::List(variants)) = document.0.get_mut("variants") else { return };
-    for node in variants {
-        if let Node::Record(variant) = node {
-            let on_hand = variant.text("id").and_then(|id| stock.get(&PublicId::new(id))).copied();
-            variant.set("stock", on_hand);
+    let mut asking = Asking { cx, shop, reader, refused: &refused };
+    let (ours, theirs) = tokio::try_join!(our_figures(cx, shop, &totals, &changing), asking.all(&totals, &changing))?;
+    let emptied = totals.iter().zip(&ours).filter(|(_, ours)| ours.left == 0).map(|(total, _)| total.of());
+    let emptied: BTreeSet<(String, Kind)> = emptied.filter(|of| changing.remove(of).is_some()).collect();
+    let mut figures = Vec::new();
+    for ((total, ours), mut theirs) in totals.into_iter().zip(ours).zip(theirs) {
+        let of = total.of();
+        if emptied.contains(&of) {
+            theirs = asking.ask(total, &BTreeSet::new()).await?;
         }
+        let without = changing.get(&of).map_or(0, BTreeSet::len);
+        figures.extend(total.figures(if without > 0 { ours.still } else { ours.all }, theirs, without));
     }
+    Ok(Some(Compared { figures, left_out: changing }))
 }

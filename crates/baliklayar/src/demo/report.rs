@@ -174,7 +174,7 @@ async fn entities(found: &Found<'_>) -> Result<Vec<Value>> {
             let name = if flat { "document" } else { entity.kind.name() };
             rows.push(json!({"shop": shop.as_str(), "entity": name, "kind": entity.kind.name(), "class": class,
                 "source": source, "moved": moved, "history": kept, "merged": none, "refused": refused,
-                "accepted_by": by.into_iter().flatten().collect::<Vec<_>>()}));
+                "changing": entity.changing, "accepted_by": by.into_iter().flatten().collect::<Vec<_>>()}));
         }
     }
     Ok(rows)

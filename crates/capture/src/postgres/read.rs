@@ -67,8 +67,15 @@ impl Reader {
     }
 
     pub async fn rows_where(&self, table: TableNo, column: ColumnNo, values: &[Cell]) -> Result<Vec<(RowKey, Row)>> {
-        let sql = sql::rows_where(DIALECT, &self.declared, table, column, values);
+        let sql = sql::rows_where(DIALECT, &self.declared, table, &[(column, values.iter().collect())]);
         self.rows(table, &sql).await
+    }
+
+    pub async fn rows_by_key(&self, table: TableNo, keys: &[RowKey]) -> Result<Vec<(RowKey, Row)>> {
+        // What is estimated of a few hundred keys makes the reading of a whole table look cheap. What hangs on these rows is
+        // read by columns that may have no index.
+        let sql = sql::rows_by_key(DIALECT, &self.declared, table, keys);
+        self.rows(table, &format!("set local enable_seqscan = off; {sql}; set local enable_seqscan to default")).await
     }
 
     pub async fn rows_of_shop(&self, ask: &OfShop<'_>) -> Result<Vec<(RowKey, Row)>> {

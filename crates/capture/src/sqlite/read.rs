@@ -77,7 +77,12 @@ impl Reader {
         column: ColumnNo,
         values: &[Cell],
     ) -> Result<Vec<(RowKey, Row)>> {
-        let sql = sql::rows_where(DIALECT, &self.file.declared, table, column, values);
+        let sql = sql::rows_where(DIALECT, &self.file.declared, table, &[(column, values.iter().collect())]);
+        self.with(move |file, connection| rows(connection, &file.declared, table, &sql)).await
+    }
+
+    pub async fn rows_by_key(&mut self, table: TableNo, keys: &[RowKey]) -> Result<Vec<(RowKey, Row)>> {
+        let sql = sql::rows_by_key(DIALECT, &self.file.declared, table, keys);
         self.with(move |file, connection| rows(connection, &file.declared, table, &sql)).await
     }
 

@@ -7,6 +7,7 @@ mod copy;
 mod fence;
 mod inspect;
 mod install;
+mod keys;
 mod reshaped;
 mod straggler;
 mod stream;

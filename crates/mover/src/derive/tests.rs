@@ -1,39 +1,15 @@
 //! Derivation while others go on changing things.
 
 use super::*;
-use crate::fixture::{FILE, TABLE, plan};
-use crate::run::{Setup, context};
+use crate::fixture::{FILE, TABLE, mover, plan};
 use std::sync::atomic::{AtomicBool, Ordering};
-use store::Store;
-use vocab::id::Timestamp;
 use vocab::row::RowKey;
-
-/// A mover of one shop, whose source has nothing.
-async fn mover(shop: &ShopId) -> (tempfile::TempDir, Context) {
-    let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("legacy.sqlite");
-    let legacy = rusqlite::Connection::open(&source).unwrap();
-    legacy.execute_batch(TABLE).unwrap();
-    let store = Store::open(folder.path()).unwrap();
-    store.create_heads(std::slice::from_ref(shop)).await.unwrap();
-    let plan = plan(&format!("sqlite:{}", source.display()), FILE, std::slice::from_ref(shop));
-    let setup = Setup {
-        store,
-        work: folder.path().to_owned(),
-        links: crate::Links::default(),
-        clock: Arc::new(|| Timestamp(0)),
-        without: crate::Without::default(),
-        fault: None,
-        holder: "a test".to_owned(),
-    };
-    let cx = context(&setup, plan).await.unwrap();
-    (folder, cx)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_ends_where_shoppers_go_on_changing_things_for_ever() {
     let shop = ShopId::parse("7").unwrap();
-    let (_folder, cx) = mover(&shop).await;
+    let shops = std::slice::from_ref(&shop);
+    let (_folder, cx) = mover(TABLE, shops, |source| plan(source, FILE, shops)).await;
     let (staged, changing, ended) = (cx.staged.clone(), shop.clone(), Arc::new(AtomicBool::new(false)));
     let change = move |first: i64| {
         let some: Vec<_> = (first..first + 64).map(|id| (0, Anchor::Row(RowKey(vec![Cell::Int(id)])))).collect();

@@ -1,4 +1,4 @@
-//! The step `verify`: every aggregate and every control total of a shop, until both sides were quiet around the look.
+//! The step `verify`: every aggregate and every control total of a shop, while its shoppers go on.
 //!
 //! What differs is asked again while derivation goes on; only what stays different becomes a finding.
 
@@ -65,7 +65,7 @@ async fn settle_verification(driver: &mut Driver, epoch: Epoch, pace: &Pace) -> 
     // proof that one is over.
     let (mut differing, mut suspects, mut matches) = (Vec::new(), Suspects::default(), false);
     for _ in 0..ROUNDS {
-        derive::derive_all(&cx, &shop, epoch).await?;
+        derive::derive(&cx, &shop, epoch).await?;
         let verdict = verify::prove_in_turns(&cx, &shop, pace).await?;
         differing = suspects.confirm(&verdict);
         matches = verdict.differing.is_empty();
@@ -85,25 +85,38 @@ async fn settle_verification(driver: &mut Driver, epoch: Epoch, pace: &Pace) -> 
     control_totals(&cx, &shop, epoch).await
 }
 
-/// Control totals are of the whole shop, so they are compared until both sides were quiet around the comparison.
+/// Control totals are of the whole shop, so they are compared until every aggregate of it that rests was compared.
 async fn control_totals(cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<Effect> {
-    // What is refused and accepted so is left out of the totals, so it is accepted first.
-    observe::findings_open(cx, shop).await?;
-    let mut figures = Vec::new();
-    for _ in 0..ROUNDS {
-        derive::derive_all(cx, shop, epoch).await?;
+    let (mut rounds, mut compared_once) = (totals::Rounds::default(), false);
+    for round in 0..ROUNDS {
+        if observe::is_stopped(cx, shop).await? {
+            return Err(Error::Stopped);
+        }
+        if round > 0 {
+            tokio::time::sleep(ROUND).await;
+        }
+        let derived = derive::derive(cx, shop, epoch).await?;
+        // What is refused and accepted so is left out of the totals, so it is accepted first.
+        observe::findings_open(cx, shop).await?;
+        if !derived.everything {
+            continue;
+        }
         // The source adds up a whole shop: meanwhile it is not silent.
         let adding = Pace::at_once(cx, shop).rows(0).await?;
-        figures = totals::compare(cx, shop).await?;
+        let compared = totals::compare(cx, shop, &rounds).await?;
         drop(adding);
-        if !figures.iter().any(totals::Figure::differs) {
+        let Some(compared) = compared else { continue };
+        compared_once = true;
+        if rounds.agree(compared) {
             verify::close_finding(cx, shop, "control_total").await?;
-            report::keep(cx, shop, &figures).await?;
+            report::keep(cx, shop, &rounds.figures()).await?;
             return verify::ledger(cx, shop).await.map(|()| DONE);
         }
-        tokio::time::sleep(ROUND).await;
     }
-    verify::open_control_total(cx, shop, &figures).await?;
+    if !compared_once {
+        return Ok(Effect::Failed(Reason::Failed("mark_not_seen".into())));
+    }
+    verify::open_control_total(cx, shop, &rounds.figures()).await?;
     if cx.without.has("control_total") {
         return verify::ledger(cx, shop).await.map(|()| DONE);
     }

@@ -19,8 +19,6 @@ use vocab::id::{Direction, Kind, ShopId};
 const KEYS: usize = 500;
 const PAGE: u32 = 500;
 const UNPROVEN_MAX: usize = 2_000;
-/// The longest way of a marker.
-const MARK_MAX: Duration = Duration::from_secs(10);
 /// Rounds in which what differs may become quiet, and the time between two.
 const ROUNDS: u32 = 20;
 const ROUND: Duration = Duration::from_millis(50);
@@ -62,7 +60,10 @@ impl Driver {
         if classes.contains("verify.digest") && agrees {
             verify::close_finding(cx, shop, "verify.digest").await?;
         }
-        if classes.contains("control_total") && !totals::compare(cx, shop).await?.iter().any(totals::Figure::differs) {
+        if classes.contains("control_total")
+            && let Some(compared) = totals::compare(cx, shop, &totals::Rounds::default()).await?
+            && totals::Rounds::default().agree(compared)
+        {
             verify::close_finding(cx, shop, "control_total").await?;
         }
         if classes.contains("rehearsal") && rehearse::rehearse(cx, shop).await?.is_empty() {
@@ -98,9 +99,7 @@ async fn stage(cx: &Context, shop: &ShopId, rule: RuleNo, anchors: &[Anchor], so
     let cut = reader.cut().clone();
     let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], anchors).await?;
     drop(reader);
-    let marker = cx.source.fresh_marker();
-    cx.source.mark(&marker).await?;
-    if tokio::time::timeout(MARK_MAX, cx.stream.marker(&marker)).await.is_err() {
+    if !cx.wait_until_followed().await? {
         return Ok(false);
     }
     let again = Again { shop: shop.clone(), rule, cut, anchors: anchors.to_vec(), found, soaks };
@@ -147,7 +146,7 @@ pub(super) async fn stage_all(cx: &Context, shop: &ShopId) -> Result<bool> {
 async fn settle(cx: &Context, shop: &ShopId, epoch: vocab::id::Epoch) -> Result<usize> {
     let mut differing = 0;
     for _ in 0..ROUNDS {
-        derive::derive_all(cx, shop, epoch).await?;
+        derive::derive(cx, shop, epoch).await?;
         differing = verify::prove_listed(cx, shop).await?.differing.len();
         if differing == 0 {
             break;

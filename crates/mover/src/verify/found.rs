@@ -25,8 +25,12 @@ pub(crate) async fn open_control_total(cx: &Context, shop: &ShopId, figures: &[t
         return Ok(());
     }
     let Some(figure) = figures.iter().find(|figure| figure.differs()) else { return Ok(()) };
+    let without = match figure.changing {
+        0 => String::new(),
+        changing => format!(", without {changing} that changed meanwhile"),
+    };
     let what = format!(
-        "{} {} {} {}: {:?} at the source, {:?} of ours",
+        "{} {} {} {}: {:?} at the source, {:?} of ours{without}",
         figure.mapped,
         figure.kind.name(),
         figure.class,

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{Plan, PlanFile, PlannedShop, RecordedStep, Store, Wish};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -15,33 +15,7 @@ use tokio::task::JoinHandle;
 use vocab::document::Record;
 use vocab::id::{Part, ShopId, Timestamp};
 
-pub const MAPPING: &str = r#"
-mapping = 1
-source = "small"
-currency = "IDR"
-zone = "+07:00"
-[codec]
-wib = { is = "instant", text = "%Y-%m-%d %H:%M:%S", same = "1s", none = "0000-00-00 00:00:00" }
-state = { is = "words", read = { A = "open", B = "converted", C = "canceled", D = "expired" }, print = { open = "A", converted = "B", canceled = "C", expired = "D" } }
-[table.basket]
-key = "id"
-shop = "shop_id"
-columns = 'id int, shop_id int, state char(1), made text(19), changed text(19)'
-[table.inside]
-key = "id"
-shop = "basket_id -> basket.shop_id"
-columns = 'id int, basket_id int, product int, n int'
-[entity.cart]
-from = "basket"
-remove = "debt"
-fields = { id = "id", state = "state as state", created_at = "made as wib once", changed_at = "changed as wib" }
-[entity.cart.list.lines]
-from = "inside"
-on = "basket_id = id"
-order = "id"
-remove = "delete"
-fields = { id = "id", product = "product", quantity = "n" }
-"#;
+pub const MAPPING: &str = include_str!("../small.toml");
 
 const TOTALS: &str = "
 [keys.cart]
@@ -50,12 +24,16 @@ postgres = 'and id in (select value::int from json_array_elements_text($2::text:
 [[total]]
 entity = 'cart'
 class = 'any'
-measures = ['count']
-sqlite = 'select count(*) from basket where shop_id = $1 {keys}'
-postgres = 'select count(*) from basket where shop_id = $1::text::int {keys}'
+measures = ['count', 'max changed_at']
+sqlite = '''select count(*), (strftime('%s', max(changed)) - 25200) * 1000000 from basket where shop_id = $1 {keys}'''
+postgres = '''
+select count(*), (extract(epoch from max(changed)::timestamp) - 25200)::bigint * 1000000
+from basket where shop_id = $1::text::int {keys}
+'''
 ";
 
 const LEGACY: &str = "
+pragma journal_mode = wal;
 create table basket(id integer primary key, shop_id integer not null, state text not null, made text not null,
   changed text not null);
 create table inside(id integer primary key, basket_id integer not null, product integer not null, n integer not null);
@@ -121,22 +99,21 @@ impl World {
         db.execute_batch(sql)
     }
 
-    /// Baskets of shop 7 that the legacy's program inserts one by one, a thousand a second at most, until the fence refuses one;
-    /// how many it were.
-    pub fn write_for_ever(&self) -> std::thread::JoinHandle<u64> {
+    /// What the legacy's own program does again and again, with a pause and another number each time, until the fence
+    /// refuses it; how often that was.
+    pub fn write_for_ever(&self, sql: &'static str, pause: Duration) -> std::thread::JoinHandle<i64> {
         let db = Connection::open(self.path()).unwrap();
         db.busy_timeout(PATIENCE).unwrap();
         db.execute_batch("pragma synchronous = off").unwrap();
         std::thread::spawn(move || {
-            let sql = "insert into basket values (?1, 7, 'A', '2020-01-02 03:04:05', '2020-01-02 03:04:05')";
-            let mut insert = db.prepare(sql).unwrap();
-            let mut insert = |at| {
-                std::thread::sleep(Duration::from_millis(1));
-                insert.execute([1_000_000 + at])
-            };
+            let (mut write, begun) = (db.prepare(sql).unwrap(), Instant::now());
+            let mut written = 0_i64;
             // A minute and no more, where no fence comes.
-            let inserted = (0..60_000).map(&mut insert).take_while(Result::is_ok).count();
-            u64::try_from(inserted).unwrap()
+            while begun.elapsed() < Duration::from_secs(60) && write.execute([1_000_000 + written]).is_ok() {
+                written += 1;
+                std::thread::sleep(pause);
+            }
+            written
         })
     }
 
