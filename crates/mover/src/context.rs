@@ -1,7 +1,7 @@
 //! What every part of the mover has at hand: the two databases, the staged rows between them, and what this process
 //! remembers. Nothing here is needed after a crash.
 
-use crate::derive::Classes;
+use crate::derive::{Classes, Orphans};
 use crate::dial::Dials;
 use crate::error::Result;
 use crate::faults::Armed;
@@ -55,6 +55,7 @@ pub(crate) struct Context {
     pub(crate) without: Arc<Without>,
     pub(crate) stream: Arc<StreamState>,
     pub(crate) classes: Classes,
+    pub(crate) orphans: Arc<Orphans>,
     pub(crate) fingerprints: Fingerprints,
     pub(crate) findings: Arc<FindingMemory>,
     pub(crate) owned: Arc<Owned>,

@@ -4,10 +4,12 @@
 //! shop and of no other, and goes away when the rows do.
 
 mod import;
+mod orphans;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use import::{Lasting, import};
+pub(crate) use orphans::Orphans;
 
 use crate::aggregate::{self, Canonical};
 use crate::bulk::derive_copied;
@@ -211,7 +213,8 @@ impl Batch {
     }
 
     /// Imports it and takes it off the list; false where the head has moved on.
-    async fn import(self, cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<bool> {
+    async fn import(mut self, cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<bool> {
+        orphans::adopt(cx, shop, &self.listed, &mut self.derived).await?;
         let Some(lost) = import(cx, shop, epoch, self.position, self.derived, Lasting::AtOnce).await? else {
             return Ok(false);
         };

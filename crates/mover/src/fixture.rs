@@ -2,9 +2,13 @@
 
 use crate::context::Context;
 use crate::run::{Setup, context};
+use crate::throttle::Pace;
+use crate::{copy, derive, stream};
 use std::sync::Arc;
+use std::time::Duration;
 use store::{Plan, PlanFile, PlannedShop, Store};
-use vocab::id::{Part, ShopId, Timestamp};
+use tokio::task::JoinHandle;
+use vocab::id::{Epoch, Part, ShopId, Timestamp};
 
 pub(crate) const FILE: &str = r#"
 mapping = 1
@@ -43,7 +47,7 @@ pub(crate) fn plan(source: &str, text: &str, shops: &[ShopId]) -> Plan {
 }
 
 /// The source in the folder of such a mover.
-pub(crate) const SOURCE: &str = "legacy.sqlite";
+const SOURCE: &str = "legacy.sqlite";
 
 /// A mover of shops that nobody drives, over a source with these tables.
 pub(crate) async fn mover(
@@ -67,4 +71,43 @@ pub(crate) async fn mover(
     };
     let cx = context(&setup, plan(&format!("sqlite:{}", source.display()))).await.unwrap();
     (folder, cx)
+}
+
+/// Shop 7, copied, derived and followed; what changes is derived where a test says so.
+pub(crate) struct Followed {
+    pub(crate) cx: Context,
+    pub(crate) shop: ShopId,
+    folder: tempfile::TempDir,
+    following: JoinHandle<()>,
+}
+
+impl Followed {
+    /// Of a source with these tables, by this mapping and these totals.
+    pub(crate) async fn new(tables: &str, mapping: &str, totals: Option<&str>) -> Self {
+        let shop = ShopId::parse("7").unwrap();
+        let shops = std::slice::from_ref(&shop);
+        let totals = totals.map(|text| PlanFile { name: "small.totals.toml".into(), text: text.into() });
+        let with_totals = |source: &str| Plan { totals: totals.into_iter().collect(), ..plan(source, mapping, shops) };
+        let (folder, cx) = mover(tables, shops, with_totals).await;
+        cx.source.install(shops).await.unwrap();
+        let of = cx.clone();
+        let following = tokio::spawn(async move { stream::stage(&of).await.unwrap() });
+        let pace = Pace::at_once(&cx, &shop);
+        assert!(copy::copy(&cx, &shop, &pace).await.unwrap());
+        assert!(derive::derive_in_turns(&cx, &shop, Epoch(1), &pace).await.unwrap().everything);
+        Self { folder, cx, shop, following }
+    }
+
+    /// What the legacy's own program does, in one transaction.
+    pub(crate) fn legacy(&self, sql: &str) {
+        let db = rusqlite::Connection::open(self.folder.path().join(SOURCE)).unwrap();
+        db.busy_timeout(Duration::from_secs(20)).unwrap();
+        db.execute_batch(&format!("begin immediate; {sql}; commit")).unwrap();
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.following.abort();
+    }
 }

@@ -137,6 +137,7 @@ pub(crate) async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
         without: Arc::new(setup.without.clone()),
         stream: Arc::new(StreamState::new(position)),
         classes: crate::derive::Classes::default(),
+        orphans: Arc::default(),
         findings: Arc::new(FindingMemory::default()),
         owned: Arc::new(Owned::default()),
         dials: Arc::new(Dials::load(&setup.store).await?),

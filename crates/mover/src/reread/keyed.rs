@@ -94,7 +94,7 @@ pub(super) fn named(cx: &Context, shop: &ShopId, open: &[Finding]) -> BTreeMap<R
 }
 
 /// Reads aggregates at one cut, and stages them when the stream has passed a marker behind it. False where it does not.
-async fn stage(cx: &Context, shop: &ShopId, rule: RuleNo, anchors: &[Anchor], soaks: bool) -> Result<bool> {
+pub(crate) async fn stage(cx: &Context, shop: &ShopId, rule: RuleNo, anchors: &[Anchor], soaks: bool) -> Result<bool> {
     let mut reader = cx.source.snapshot().await?;
     let cut = reader.cut().clone();
     let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], anchors).await?;

@@ -1,15 +1,11 @@
 //! Comparing while shoppers change things.
 
 use super::*;
-use crate::fixture::{SOURCE, mover, plan};
-use crate::throttle::Pace;
-use crate::{copy, derive, stream};
+use crate::derive;
+use crate::fixture::{Followed, plan};
 use mapping::Anchor;
 use rusqlite::Connection;
 use serde_json::json;
-use std::time::Duration;
-use store::PlanFile;
-use tokio::task::JoinHandle;
 use vocab::id::Epoch;
 use vocab::row::{Cell, RowKey};
 
@@ -37,47 +33,14 @@ sqlite = 'select count(distinct b.id), sum(n) from basket b join inside on baske
 postgres = 'the tests have SQLite'
 ";
 
-/// A shop of two baskets that is copied, derived and followed; what changes is derived where a test says so.
-struct Followed {
-    folder: tempfile::TempDir,
-    cx: Context,
-    shop: ShopId,
-    following: JoinHandle<()>,
+async fn followed(totals: &str) -> Followed {
+    Followed::new(TABLES, FILE, Some(totals)).await
 }
 
-impl Followed {
-    async fn new(totals: &str) -> Self {
-        let shop = ShopId::parse("7").unwrap();
-        let shops = std::slice::from_ref(&shop);
-        let file = PlanFile { name: "small.totals.toml".into(), text: totals.into() };
-        let with_totals = |source: &str| store::Plan { totals: vec![file], ..plan(source, FILE, shops) };
-        let (folder, cx) = mover(TABLES, shops, with_totals).await;
-        cx.source.install(shops).await.unwrap();
-        let of = cx.clone();
-        let following = tokio::spawn(async move { stream::stage(&of).await.unwrap() });
-        let pace = Pace::at_once(&cx, &shop);
-        assert!(copy::copy(&cx, &shop, &pace).await.unwrap());
-        assert!(derive::derive_in_turns(&cx, &shop, Epoch(1), &pace).await.unwrap().everything);
-        Self { folder, cx, shop, following }
-    }
-
-    fn legacy(&self, sql: &str) {
-        let db = Connection::open(self.folder.path().join(SOURCE)).unwrap();
-        db.busy_timeout(Duration::from_secs(20)).unwrap();
-        db.execute_batch(&format!("begin immediate; {sql}; commit")).unwrap();
-    }
-
-    /// Of each measure: what the source has, what we have, and how many aggregates are in neither.
-    async fn compared(&self) -> Vec<(Option<i128>, Option<i128>, usize)> {
-        let compared = compare(&self.cx, &self.shop, &Rounds::default()).await.unwrap().unwrap();
-        compared.figures.iter().map(|figure| (figure.source, figure.ours, figure.changing)).collect()
-    }
-}
-
-impl Drop for Followed {
-    fn drop(&mut self) {
-        self.following.abort();
-    }
+/// Of each measure: what the source has, what we have, and how many aggregates are in neither.
+async fn compared(followed: &Followed) -> Vec<(Option<i128>, Option<i128>, usize)> {
+    let compared = compare(&followed.cx, &followed.shop, &Rounds::default()).await.unwrap().unwrap();
+    compared.figures.iter().map(|figure| (figure.source, figure.ours, figure.changing)).collect()
 }
 
 const fn both(value: i128, changing: usize) -> (Option<i128>, Option<i128>, usize) {
@@ -86,41 +49,41 @@ const fn both(value: i128, changing: usize) -> (Option<i128>, Option<i128>, usiz
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_shoppers_change_meanwhile_is_in_neither_figure() {
-    let followed = Followed::new(TOTALS).await;
-    assert_eq!(followed.compared().await, [both(2, 0), both(5, 0)]);
+    let followed = followed(TOTALS).await;
+    assert_eq!(compared(&followed).await, [both(2, 0), both(5, 0)]);
     followed.legacy("update inside set n = 9 where id = 10");
-    assert_eq!(followed.compared().await, [both(1, 1), both(3, 1)]);
+    assert_eq!(compared(&followed).await, [both(1, 1), both(3, 1)]);
     // One that is gone, and a new one.
     followed.legacy("delete from inside where id = 10; delete from basket where id = 1");
     followed.legacy("insert into basket values (3, 7, 'A', '2020-01-02 03:04:05', '2020-01-02 03:04:05')");
     followed.legacy("insert into inside values (30, 3, 5, 1)");
-    assert_eq!(followed.compared().await, [both(1, 2), both(3, 2)]);
+    assert_eq!(compared(&followed).await, [both(1, 2), both(3, 2)]);
     derive::derive(&followed.cx, &followed.shop, Epoch(1)).await.unwrap();
-    assert_eq!(followed.compared().await, [both(2, 0), both(4, 0)]);
+    assert_eq!(compared(&followed).await, [both(2, 0), both(4, 0)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_never_told_differs_whatever_else_is_left_out() {
-    let followed = Followed::new(TOTALS).await;
+    let followed = followed(TOTALS).await;
     // Forgotten before anybody reads it, and then a change as any other.
     followed.legacy("update inside set n = 4 where id = 20; delete from balik_changes where tbl = 'inside'");
     followed.legacy("update inside set n = 9 where id = 10");
-    assert_eq!(followed.compared().await, [both(1, 1), (Some(4), Some(3), 1)]);
+    assert_eq!(compared(&followed).await, [both(1, 1), (Some(4), Some(3), 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_out_where_the_totals_do_not_say_how() {
     let (_, total) = TOTALS.split_once("[[total]]").unwrap();
-    let followed = Followed::new(&format!("[[total]]{total}")).await;
+    let followed = followed(&format!("[[total]]{total}")).await;
     followed.legacy("update inside set n = 9 where id = 10");
-    assert_eq!(followed.compared().await, [both(2, 0), (Some(12), Some(5), 0)]);
+    assert_eq!(compared(&followed).await, [both(2, 0), (Some(12), Some(5), 0)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kind_of_which_nothing_would_be_left_is_compared_as_a_whole() {
-    let followed = Followed::new(TOTALS).await;
+    let followed = followed(TOTALS).await;
     followed.legacy("update inside set n = 9");
-    assert_eq!(followed.compared().await, [both(2, 0), (Some(18), Some(5), 0)]);
+    assert_eq!(compared(&followed).await, [both(2, 0), (Some(18), Some(5), 0)]);
 }
 
 /// The demo's file says of a key of three columns what its origin says, whatever stands in it.
