@@ -14,7 +14,7 @@ use crate::throttle::Throttle;
 use crate::totals::Totals;
 use crate::trouble::Trouble;
 use crate::waits::Keeper;
-use capture::{Marker, Source};
+use capture::{Cut, Marker, Source};
 use mapping::Mapping;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,8 +26,8 @@ use vocab::id::{ShopId, Timestamp};
 /// The clock of this process, handed in.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// The longest way of a marker that nobody is held for.
-const MARK_MAX: Duration = Duration::from_secs(10);
+/// How long nobody who is not held waits for the stream.
+const STAGED_MAX: Duration = Duration::from_secs(10);
 
 /// Checks that a test may take away, to see that it was they that noticed (`--without`).
 #[derive(Debug, Clone, Default)]
@@ -77,11 +77,25 @@ impl Context {
         Ok(self.store.open_finding(finding, (self.clock)()).await?)
     }
 
-    /// Waits until everything is staged that the source had committed before this; false where the stream does not follow.
-    pub(crate) async fn wait_until_followed(&self) -> Result<bool> {
-        let marker = self.source.fresh_marker();
-        self.source.mark(&marker).await?;
-        Ok(tokio::time::timeout(MARK_MAX, self.stream.marker(&marker)).await.is_ok())
+    /// Waits until everything is staged that a read at this cut shows; false where the stream does not follow.
+    pub(crate) async fn wait_until_staged(&self, cut: &Cut) -> Result<bool> {
+        let staged = async {
+            match cut {
+                // A marker would have to wait for whoever writes to the file.
+                Cut::Sqlite(last) => {
+                    let mut position = self.stream.subscribe();
+                    // The sender lives as long as self.
+                    _ = position.wait_for(|position| position >= last).await;
+                }
+                Cut::Postgres { .. } => {
+                    let marker = self.source.fresh_marker();
+                    self.source.mark(&marker).await?;
+                    self.stream.marker(&marker).await;
+                }
+            }
+            Ok(())
+        };
+        tokio::time::timeout(STAGED_MAX, staged).await.map_or(Ok(false), |staged| staged.map(|()| true))
     }
 }
 

@@ -212,9 +212,12 @@ impl Batch {
         cx.staged.run(read).await
     }
 
-    /// Imports it and takes it off the list; false where the head has moved on.
+    /// Imports it and takes it off the list; false where the head has moved on, or the source could not be asked.
     async fn import(mut self, cx: &Context, shop: &ShopId, epoch: Epoch) -> Result<bool> {
-        orphans::adopt(cx, shop, &self.listed, &mut self.derived).await?;
+        // Boxed: few batches have any, and every driver would carry the room for it.
+        if !Box::pin(orphans::adopt(cx, shop, &self.listed, &mut self.derived)).await? {
+            return Ok(false);
+        }
         let Some(lost) = import(cx, shop, epoch, self.position, self.derived, Lasting::AtOnce).await? else {
             return Ok(false);
         };

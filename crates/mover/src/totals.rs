@@ -238,7 +238,7 @@ pub(crate) async fn compare(cx: &Context, shop: &ShopId, rounds: &Rounds) -> Res
     let totals: Vec<&Total> = totals.into_iter().filter(|total| rounds.wants(&total.of())).collect();
     let refused = left_out::accepted_refusals(cx, shop).await?;
     let Some(reader) = left_out::snapshot(cx).await? else { return Ok(None) };
-    let Some(mut changing) = left_out::changing(cx, shop).await? else { return Ok(None) };
+    let Some(mut changing) = left_out::changing(cx, shop, reader.cut()).await? else { return Ok(None) };
     changing.retain(|of, _| {
         let mut of_kind = totals.iter().filter(|total| total.of() == *of).peekable();
         of_kind.peek().is_some() && of_kind.all(|total| total.can_leave_out(cx))

@@ -8,7 +8,7 @@ use crate::reread;
 use crate::staged::Dirty;
 use mapping::{Anchor, RuleNo};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use vocab::id::ShopId;
 
 /// Aggregates remembered, and read at once.
@@ -21,48 +21,43 @@ const KEYS: usize = 500;
 pub(crate) struct Orphans(Mutex<BTreeSet<(RuleNo, Anchor)>>);
 
 impl Orphans {
-    /// Whether it is to be read now.
-    fn begin(&self, rule: RuleNo, anchor: &Anchor) -> bool {
-        let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if tried.remove(&(rule, anchor.clone())) {
-            return false;
-        }
-        if tried.len() >= TRIED_MAX {
-            tried.clear();
-        }
-        tried.insert((rule, anchor.clone()))
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(RuleNo, Anchor)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn found(&self, rule: RuleNo, anchor: &Anchor) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(rule, anchor.clone()));
+    /// Those that are to be read now, by rule.
+    fn lacking(&self, listed: &[Dirty], derived: &[Derived]) -> BTreeMap<RuleNo, Vec<usize>> {
+        let (mut lacking, mut tried) = (BTreeMap::<RuleNo, Vec<usize>>::new(), self.lock());
+        for (place, (dirty, told)) in listed.iter().zip(derived).enumerate() {
+            let was_tried = !tried.is_empty() && tried.remove(&(dirty.rule, dirty.anchor.clone()));
+            if is_orphan(told) && !was_tried && tried.len() < TRIED_MAX {
+                lacking.entry(dirty.rule).or_default().push(place);
+            }
+        }
+        lacking
     }
 }
 
-/// Reads from the source what is not staged of these aggregates, and derives them from it.
-pub(super) async fn adopt(cx: &Context, shop: &ShopId, listed: &[Dirty], derived: &mut [Derived]) -> Result<()> {
-    let mut lacking: BTreeMap<RuleNo, Vec<usize>> = BTreeMap::new();
-    for (place, (dirty, told)) in listed.iter().zip(derived.iter()).enumerate() {
-        if is_orphan(told) && cx.orphans.begin(dirty.rule, &dirty.anchor) {
-            lacking.entry(dirty.rule).or_default().push(place);
-        }
-    }
-    for (rule, places) in lacking {
+/// Reads from the source what is not staged of these aggregates, and derives them from it. False where that could not be done:
+/// they stay listed then.
+pub(super) async fn adopt(cx: &Context, shop: &ShopId, listed: &[Dirty], derived: &mut [Derived]) -> Result<bool> {
+    for (rule, places) in cx.orphans.lacking(listed, derived) {
         for some in places.chunks(KEYS) {
             let anchors: Vec<Anchor> = some.iter().map(|place| listed[*place].anchor.clone()).collect();
-            if !reread::stage_by_key(cx, shop, rule, &anchors, false).await? {
-                return Ok(());
+            if !reread::stage_by_key(cx, shop, rule, &anchors, false).await? || cx.staged.is_half() {
+                return Ok(false);
             }
             let reading = cx.clone();
             let told = cx.staged.run(move |_| read(&reading, rule, &anchors)).await?;
             for (place, told) in some.iter().zip(told) {
-                if !is_orphan(&told) {
-                    cx.orphans.found(rule, &listed[*place].anchor);
+                if is_orphan(&told) {
+                    cx.orphans.lock().insert((rule, listed[*place].anchor.clone()));
                 }
                 derived[*place] = told;
             }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn is_orphan(told: &Derived) -> bool {

@@ -46,8 +46,10 @@ fn order(id: i64, customer: i64) -> String {
 }
 
 async fn derived(followed: &Followed) -> (usize, Vec<String>) {
-    assert!(followed.cx.wait_until_followed().await.unwrap());
+    let cut = followed.cx.source.snapshot().await.unwrap().cut().clone();
+    assert!(followed.cx.wait_until_staged(&cut).await.unwrap());
     derive_all(&followed.cx, &followed.shop, Epoch(1)).await.unwrap();
+    assert_eq!(followed.cx.staged.count(Ledger::Derive, &followed.shop).unwrap(), 0);
     let orders = followed.cx.store.documents(&followed.shop, Kind::Order, None::<&PublicId>, 10).await.unwrap();
     let found = followed.cx.store.findings(&followed.shop).await.unwrap();
     (orders.len(), found.into_iter().map(|found| found.finding.class.to_string()).collect())

@@ -3,7 +3,7 @@
 
 use crate::context::Context;
 use crate::drive::Driver;
-use crate::error::Result;
+use crate::error::{Result, answered};
 use crate::staged::{Again, Ledger};
 use crate::{derive, rehearse, source_rows, totals, verify};
 use cutover::progress::Progress;
@@ -93,13 +93,14 @@ pub(super) fn named(cx: &Context, shop: &ShopId, open: &[Finding]) -> BTreeMap<R
     wanted
 }
 
-/// Reads aggregates at one cut, and stages them when the stream has passed a marker behind it. False where it does not.
+/// Reads aggregates at one cut, and stages them when all that it shows is staged. False where it does not.
 pub(crate) async fn stage(cx: &Context, shop: &ShopId, rule: RuleNo, anchors: &[Anchor], soaks: bool) -> Result<bool> {
-    let mut reader = cx.source.snapshot().await?;
+    let mut reader = answered(async { Ok(cx.source.snapshot().await?) }).await?;
     let cut = reader.cut().clone();
-    let found = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], anchors).await?;
+    let reading = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], anchors);
+    let found = answered(reading).await?;
     drop(reader);
-    if !cx.wait_until_followed().await? {
+    if !cx.wait_until_staged(&cut).await? {
         return Ok(false);
     }
     let again = Again { shop: shop.clone(), rule, cut, anchors: anchors.to_vec(), found, soaks };

@@ -5,7 +5,7 @@ use super::sides::source_of;
 use crate::context::Context;
 use crate::error::{Result, answered};
 use crate::staged::{Ledger, Staged};
-use capture::Reader;
+use capture::{Cut, Reader};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use store::Stored;
@@ -54,11 +54,11 @@ pub(super) async fn snapshot(cx: &Context) -> Result<Option<Reader>> {
     }
 }
 
-/// What a snapshot that was opened before this may show otherwise than our documents, as long as nobody derives: all that it
-/// shows is staged when a marker that is written now is, and what of that is not derived is listed. None where the stream
+/// What a read at this cut may show otherwise than our documents, as long as nobody derives: what of that is not derived is
+/// listed when all of it is staged. None where the stream
 /// does not follow, or more is listed than can be left out.
-pub(super) async fn changing(cx: &Context, shop: &ShopId) -> Result<Option<Keys>> {
-    if !cx.wait_until_followed().await? {
+pub(super) async fn changing(cx: &Context, shop: &ShopId, cut: &Cut) -> Result<Option<Keys>> {
+    if !cx.wait_until_staged(cut).await? {
         return Ok(None);
     }
     let (name, mut keys) = (shop.clone(), Keys::new());
