@@ -250,14 +250,12 @@ pub(crate) fn rows_by_key(dialect: Dialect, declared: &Declared, table: TableNo,
         })
         .collect();
     // The first of those that tell the most rows apart is told in any case.
-    let most = columns.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
-    let telling = columns.iter().find(|(_, values)| values.len() == most).map(|(column, _)| *column);
-    let mut looks = most;
+    let by_values = columns.iter().rev().max_by_key(|(_, values)| values.len());
+    let (telling, mut looks) = by_values.map_or((0, 0), |(column, values)| (*column, values.len()));
     columns.retain(|(column, values)| {
-        let told = Some(*column) == telling || looks.saturating_mul(values.len()) <= LOOKS_MAX * keys.len();
-        if told && Some(*column) != telling {
-            looks *= values.len();
-        }
+        let more = if *column == telling { looks } else { looks.saturating_mul(values.len()) };
+        let told = *column == telling || more <= LOOKS_MAX * keys.len();
+        looks = if told { more } else { looks };
         told
     });
     rows_where(dialect, declared, table, &columns)

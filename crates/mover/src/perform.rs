@@ -251,14 +251,10 @@ fn unfence_wait(memory: &Memory, epoch: Epoch) -> Duration {
 async fn mark(cx: &Context, shop: &ShopId, direction: Direction) -> Result<Effect> {
     let mark = match direction {
         Direction::ToLegacy => cx.store.head(shop).await?.ok_or_else(|| Error::UnknownShop(shop.clone()))?.seq.0,
-        Direction::ToBackend => {
-            let marker = cx.source.fresh_marker();
-            cx.source.mark(&marker).await?;
-            match tokio::time::timeout(MARK_MAX, cx.stream.marker(&marker)).await {
-                Ok(order) => order,
-                Err(_) => return Ok(Effect::Failed(Reason::Failed("mark_not_seen".into()))),
-            }
-        }
+        Direction::ToBackend => match cx.mark(MARK_MAX).await? {
+            Some(order) => order,
+            None => return Ok(Effect::Failed(Reason::Failed("mark_not_seen".into()))),
+        },
     };
     Ok(Effect::Done { mark: Some(mark), held: None })
 }

@@ -10,7 +10,7 @@ mod keyed;
 mod mend;
 mod soaking;
 
-pub(crate) use keyed::stage as stage_by_key;
+pub(crate) use keyed::stage_by_key;
 pub(crate) use mend::{begin_again, forget_source};
 
 use crate::context::Context;

@@ -234,8 +234,8 @@ pub(crate) struct Compared {
 /// Shoppers need not rest: what has changed since it was derived is left out, on both sides. Of a kind of which nothing
 /// would be left, or whose totals do not say how, all is compared.
 pub(crate) async fn compare(cx: &Context, shop: &ShopId, rounds: &Rounds) -> Result<Option<Compared>> {
-    let totals: Vec<&Total> = cx.totals.totals.iter().filter(|total| concerns(cx, &total.mapped, shop)).collect();
-    let totals: Vec<&Total> = totals.into_iter().filter(|total| rounds.wants(&total.of())).collect();
+    let is_asked = |total: &&Total| concerns(cx, &total.mapped, shop) && rounds.wants(&total.of());
+    let totals: Vec<&Total> = cx.totals.totals.iter().filter(is_asked).collect();
     let refused = left_out::accepted_refusals(cx, shop).await?;
     let Some(reader) = left_out::snapshot(cx).await? else { return Ok(None) };
     let Some(mut changing) = left_out::changing(cx, shop, reader.cut()).await? else { return Ok(None) };

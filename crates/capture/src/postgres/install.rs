@@ -223,8 +223,7 @@ fn fence_function(declared: &Declared, no: TableNo, table: &Table, read: FenceRe
         lock = lock_clause(read),
         refuse = refuse("one"),
     );
-    // Nearly every row is of one shop before and after. A loop over shops is a query that sorts: with it a row costs its
-    // writer twice as much.
+    // Nearly every row is of one shop before and after. A loop over shops is a query that sorts, for every row that is written.
     format!(
         "create or replace function {name}() {FUNCTION_HEAD}\n\
          declare one text; two text; fenced text[]; shut boolean;\nbegin\n  {PASS_WRITER}\n  begin\n    {of_row}\n    \

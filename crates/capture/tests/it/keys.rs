@@ -106,3 +106,24 @@ async fn crossed(engine: Engine) {
     let there = usize::try_from(MANY).unwrap();
     assert_eq!(found.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), asked[..there]);
 }
+
+// SQLite takes NULL in a key of several columns.
+#[tokio::test]
+async fn a_key_with_nothing_in_one_of_its_columns_is_found() {
+    let world = World::bare(Engine::Sqlite).await;
+    let sql =
+        "create table half (a int, b int, primary key (a, b)); insert into half values (null, 5), (1, 5), (null, 6)";
+    world.client().await.exec(sql).await;
+    let column = |name: &str| Column { name: name.into(), ty: ColumnType::Int, nullable: true, usage: Use::Moved };
+    let half = Table {
+        name: "half".into(),
+        columns: vec![column("a"), column("b")],
+        key: vec![0, 1],
+        shop: ShopPath::Column(1),
+        read_only: false,
+    };
+    let source = Source::connect(&world.url, Arc::new(vec![half]), "half").await.unwrap();
+    let asked = [RowKey(vec![Cell::Null, Cell::Int(5)]), RowKey(vec![Cell::Int(1), Cell::Int(5)])];
+    let found = source.snapshot().await.unwrap().rows_by_key(0, &asked).await.unwrap();
+    assert_eq!(found.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), asked);
+}

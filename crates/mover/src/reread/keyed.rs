@@ -44,7 +44,7 @@ impl Driver {
         for (rule, anchors) in wanted {
             let anchors: Vec<Anchor> = anchors.into_iter().collect();
             for page in anchors.chunks(KEYS) {
-                if !stage(&cx, &shop, rule, page, false).await? {
+                if !stage_by_key(&cx, &shop, rule, page, false).await? {
                     return Ok(None);
                 }
             }
@@ -94,7 +94,13 @@ pub(super) fn named(cx: &Context, shop: &ShopId, open: &[Finding]) -> BTreeMap<R
 }
 
 /// Reads aggregates at one cut, and stages them when all that it shows is staged. False where it does not.
-pub(crate) async fn stage(cx: &Context, shop: &ShopId, rule: RuleNo, anchors: &[Anchor], soaks: bool) -> Result<bool> {
+pub(crate) async fn stage_by_key(
+    cx: &Context,
+    shop: &ShopId,
+    rule: RuleNo,
+    anchors: &[Anchor],
+    soaks: bool,
+) -> Result<bool> {
     let mut reader = answered(async { Ok(cx.source.snapshot().await?) }).await?;
     let cut = reader.cut().clone();
     let reading = source_rows::read(&mut reader, cx.mapping.tables(), &cx.mapping.rules()[rule], anchors);
@@ -121,7 +127,7 @@ pub(super) async fn stage_all(cx: &Context, shop: &ShopId) -> Result<bool> {
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             let anchors: Vec<Anchor> = page.into_iter().map(|(key, _)| Anchor::Row(key)).collect();
-            if !stage(cx, shop, rule, &anchors, true).await? {
+            if !stage_by_key(cx, shop, rule, &anchors, true).await? {
                 return Ok(false);
             }
         }
@@ -133,7 +139,7 @@ pub(super) async fn stage_all(cx: &Context, shop: &ShopId) -> Result<bool> {
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             let anchors: Vec<Anchor> = page.into_iter().map(|(_, anchor)| anchor).collect();
-            if !stage(cx, shop, rule, &anchors, true).await? {
+            if !stage_by_key(cx, shop, rule, &anchors, true).await? {
                 return Ok(false);
             }
         }

@@ -81,9 +81,7 @@ pub(super) async fn mend(cx: &Context) -> Result<std::result::Result<(), Reason>
         }
         tokio::time::sleep(LOOK).await;
     }
-    let marker = cx.source.fresh_marker();
-    cx.source.mark(&marker).await?;
-    if tokio::time::timeout(PATIENCE, cx.stream.marker(&marker)).await.is_err() {
+    if cx.mark(PATIENCE).await?.is_none() {
         return Ok(Err(Reason::Failed("mark_not_seen".into())));
     }
     let missing = cx.source.missing_guards().await?;

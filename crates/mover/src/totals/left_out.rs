@@ -54,9 +54,8 @@ pub(super) async fn snapshot(cx: &Context) -> Result<Option<Reader>> {
     }
 }
 
-/// What a read at this cut may show otherwise than our documents, as long as nobody derives: what of that is not derived is
-/// listed when all of it is staged. None where the stream
-/// does not follow, or more is listed than can be left out.
+/// What a read at this cut may show otherwise than our documents, as long as nobody derives: what of it is not derived is listed
+/// when all of it is staged. None where the stream does not follow, or more is listed than can be left out.
 pub(super) async fn changing(cx: &Context, shop: &ShopId, cut: &Cut) -> Result<Option<Keys>> {
     if !cx.wait_until_staged(cut).await? {
         return Ok(None);
@@ -77,9 +76,7 @@ pub(super) async fn changing(cx: &Context, shop: &ShopId, cut: &Cut) -> Result<O
 }
 
 /// Whether a document of ours is one of them.
-pub(super) fn has(keys: &Keys, mapped: &str, kind: Kind, stored: &Stored) -> bool {
-    // Most shops are quiet when they are compared.
-    let Some(keys) = (!keys.is_empty()).then(|| keys.get(&(mapped.to_owned(), kind))).flatten() else { return false };
+pub(super) fn has(keys: &BTreeSet<String>, stored: &Stored) -> bool {
     let key = stored.origin.as_ref().and_then(|origin| origin.as_str().split_once(':'));
     key.is_some_and(|(_, key)| keys.contains(key))
 }

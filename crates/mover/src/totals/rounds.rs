@@ -23,7 +23,7 @@ struct Of {
     owed: Option<BTreeSet<String>>,
     agreed: u32,
     differed: bool,
-    /// Those of the newest comparison.
+    /// Of the newest comparison; once one differed, of the newest that did, until the kind is settled.
     figures: Vec<Figure>,
     is_settled: bool,
 }
@@ -55,13 +55,8 @@ impl Rounds {
 
 impl Of {
     fn add(&mut self, figures: Vec<Figure>, left_out: BTreeSet<String>) {
-        let differs = figures.iter().any(Figure::differs);
-        // The figures that speak against the shop are told, whatever agrees after them.
-        if differs || !self.figures.iter().any(Figure::differs) {
-            self.figures = figures.clone();
-        }
-        if differs {
-            (self.owed, self.differed) = (None, true);
+        if figures.iter().any(Figure::differs) {
+            (self.owed, self.differed, self.figures) = (None, true, figures);
             return;
         }
         let owed = match self.owed.take() {
@@ -71,7 +66,8 @@ impl Of {
         self.agreed += 1;
         let restless = !self.differed && self.agreed >= AGREEING && owed.len() <= RESTLESS_MAX;
         self.is_settled = owed.is_empty() || restless;
-        if self.is_settled {
+        // The figures that speak against the shop are told, whatever agrees after them.
+        if self.is_settled || !self.differed {
             self.figures = figures;
         }
         self.owed = Some(owed);

@@ -11,11 +11,9 @@ use vocab::row::{Cell, RowKey};
 
 const FILE: &str = include_str!("../../tests/small.toml");
 
-const TABLES: &str = "
-pragma journal_mode = wal;
-create table basket(id integer primary key, shop_id integer not null, state text not null, made text not null,
-  changed text not null);
-create table inside(id integer primary key, basket_id integer not null, product integer not null, n integer not null);
+const TABLES: &str = include_str!("../../tests/small.sql");
+
+const BASKETS: &str = "
 insert into basket values (1, 7, 'A', '2020-01-02 03:04:05', '2020-01-02 03:04:05'),
   (2, 7, 'A', '2020-01-02 03:04:05', '2020-01-02 03:04:05');
 insert into inside values (10, 1, 5, 2), (20, 2, 5, 3);
@@ -34,7 +32,7 @@ postgres = 'the tests have SQLite'
 ";
 
 async fn followed(totals: &str) -> Followed {
-    Followed::new(TABLES, FILE, Some(totals)).await
+    Followed::new(&format!("{TABLES}{BASKETS}"), FILE, Some(totals)).await
 }
 
 /// Of each measure: what the source has, what we have, and how many aggregates are in neither.

@@ -32,11 +32,9 @@ from basket where shop_id = $1::text::int {keys}
 '''
 ";
 
-const LEGACY: &str = "
-pragma journal_mode = wal;
-create table basket(id integer primary key, shop_id integer not null, state text not null, made text not null,
-  changed text not null);
-create table inside(id integer primary key, basket_id integer not null, product integer not null, n integer not null);
+const TABLES: &str = include_str!("../small.sql");
+
+const BASKETS: &str = "
 insert into basket values (1, 7, 'A', '2020-01-02 03:04:05', '2020-01-02 03:04:05'),
   (2, 7, 'B', '2020-01-02 03:04:06', '2020-01-02 03:04:05'), (3, 8, 'A', '2020-01-02 03:04:07', '2020-01-02 03:04:05');
 insert into inside values (10, 1, 5, 2), (11, 1, 6, 1), (12, 3, 5, 4);
@@ -82,7 +80,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("work")).unwrap();
         let world = Self { folder, store, moving: None, movers: 0, waited: Arc::default() };
-        world.legacy(LEGACY).unwrap();
+        world.legacy(TABLES).and_then(|()| world.legacy(BASKETS)).unwrap();
         world.store.create_heads(&[shop("7"), shop("8")]).await.unwrap();
         world.store.set_plan(&plan(&format!("sqlite:{}", world.path().display()), policy)).await.unwrap();
         world
@@ -109,7 +107,11 @@ impl World {
             let (mut write, begun) = (db.prepare(sql).unwrap(), Instant::now());
             let mut written = 0_i64;
             // A minute and no more, where no fence comes.
-            while begun.elapsed() < Duration::from_secs(60) && write.execute([1_000_000 + written]).is_ok() {
+            while begun.elapsed() < Duration::from_secs(60) {
+                if let Err(refused) = write.execute([1_000_000 + written]) {
+                    assert!(refused.to_string().contains("balik_fence"), "{refused}");
+                    break;
+                }
                 written += 1;
                 std::thread::sleep(pause);
             }
