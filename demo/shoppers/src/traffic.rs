@@ -1,7 +1,7 @@
 //! When who asks: requests are paced by the clock, whether or not the earlier ones were answered.
 //!
 //! Bounded by people: a shopper with a request out is not asked again, and a request for which nobody is free is
-//! skipped and counted.
+//! skipped and counted. A rush begins with a few; who is served fast brings somebody along, who waits for long leaves.
 
 use crate::options::Options;
 use crate::shopper::Shopper;
@@ -11,8 +11,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use tokio::time::{Duration, Instant};
 
-/// People at a surging shop: at 300 requests/s they cover a hold of 500 ms and more, all of them waiting.
-const VISITORS: u64 = 256;
+/// People at a surging shop: at 300 requests/s they cover a hold of 500 ms, all of them waiting.
+const VISITORS: u64 = 160;
+/// Of them come at once.
+const VISITORS_FIRST: usize = 32;
+/// Whose write is answered within this brings somebody along; reads are fast where nothing can be bought any more.
+const PLEASED: Duration = Duration::from_millis(500);
+/// Who waited longer leaves. Without that a rush that outgrows what a shop can answer within one attempt would feed
+/// itself: everybody repeats, and a repetition waits in the same line.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Of so many writes of the usual traffic, one is a seller's.
 const SELLER_EVERY: u64 = 12;
 /// Requests that are made up for at most, after a pause of this process itself.
@@ -40,11 +47,50 @@ impl Pace {
     }
 }
 
-/// People who are free.
-type Free = Rc<RefCell<VecDeque<Shopper>>>;
+/// People who come and go.
+#[derive(Default)]
+struct People {
+    /// Here, and nothing of theirs is out.
+    free: VecDeque<Shopper>,
+    /// Would come if they heard good of it.
+    outside: Vec<Shopper>,
+    /// Here, free or not.
+    here: usize,
+}
+
+impl People {
+    /// All of these are here to stay.
+    fn staying(people: impl Iterator<Item = Shopper>) -> Rc<RefCell<Self>> {
+        let free: VecDeque<_> = people.collect();
+        Rc::new(RefCell::new(Self { here: free.len(), free, outside: Vec::new() }))
+    }
+
+    /// The first few of these are here.
+    fn visiting(people: impl Iterator<Item = Shopper>) -> Rc<RefCell<Self>> {
+        let mut free: VecDeque<_> = people.collect();
+        let outside = free.split_off(VISITORS_FIRST.min(free.len())).into();
+        Rc::new(RefCell::new(Self { here: free.len(), free, outside }))
+    }
+
+    /// A shopper has an answer, or has given up waiting for one. Some stay whatever happens.
+    fn answered(&mut self, shopper: Shopper, act: Act, waited: Duration) {
+        if waited > PATIENCE && self.here > VISITORS_FIRST {
+            self.here -= 1;
+            self.outside.push(shopper);
+            return;
+        }
+        self.free.push_back(shopper);
+        if let Some(brought) = (waited <= PLEASED && act == Act::Write).then(|| self.outside.pop()).flatten() {
+            self.here += 1;
+            self.free.push_back(brought);
+        }
+    }
+}
+
+type Shared = Rc<RefCell<People>>;
 
 struct Crowd {
-    free: Free,
+    people: Shared,
     pace: Pace,
 }
 
@@ -52,7 +98,7 @@ pub struct Traffic {
     world: Rc<World>,
     seed: u64,
     usual: Crowd,
-    sellers: Free,
+    sellers: Shared,
     surges: BTreeMap<String, Crowd>,
     /// Crowds so far, so that each has people of its own.
     crowds: u64,
@@ -64,13 +110,12 @@ impl Traffic {
     pub fn new(world: Rc<World>, options: &Options) -> Self {
         let runs = world.oracle.borrow().runs;
         let seed = options.seed ^ runs.rotate_right(8);
-        let numbered = |from: u64, shops: &mut dyn Iterator<Item = &String>| -> Free {
-            let people = shops.zip(from..).map(|(shop, number)| Shopper::new(shop, seed, number));
-            Rc::new(RefCell::new(people.collect()))
+        let numbered = |from: u64, shops: &mut dyn Iterator<Item = &String>| {
+            People::staying(shops.zip(from..).map(|(shop, number)| Shopper::new(shop, seed, number)))
         };
         let usual = numbered(0, &mut options.shops.iter().cycle().take(options.shoppers.max(options.shops.len())));
         let sellers = numbered(1 << 32, &mut options.shops.iter());
-        let usual = Crowd { free: usual, pace: Pace::new(options.rate) };
+        let usual = Crowd { people: usual, pace: Pace::new(options.rate) };
         Self { world, seed, usual, sellers, surges: BTreeMap::new(), crowds: 0, skipped: 0 }
     }
 
@@ -87,7 +132,7 @@ impl Traffic {
         }
         self.crowds += 1;
         let people = (0..VISITORS).map(|visitor| Shopper::new(shop, self.seed, (self.crowds << 40) + visitor));
-        let crowd = Crowd { free: Rc::new(RefCell::new(people.collect())), pace: Pace::new(rate) };
+        let crowd = Crowd { people: People::visiting(people), pace: Pace::new(rate) };
         self.surges.insert(shop.to_owned(), crowd);
         self.world.surging.borrow_mut().insert(shop.to_owned());
     }
@@ -100,19 +145,19 @@ impl Traffic {
             let write = number % 5 < 2;
             let seller = number % (SELLER_EVERY * 5 / 2) == 0;
             let sent = (seller && ask(&self.world, &self.sellers, Act::Edit))
-                || ask(&self.world, &self.usual.free, Act::of(write));
+                || ask(&self.world, &self.usual.people, Act::of(write));
             self.skipped += u64::from(!sent);
         }
         for crowd in self.surges.values_mut() {
             for number in crowd.pace.due(now) {
-                let sent = ask(&self.world, &crowd.free, Act::of(number % 2 == 0));
+                let sent = ask(&self.world, &crowd.people, Act::of(number % 2 == 0));
                 self.skipped += u64::from(!sent);
             }
         }
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Act {
     Read,
     Write,
@@ -126,18 +171,18 @@ impl Act {
 }
 
 /// Has the next free one ask; says whether there was one.
-fn ask(world: &Rc<World>, free: &Free, act: Act) -> bool {
-    let Some(shopper) = free.borrow_mut().pop_front() else {
+fn ask(world: &Rc<World>, people: &Shared, act: Act) -> bool {
+    let Some(shopper) = people.borrow_mut().free.pop_front() else {
         return false;
     };
     world.in_flight.set(world.in_flight.get() + 1);
-    let (world, free) = (Rc::clone(world), Rc::clone(free));
+    let (world, people) = (Rc::clone(world), Rc::clone(people));
     tokio::task::spawn_local(async move {
-        let mut shopper = shopper;
+        let (mut shopper, asked) = (shopper, Instant::now());
         if let Err(error) = once(&world, &mut shopper, act).await {
             world.fatal.borrow_mut().get_or_insert(error);
         }
-        free.borrow_mut().push_back(shopper);
+        people.borrow_mut().answered(shopper, act, asked.elapsed());
         world.in_flight.set(world.in_flight.get() - 1);
     });
     true
@@ -170,7 +215,8 @@ pub const PULSE: Duration = Duration::from_millis(4);
 
 #[cfg(test)]
 mod tests {
-    use super::{CATCH_UP_MAX, Pace};
+    use super::{Act, CATCH_UP_MAX, PATIENCE, PLEASED, Pace, People, VISITORS, VISITORS_FIRST};
+    use crate::shopper::Shopper;
     use tokio::time::Duration;
 
     #[test]
@@ -182,5 +228,24 @@ mod tests {
         assert_eq!(pace.due(at(110)), 5..5);
         assert_eq!(pace.due(at(120)), 5..6);
         assert_eq!(pace.due(at(100_000)), 5_000 - CATCH_UP_MAX..5_000);
+    }
+
+    #[test]
+    fn a_rush_grows_with_fast_answers_and_shrinks_with_slow_ones_to_the_few_it_began_with() {
+        let people = People::visiting((0..VISITORS).map(|number| Shopper::new("1", 1, number)));
+        let mut people = people.borrow_mut();
+        let mut all_answered_after = |waited, act| {
+            for _ in 0..VISITORS {
+                let shopper = people.free.pop_front().unwrap();
+                people.answered(shopper, act, waited);
+            }
+            assert_eq!(people.free.len(), people.here);
+            people.here
+        };
+        assert_eq!(all_answered_after(PATIENCE, Act::Write), VISITORS_FIRST);
+        assert_eq!(all_answered_after(PLEASED, Act::Read), VISITORS_FIRST);
+        assert_eq!(all_answered_after(PLEASED, Act::Write), usize::try_from(VISITORS).unwrap());
+        assert_eq!(all_answered_after(PATIENCE * 2, Act::Read), VISITORS_FIRST);
+        assert_eq!(all_answered_after(PLEASED, Act::Write), usize::try_from(VISITORS).unwrap());
     }
 }

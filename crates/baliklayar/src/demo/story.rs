@@ -16,7 +16,7 @@ use vocab::id::{Direction, ShopId, Side};
 
 /// Longest waits; a story that takes longer has failed, and the report says so.
 const READY_MAX: Duration = Duration::from_secs(240);
-const FLIP_MAX: Duration = Duration::from_secs(60);
+const FLIP_MAX: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(25);
 /// How long a shop is busy before its hold.
 const SURGE_BEFORE: Duration = Duration::from_millis(700);
