@@ -23,7 +23,14 @@ type Told<T = ()> = Result<T, String>;
 
 /// An order that no rule can read keeps the shop tracking: one that hardly anybody changes any more.
 const OLD: &str = "select id, status from jual where toko_id = SHOP order by status not in ('BATAL', 'TOLAK'), status <> 'SELESAI', id";
-const LOCK: &str = "begin; lock table kembali in access exclusive mode";
+/// The copy comes to a halt at a table that the fault itself does not want.
+const fn halt(fault: Fault) -> &'static str {
+    match fault {
+        Fault::WideUnchanged => "begin; lock table idem in access exclusive mode",
+        _ => "begin; lock table kembali in access exclusive mode",
+    }
+}
+
 const WAITS: &str = "select count(*) from pg_stat_activity where datname = current_database()
     and application_name = 'baliklayar' and wait_event_type = 'Lock'";
 
@@ -41,7 +48,7 @@ pub async fn befall(stage: &mut Stage, house: &mut super::stage::House, fault: F
                 // Or somebody would wait for the lock, with a state of before the fault.
                 inject::hush(stage).await?;
             }
-            copying(stage).await?;
+            copying(stage, fault).await?;
             let struck = strike(stage, house, fault, phase).await?;
             stage.lock = None;
             Ok(struck)
@@ -109,9 +116,9 @@ async fn ready(stage: &Stage) -> Told {
 }
 
 /// The copy has come to a table that somebody has locked.
-async fn copying(stage: &mut Stage) -> Told {
+async fn copying(stage: &mut Stage, fault: Fault) -> Told {
     let lock = stage.world.postgres().await;
-    lock.batch_execute(LOCK).await.map_err(said)?;
+    lock.batch_execute(halt(fault)).await.map_err(said)?;
     stage.lock = Some(lock);
     start(stage, &stage.shop).await?;
     let begun = Instant::now();

@@ -156,9 +156,11 @@ impl Stage {
         self.clock.fetch_add(if forward { by } else { -by }, Ordering::SeqCst);
     }
 
-    /// A statement on the legacy's database, by somebody else.
+    /// A statement on the legacy's database, by somebody else, who does not wait for ever.
     pub async fn run(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
-        self.world.postgres().await.batch_execute(&sql.replace("SHOP", self.shop.as_str())).await
+        let somebody = self.world.postgres().await;
+        somebody.batch_execute("set lock_timeout = '60s'").await?;
+        somebody.batch_execute(&sql.replace("SHOP", self.shop.as_str())).await
     }
 }
 
