@@ -223,9 +223,13 @@ async fn invalidate_slot(stage: &Stage) -> Told {
         stage.sql.batch_execute(more).await.map_err(said)?;
     }
     let server = stage.world.postgres().await;
-    // It waits for the reader to end, and the reader has to wake for that.
     let checkpoint = tokio::spawn(async move { server.batch_execute("checkpoint").await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // It waits for the reader to end, and the reader has to wake for that; before, it would catch up.
+    let begun = Instant::now();
+    let waits = "select count(*) from pg_stat_activity where wait_event = 'ReplicationSlotDrop'";
+    while stage.sql.query_one(waits, &[]).await.map_err(said)?.get::<_, i64>(0) == 0 && begun.elapsed() < LASTS {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     signal("CONT", reader);
     checkpoint.await.expect("a checkpoint").map_err(said)?;
     let status =
