@@ -79,10 +79,12 @@ impl Server {
         }
     }
 
-    /// Keeps the state in which the stopped server is, under a name.
+    /// Keeps the state in which the stopped server is, under a name; what had the name before is gone.
     pub fn keep(&self, name: &str) {
         assert!(self.child.is_none(), "a running server's files are no state");
         let kept = self.folder.join(name).display().to_string();
+        // Into a folder that is there already it would be copied as a folder of its own.
+        self.run(Path::new("rm"), &["-rf", &kept]);
         self.run(Path::new("cp"), &["-a", &self.data(), &kept]);
     }
 

@@ -51,7 +51,9 @@ pub async fn eve(stage: &mut Stage, house: &mut House, fault: Fault, phase: Phas
             server.stop().await;
             server.keep("earlier");
             server.go_on().await;
+            // Whoever was connected is not any more.
             stage.sql = stage.world.postgres().await;
+            stage.gate.look_with(stage.world.store.clone(), stage.world.postgres().await);
             past_this(stage).await?;
         }
         _ => {}
