@@ -126,12 +126,38 @@ impl<'a> Reader<'a> {
 
     /// An amount ≥ 0, in whole units of what the currency rounds to.
     pub(crate) fn money(&self, name: &str, currency: Currency) -> Result<Money, Fault> {
-        let minor = self.int(name)?;
-        let money = Money::new(minor, currency).map_err(|error| self.fault("amount", name, error.to_string()))?;
-        if money.is_negative() || !money.is_whole() {
-            return Err(self.fault("amount", name, format!("{minor} is negative or not a whole {currency} amount")));
+        let money = self.amount(name, currency)?;
+        if !money.is_whole() {
+            return Err(self.fault("amount", name, format!("{} is not a whole {currency} amount", money.minor())));
         }
         Ok(money)
+    }
+
+    /// An amount ≥ 0, in any fraction: what somebody else says that it was.
+    pub(crate) fn amount(&self, name: &str, currency: Currency) -> Result<Money, Fault> {
+        let minor = self.int(name)?;
+        let money = Money::new(minor, currency).map_err(|error| self.fault("amount", name, error.to_string()))?;
+        if money.is_negative() {
+            return Err(self.fault("amount", name, format!("{minor} is less than nothing")));
+        }
+        Ok(money)
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Fault> {
+        let value = match self.field(name) {
+            None => None,
+            Some(Node::Bool(value)) => Some(*value),
+            Some(_) => return Err(self.fault("type", name, "is neither true nor false")),
+        };
+        self.required(name, value)
+    }
+
+    pub(crate) fn optional_count(&self, name: &str) -> Result<Option<u32>, Fault> {
+        self.field(name).map(|_| self.count(name)).transpose()
+    }
+
+    pub(crate) fn optional_word<T>(&self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Fault> {
+        self.field(name).map(|_| self.word(name, parse)).transpose()
     }
 
     pub(crate) fn word<T>(&self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Fault> {

@@ -16,6 +16,12 @@ pub enum Account {
     Payable,
     /// Tax collected.
     Tax,
+    /// Money that came and that no order has taken yet: late, over, double, short.
+    Unapplied,
+    /// What is on its way back to the buyer.
+    Refund,
+    /// What the buyer's bank holds until a dispute is decided.
+    Dispute,
 }
 
 impl Account {
@@ -24,6 +30,9 @@ impl Account {
             Self::Clearing => "clearing",
             Self::Payable => "payable",
             Self::Tax => "tax",
+            Self::Unapplied => "unapplied",
+            Self::Refund => "refund",
+            Self::Dispute => "dispute",
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod decision;
 pub mod fault;
 pub mod history;
 pub mod idempotency;
+pub mod intent;
 pub mod invoice;
 pub mod ledger;
 pub mod lines;

@@ -7,7 +7,7 @@ use vocab::id::Kind;
 use vocab::shape::{Field, Shape, Type, field, optional};
 
 /// Every kind's shape, in the order in which they depend on each other.
-pub const SHAPES: &[Shape] = &[SHOP, PRODUCT, CART, CHECKOUT, ORDER, IDEMPOTENCY];
+pub const SHAPES: &[Shape] = &[SHOP, PRODUCT, CART, CHECKOUT, ORDER, IDEMPOTENCY, INTENT];
 
 /// A seller's store and the terms it sells on.
 pub const SHOP: Shape = Shape {
@@ -161,5 +161,95 @@ pub const IDEMPOTENCY: Shape = Shape {
         field("status", Type::Int),
         field("result_kind", Type::Word(&["cart", "checkout", "order", "product"])),
         field("result_id", Type::Id),
+    ],
+};
+
+/// `shown` is what the buyer needs in order to pay: payment data, for the backend's own page.
+const ATTEMPT: &[Field] = &[
+    field("number", Type::Int),
+    field("reference", Type::Text),
+    field("method", Type::Word(&["card_token", "virtual_account", "qr", "wallet", "cash_on_delivery"])),
+    field("fate", Type::Word(&["recorded", "accepted", "declined", "unknown", "absent", "over"])),
+    field("recorded_at", Type::Instant),
+    field("asked", Type::Int),
+    optional("asked_at", Type::Instant),
+    optional("heard_at", Type::Instant),
+    optional("absent_since", Type::Instant),
+    optional("over_since", Type::Instant),
+    optional("told_to_end_at", Type::Instant),
+    optional("settling", Type::Word(&["capture", "void"])),
+    optional("settling_at", Type::Instant),
+    optional("expires_at", Type::Instant),
+    optional("shown", Type::Text),
+];
+
+const RECEIPT: &[Field] = &[
+    field("transaction", Type::Text),
+    field(
+        "kind",
+        Type::Word(&[
+            "authorised",
+            "captured",
+            "voided",
+            "reversed",
+            "disputed",
+            "dispute_won",
+            "dispute_lost",
+            "refunded",
+        ]),
+    ),
+    field("attempt", Type::Int),
+    field("amount", Type::Money),
+    field("at", Type::Instant),
+];
+
+/// `attempt` is null where the money is paid out to an account, which is then in `account`.
+const REFUND: &[Field] = &[
+    field("number", Type::Int),
+    field("key", Type::Text),
+    optional("attempt", Type::Int),
+    field("amount", Type::Money),
+    field("why", Type::Word(&["returned", "over", "ended"])),
+    field(
+        "state",
+        Type::Word(&[
+            "needs_account",
+            "recorded",
+            "unknown",
+            "absent",
+            "accepted",
+            "confirmed",
+            "rejected",
+            "withdrawn",
+        ]),
+    ),
+    field("recorded_at", Type::Instant),
+    field("asked", Type::Int),
+    optional("asked_at", Type::Instant),
+    optional("absent_since", Type::Instant),
+    optional("rejected_at", Type::Instant),
+    optional("account", Type::Text),
+];
+
+/// What a checkout owes: tries, money that came, money that goes back. Its state is counted from these, never kept.
+pub const INTENT: Shape = Shape {
+    kind: Kind::Intent,
+    fields: &[
+        field("id", Type::Id),
+        field("checkout", Type::Id),
+        field("account", Type::Text),
+        field("currency", Type::Currency),
+        field("due", Type::Money),
+        field("created_at", Type::Instant),
+        field("expires_at", Type::Instant),
+        optional("cancel_asked_at", Type::Instant),
+        optional("ended", Type::Word(&["expired", "canceled", "failed"])),
+        optional("ended_at", Type::Instant),
+        optional("order", Type::Id),
+        field("returned", Type::Money),
+        field("too_late", Type::Bool),
+        field("attempts", Type::List(ATTEMPT)),
+        field("receipts", Type::List(RECEIPT)),
+        field("refunds", Type::List(REFUND)),
     ],
 };

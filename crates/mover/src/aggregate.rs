@@ -31,6 +31,7 @@ pub(crate) fn canonical(kind: Kind, document: Record) -> Result<Canonical, Fault
         Kind::Cart => plain(&commerce::cart::Cart::from_document(&document)?),
         Kind::Checkout => plain(&commerce::checkout::Checkout::from_document(&document)?),
         Kind::Idempotency => plain(&commerce::idempotency::Recorded::from_document(&document)?),
+        Kind::Intent => plain(&commerce::intent::Intent::from_document(&document)?),
         Kind::Order => {
             let order = commerce::order::Order::from_document(&document)?;
             entries = entries_of(&order)?;

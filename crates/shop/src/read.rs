@@ -72,7 +72,7 @@ impl Service {
                 let on_hand = self.on_hand(shop, [&product]).await?.into_values().next().unwrap_or(0);
                 Ok(Resource::Shelf(Listed { product, on_hand }))
             }
-            Kind::Shop | Kind::Idempotency => Err(Refusal::not_found(kind.name(), id.as_str()).into()),
+            Kind::Shop | Kind::Idempotency | Kind::Intent => Err(Refusal::not_found(kind.name(), id.as_str()).into()),
         }
     }
 }

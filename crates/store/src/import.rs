@@ -391,7 +391,7 @@ impl Importing<'_> {
         match kind {
             Kind::Product => stock::set(self.connection, self.shop, id, stock),
             Kind::Order => ledger::set(self.connection, self.shop, id, entries),
-            Kind::Shop | Kind::Cart | Kind::Checkout | Kind::Idempotency => Ok(()),
+            Kind::Shop | Kind::Cart | Kind::Checkout | Kind::Idempotency | Kind::Intent => Ok(()),
         }
     }
 }

@@ -15,7 +15,7 @@ use vocab::id::{Kind, ShopId};
 pub const fn field(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Order => Some("invoice"),
-        Kind::Shop | Kind::Product | Kind::Cart | Kind::Checkout | Kind::Idempotency => None,
+        Kind::Shop | Kind::Product | Kind::Cart | Kind::Checkout | Kind::Idempotency | Kind::Intent => None,
     }
 }
 

@@ -177,10 +177,13 @@ pub enum Kind {
     Checkout,
     Order,
     Idempotency,
+    /// What a checkout owes, and how it is paid.
+    Intent,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] = [Self::Shop, Self::Product, Self::Cart, Self::Checkout, Self::Order, Self::Idempotency];
+    pub const ALL: [Self; 7] =
+        [Self::Shop, Self::Product, Self::Cart, Self::Checkout, Self::Order, Self::Idempotency, Self::Intent];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -190,6 +193,7 @@ impl Kind {
             Self::Checkout => "checkout",
             Self::Order => "order",
             Self::Idempotency => "idempotency",
+            Self::Intent => "intent",
         }
     }
 

@@ -1,6 +1,7 @@
 //! The rules of commerce over made-up shops, baskets and histories of what was given back.
 
 mod given_back;
+mod payments;
 mod sold;
 
 use commerce::Refusal;

@@ -74,7 +74,7 @@ pub fn run(command: u8, which: u8, documents: &Documents, mint: &mut Mint, dice:
             }
             true
         }
-        Kind::Shop => return None,
+        Kind::Shop | Kind::Intent => return None,
     };
     Some(Fact { changes: vec![(*rule, anchor.clone(), kept.then_some(after))], stock })
 }

@@ -25,9 +25,10 @@ type Told<T = ()> = Result<T, String>;
 const OLD: &str = "select id, status from jual where toko_id = SHOP order by status not in ('BATAL', 'TOLAK'), status <> 'SELESAI', id";
 /// The copy comes to a halt at a table that the fault itself does not want.
 const fn halt(fault: Fault) -> &'static str {
-    match fault {
-        Fault::WideUnchanged => "begin; lock table idem in access exclusive mode",
-        _ => "begin; lock table kembali in access exclusive mode",
+    if matches!(fault, Fault::WideUnchanged) {
+        "begin; lock table idem in access exclusive mode"
+    } else {
+        "begin; lock table kembali in access exclusive mode"
     }
 }
 

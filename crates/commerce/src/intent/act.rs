@@ -1,0 +1,179 @@
+//! What has to happen next for an intent, as data: whoever performs it answers with facts, and asks again.
+
+use super::{Attempt, Ending, Intent, Refund, RefundState, Settling};
+use crate::money;
+use vocab::id::Timestamp;
+
+const SECOND_US: i64 = 1_000_000;
+const HOUR_US: i64 = 3_600 * SECOND_US;
+
+/// When a rail is asked again what became of something, after it was put on record; then every hour, for ever: what
+/// nobody knows does not become known by waiting.
+pub(super) const ASK_AFTER_US: [i64; 5] = [5 * SECOND_US, 30 * SECOND_US, 120 * SECOND_US, 600 * SECOND_US, HOUR_US];
+
+/// Where an answer is due, questions follow each other fast for so long.
+const OFTEN_FOR_US: i64 = 600 * SECOND_US;
+
+/// How long is waited for a rail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For an answer to a call; after it, what became of it is unknown.
+    pub answer_us: i64,
+    /// How long a rail may say "not found" of what it will know.
+    pub visible_us: i64,
+    /// How long after the end of a code the rail may still learn of money that was paid in time.
+    pub grace_us: i64,
+}
+
+impl Patience {
+    /// For rails that say nothing else.
+    pub const USUAL: Self = Self { answer_us: 5 * SECOND_US, visible_us: 60 * SECOND_US, grace_us: 90 * SECOND_US };
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Ask the rail what became of a try.
+    Query { attempt: u32 },
+    /// Have the rail take money for a try no more.
+    Expire { attempt: u32 },
+    /// Take so much (in minor units, never nothing) of what is held, or let all of it go.
+    Settle { attempt: u32, what: Settling, minor: i64 },
+    /// Place the order.
+    Complete,
+    /// All of it came after the end: place the order if it can still be had, else say [`Intent::too_late`].
+    CompleteLate,
+    /// Units go back on the shelf, and the checkout learns of it.
+    End(Ending),
+    /// Put on record what is owed back, and send it.
+    Refund,
+    /// Send a refund again, under its key.
+    SendRefund { key: String },
+    /// Ask the rail what became of a refund.
+    QueryRefund { key: String },
+    /// A refund that no rail has is not owed any more.
+    WithdrawRefund { key: String },
+}
+
+/// What is to be done now, and when to look again if nothing comes before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub acts: Vec<Act>,
+    pub wake_at: Option<Timestamp>,
+}
+
+impl Plan {
+    /// Now, if its time has come; else not before.
+    pub(super) fn at(&mut self, due: i64, now: Timestamp, act: Act) {
+        if due <= now.0 {
+            self.acts.push(act);
+            return;
+        }
+        self.wake(due);
+    }
+
+    pub(super) fn wake(&mut self, due: i64) {
+        let due = Timestamp(due);
+        self.wake_at = Some(self.wake_at.map_or(due, |earlier| earlier.min(due)));
+    }
+}
+
+impl Intent {
+    /// # Errors
+    /// `amount_too_large`.
+    pub fn plan(&self, now: Timestamp, patience: &Patience) -> Result<Plan, money::Error> {
+        let mut plan = Plan::default();
+        self.plan_tries(now, patience, &mut plan)?;
+        self.plan_order(&mut plan)?;
+        self.plan_end(now, patience, &mut plan)?;
+        self.plan_refunds(now, patience, &mut plan)?;
+        Ok(plan)
+    }
+
+    fn plan_order(&self, plan: &mut Plan) -> Result<(), money::Error> {
+        if self.is_late()? {
+            plan.acts.push(Act::CompleteLate);
+        } else if self.may_complete()? {
+            plan.acts.push(Act::Complete);
+        }
+        Ok(())
+    }
+
+    fn plan_refunds(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) -> Result<(), money::Error> {
+        if self.owed_back()? > 0 {
+            self.plan_what_is_owed(now, plan);
+        }
+        let excess = self.given_too_much()?;
+        let disputed = self.is_disputed()?;
+        for refund in &self.refunds {
+            let key = refund.key.clone();
+            match refund.state {
+                RefundState::NeedsAccount | RefundState::Absent if excess > 0 => {
+                    plan.acts.push(Act::WithdrawRefund { key });
+                }
+                // The money leaves by the dispute, or not at all.
+                RefundState::NeedsAccount | RefundState::Absent if disputed => {}
+                RefundState::Recorded => {
+                    let sent = refund.asked_at.unwrap_or(refund.recorded_at).max(refund.recorded_at);
+                    plan.at(sent.0.saturating_add(patience.answer_us), now, Act::QueryRefund { key });
+                }
+                RefundState::Absent => plan.at(refund.ask_at(), now, Act::SendRefund { key }),
+                RefundState::Unknown | RefundState::Accepted => {
+                    plan.at(refund.ask_at(), now, Act::QueryRefund { key });
+                }
+                RefundState::NeedsAccount | RefundState::Confirmed | RefundState::Rejected | RefundState::Withdrawn => {
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a rail has rejected a refund, it is first asked about the money itself: it may have taken that back, and
+    /// then nothing is owed.
+    fn plan_what_is_owed(&self, now: Timestamp, plan: &mut Plan) {
+        let unsure = self.attempts.iter().find_map(|attempt| {
+            let of_this = self.refunds.iter().filter(|refund| refund.attempt == Some(attempt.number));
+            let since = of_this.filter_map(|refund| refund.rejected_at).max()?.0.saturating_add(1);
+            (!attempt.heard_since(since)).then_some((attempt, since))
+        });
+        match unsure {
+            Some((attempt, since)) => plan.at(attempt.paced(since), now, Act::Query { attempt: attempt.number }),
+            None => plan.acts.push(Act::Refund),
+        }
+    }
+}
+
+impl Attempt {
+    pub(super) fn ask_at(&self) -> i64 {
+        ask_at(self.recorded_at, self.asked, self.asked_at)
+    }
+
+    /// At this time, and then again: soon at first, and when that has said nothing new every hour.
+    pub(super) fn paced(&self, at: i64) -> i64 {
+        match self.asked_at {
+            None => at,
+            Some(asked) if asked.0 < at => at.max(asked.0.saturating_add(ASK_AFTER_US[0])),
+            Some(asked) if asked.0.saturating_sub(at) < OFTEN_FOR_US => asked.0.saturating_add(ASK_AFTER_US[1]),
+            Some(asked) => asked.0.saturating_add(HOUR_US),
+        }
+    }
+
+    pub(super) fn heard_since(&self, at: i64) -> bool {
+        self.heard_at.is_some_and(|heard| heard.0 >= at)
+    }
+}
+
+impl Refund {
+    fn ask_at(&self) -> i64 {
+        ask_at(self.recorded_at, self.asked, self.asked_at)
+    }
+}
+
+/// The n-th question goes out so long after the record; late ones do not follow each other at once.
+fn ask_at(recorded: Timestamp, asked: u32, asked_at: Option<Timestamp>) -> i64 {
+    let nth = usize::try_from(asked).unwrap_or(usize::MAX);
+    let after = asked_at.map_or(0, |last| last.0.saturating_add(ASK_AFTER_US[0]));
+    match ASK_AFTER_US.get(nth) {
+        Some(delay) => recorded.0.saturating_add(*delay).max(after),
+        None => asked_at.unwrap_or(recorded).0.saturating_add(HOUR_US),
+    }
+}

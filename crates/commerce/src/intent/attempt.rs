@@ -1,0 +1,343 @@
+//! An attempt: one try to be paid on one rail, under a reference that the rail will never see for another try.
+
+use super::{Intent, Patience, ReceiptKind};
+use crate::refusal::{Refusal, Retry};
+use vocab::id::{PublicId, Timestamp};
+
+/// How the buyer pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// A token that stands for a card; may be authorised first and captured later.
+    CardToken,
+    /// A number that is paid into at any bank.
+    VirtualAccount,
+    /// A code to be scanned.
+    Qr,
+    /// The buyer is sent to a wallet and comes back.
+    Wallet,
+    /// Whoever brings the goods takes the money.
+    CashOnDelivery,
+}
+
+impl Method {
+    pub const ALL: [Self; 5] = [Self::CardToken, Self::VirtualAccount, Self::Qr, Self::Wallet, Self::CashOnDelivery];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CardToken => "card_token",
+            Self::VirtualAccount => "virtual_account",
+            Self::Qr => "qr",
+            Self::Wallet => "wallet",
+            Self::CashOnDelivery => "cash_on_delivery",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+
+    /// Whether money can go back the way it came; else it is paid out to an account that the buyer names.
+    pub const fn refunds(self) -> bool {
+        match self {
+            Self::CardToken | Self::Qr | Self::Wallet => true,
+            Self::VirtualAccount | Self::CashOnDelivery => false,
+        }
+    }
+}
+
+/// What became of a try. Only `Declined`, `Absent` and `Over` are dead: nothing comes of them by itself any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// On record since before the first byte went out; no answer has come, and it may be that nothing went out.
+    Recorded,
+    /// The rail knows it, and waits for the buyer, or has the money.
+    Accepted,
+    /// The rail said no.
+    Declined,
+    /// Nobody knows: no answer in time, or none that says anything.
+    Unknown,
+    /// The rail does not know it, and did not know it long after it would have.
+    Absent,
+    /// The rail has it as expired, canceled or lapsed.
+    Over,
+}
+
+impl Fate {
+    pub const ALL: [Self; 6] =
+        [Self::Recorded, Self::Accepted, Self::Declined, Self::Unknown, Self::Absent, Self::Over];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Accepted => "accepted",
+            Self::Declined => "declined",
+            Self::Unknown => "unknown",
+            Self::Absent => "absent",
+            Self::Over => "over",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fate| fate.name() == name)
+    }
+
+    pub const fn is_dead(self) -> bool {
+        matches!(self, Self::Declined | Self::Absent | Self::Over)
+    }
+}
+
+/// What can be done with money that is held on a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settling {
+    Capture,
+    Void,
+}
+
+impl Settling {
+    pub const ALL: [Self; 2] = [Self::Capture, Self::Void];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Void => "void",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|settling| settling.name() == name)
+    }
+}
+
+/// What a rail says of a try: in answer to our call, to a question, or by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It stands, and the buyer may pay. Money is said by a receipt, never by this.
+    Accepted,
+    Declined,
+    /// Expired, canceled, voided or lapsed; nothing can be paid on it.
+    Over,
+    /// The rail does not know the reference.
+    NotFound,
+    /// No answer in time, 202, 429, 5xx, a cut connection, bytes that say nothing, a word that nobody knows.
+    Nothing,
+}
+
+/// One try. What the buyer is shown (a number, a code, an address) is payment data: it never leaves for the host and
+/// is in no log, so that this type does not print it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attempt {
+    pub(super) number: u32,
+    pub(super) reference: String,
+    pub(super) method: Method,
+    pub(super) fate: Fate,
+    pub(super) recorded_at: Timestamp,
+    /// How often it was asked about without learning its fate, and when last.
+    pub(super) asked: u32,
+    pub(super) asked_at: Option<Timestamp>,
+    /// When the rail last said something of it.
+    pub(super) heard_at: Option<Timestamp>,
+    /// When the rail first said that it does not know it.
+    pub(super) absent_since: Option<Timestamp>,
+    /// When the rail first said that it is over.
+    pub(super) over_since: Option<Timestamp>,
+    /// When the rail was last told to let nobody pay it any more.
+    pub(super) told_to_end_at: Option<Timestamp>,
+    /// What was last asked of held money, and when.
+    pub(super) settling: Option<(Settling, Timestamp)>,
+    /// Until when the rail takes money for it.
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) shown: Option<String>,
+}
+
+impl std::fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attempt")
+            .field("reference", &self.reference)
+            .field("method", &self.method)
+            .field("fate", &self.fate)
+            .field("shown", &self.shown.as_ref().map(|_| "…"))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Attempt {
+    pub(super) fn recorded(intent: &PublicId, number: u32, method: Method, at: Timestamp) -> Self {
+        Self {
+            number,
+            reference: format!("{intent}-{number}"),
+            method,
+            fate: Fate::Recorded,
+            recorded_at: at,
+            settling: None,
+            asked: 0,
+            asked_at: None,
+            heard_at: None,
+            absent_since: None,
+            over_since: None,
+            told_to_end_at: None,
+            expires_at: None,
+            shown: None,
+        }
+    }
+
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Under which the rail knows it.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    pub const fn method(&self) -> Method {
+        self.method
+    }
+
+    pub const fn fate(&self) -> Fate {
+        self.fate
+    }
+
+    pub const fn recorded_at(&self) -> Timestamp {
+        self.recorded_at
+    }
+
+    /// What the buyer needs to see in order to pay: for the page of the backend, and for nobody else.
+    pub fn shown(&self) -> Option<&str> {
+        self.shown.as_deref()
+    }
+
+    /// Until when the rail takes money for it, where it said so.
+    pub const fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
+    pub const fn is_alive(&self) -> bool {
+        !self.fate.is_dead()
+    }
+}
+
+impl Intent {
+    /// Held money is to be taken, or let go: on record before it is asked of the rail.
+    ///
+    /// # Errors
+    /// `not_found`; `payment_in_progress` where the other of the two was asked for before, and the rail has not said
+    /// since, when it had to know, that the money is still held.
+    pub fn settling(&self, number: u32, what: Settling, at: Timestamp, patience: &Patience) -> Result<Self, Refusal> {
+        let attempt = self.attempts.iter().find(|attempt| attempt.number == number);
+        let otherwise = |it: &&Attempt| it.settling.is_some_and(|(before, _)| before != what);
+        if attempt.filter(otherwise).is_some_and(|attempt| !attempt.may_settle_otherwise(patience)) {
+            return Err(Refusal::new("payment_in_progress", Retry::Later, "held money was asked for otherwise before"));
+        }
+        self.with(number, |attempt| {
+            attempt.settling = Some((what, at));
+        })
+    }
+
+    /// The rail is told to let nobody pay it any more; what became of that is asked for.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn told_to_end(&self, number: u32, at: Timestamp) -> Result<Self, Refusal> {
+        self.with(number, |attempt| {
+            attempt.told_to_end_at = Some(at);
+        })
+    }
+
+    /// What the buyer is to be shown, and until when the rail takes money for it. The first that came stays.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn showing(&self, number: u32, shown: &str, expires_at: Option<Timestamp>) -> Result<Self, Refusal> {
+        self.with(number, |attempt| {
+            attempt.shown.get_or_insert_with(|| shown.to_owned());
+            attempt.expires_at = attempt.expires_at.or(expires_at);
+        })
+    }
+
+    /// What a rail says of a try. What is dead stays so, whatever comes later: money comes as a receipt. "Not found"
+    /// kills only where it was said twice, the second time when the rail would have to know: what was sent may still be
+    /// on its way.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn answered(&self, number: u32, answer: Answer, at: Timestamp, patience: &Patience) -> Result<Self, Refusal> {
+        let held = self.was_authorised(number);
+        self.with(number, |attempt| {
+            attempt.asked += 1;
+            attempt.asked_at = Some(at);
+            if answer != Answer::Nothing {
+                attempt.heard_at = Some(at);
+            }
+            if answer == Answer::Over {
+                attempt.over_since.get_or_insert(at);
+            }
+            if attempt.fate.is_dead() {
+                return;
+            }
+            match answer {
+                Answer::Accepted => attempt.found(Fate::Accepted),
+                // An authorisation that lapsed was declined by nobody.
+                Answer::Declined if !held => attempt.found(Fate::Declined),
+                Answer::Declined | Answer::Over => attempt.found(Fate::Over),
+                Answer::NotFound => attempt.not_found(at, patience.visible_us),
+                Answer::Nothing => attempt.unknown(),
+            }
+        })
+    }
+
+    fn was_authorised(&self, number: u32) -> bool {
+        self.receipts.iter().any(|receipt| receipt.attempt == number && receipt.kind == ReceiptKind::Authorised)
+    }
+
+    /// # Errors
+    /// `not_found`.
+    pub(super) fn with(&self, number: u32, change: impl FnOnce(&mut Attempt)) -> Result<Self, Refusal> {
+        let mut after = self.clone();
+        let Some(attempt) = after.attempts.iter_mut().find(|attempt| attempt.number == number) else {
+            return Err(Refusal::not_found("payment attempt", &format!("{}-{number}", self.id)));
+        };
+        change(attempt);
+        Ok(after)
+    }
+
+    /// The try that a rail knows under this reference.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn by_reference(&self, reference: &str) -> Result<&Attempt, Refusal> {
+        let found = self.attempts.iter().find(|attempt| attempt.reference == reference);
+        found.ok_or_else(|| Refusal::new("not_found", Retry::Never, "no attempt has this reference"))
+    }
+}
+
+impl Attempt {
+    fn found(&mut self, fate: Fate) {
+        self.fate = fate;
+        self.absent_since = None;
+    }
+
+    fn unknown(&mut self) {
+        // What the rail has accepted stays accepted: a question that was not answered says nothing new.
+        if self.fate != Fate::Accepted {
+            self.fate = Fate::Unknown;
+        }
+    }
+
+    fn not_found(&mut self, at: Timestamp, visible_us: i64) {
+        // It had been there before: a rail that forgets is not believed.
+        if self.fate == Fate::Accepted {
+            return;
+        }
+        let since = *self.absent_since.get_or_insert(at);
+        let twice = since < at && at.0.saturating_sub(since.0) >= visible_us;
+        self.fate = if twice { Fate::Absent } else { Fate::Unknown };
+    }
+
+    /// Money came for it.
+    pub(super) const fn is_known_to_the_rail(&mut self) {
+        self.absent_since = None;
+        if matches!(self.fate, Fate::Recorded | Fate::Unknown | Fate::Absent) {
+            self.fate = Fate::Accepted;
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What an intent books: money that came, until there is an order for it, and money that goes back.
+//!
+//! Invariant: each posting is two sides of one amount, and is booked once, by the name of its event.
+//! [`Account::Unapplied`] has what came until an order takes it. The entries of an order ([`crate::ledger`]) book against
+//! clearing, which is right for the instant rail only: an order that an intent paid for is to book against `Unapplied`.
+
+use super::{Intent, ReceiptKind, Refund, RefundState};
+use crate::ledger::Account;
+use crate::money::{self, Money};
+
+/// One movement between two accounts: debit is positive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posting {
+    /// What it is for, once each: a receipt's transaction and kind, or a refund's key and step.
+    pub event: String,
+    pub debit: Account,
+    pub credit: Account,
+    pub amount: Money,
+}
+
+impl Intent {
+    /// What it has booked since it stood at `before`.
+    ///
+    /// # Errors
+    /// `amount_too_large`.
+    pub fn booked_since(&self, before: &Self) -> Result<Vec<Posting>, money::Error> {
+        let booked = before.postings()?;
+        let is_new = |posting: &Posting| booked.iter().all(|old| old.event != posting.event);
+        Ok(self.postings()?.into_iter().filter(is_new).collect())
+    }
+
+    /// All that it has booked.
+    ///
+    /// # Errors
+    /// `amount_too_large`.
+    pub fn postings(&self) -> Result<Vec<Posting>, money::Error> {
+        let mut postings = Vec::new();
+        for receipt in &self.receipts {
+            let (debit, credit) = match receipt.kind {
+                ReceiptKind::Captured => (Account::Clearing, Account::Unapplied),
+                ReceiptKind::Reversed => (Account::Unapplied, Account::Clearing),
+                ReceiptKind::Disputed => (Account::Dispute, Account::Clearing),
+                ReceiptKind::DisputeWon => (Account::Clearing, Account::Dispute),
+                ReceiptKind::DisputeLost => (Account::Unapplied, Account::Dispute),
+                ReceiptKind::Refunded => (Account::Unapplied, Account::Clearing),
+                // Nobody's balance changes by what is only held.
+                ReceiptKind::Authorised | ReceiptKind::Voided => continue,
+            };
+            let event = format!("{} {}", receipt.transaction, receipt.kind.name());
+            postings.push(Posting { event, debit, credit, amount: receipt.amount });
+        }
+        for refund in &self.refunds {
+            postings.extend(refund.postings());
+        }
+        Ok(postings)
+    }
+}
+
+impl Refund {
+    fn postings(&self) -> Vec<Posting> {
+        let post = |step: &str, debit, credit| Posting {
+            event: format!("{} {step}", self.key),
+            debit,
+            credit,
+            amount: self.amount,
+        };
+        let mut steps = vec![post("owed", Account::Unapplied, Account::Refund)];
+        let back = |step| post(step, Account::Refund, Account::Unapplied);
+        if self.rejected_at.is_some() {
+            steps.push(back("rejected"));
+        }
+        if self.state == RefundState::Withdrawn {
+            steps.push(back("withdrawn"));
+        }
+        if self.state == RefundState::Confirmed {
+            // It had been called rejected before.
+            steps.extend(self.rejected_at.map(|_| post("owed after all", Account::Unapplied, Account::Refund)));
+            steps.push(post("confirmed", Account::Refund, Account::Clearing));
+        }
+        steps
+    }
+}

@@ -1,0 +1,199 @@
+//! An intent as plain data, and back.
+
+use super::receipt::Receipt;
+use super::{Attempt, Ending, Fate, Intent, Method, ReceiptKind, Refund, RefundState, Settling, Why};
+use crate::decision::Aggregate;
+use crate::fault::{Fault, Reader, id_node, optional_id_node, with_origin};
+use crate::money::Currency;
+use vocab::document::{Node, Record};
+use vocab::id::{Kind, Origin, PublicId, Timestamp};
+
+impl Intent {
+    /// # Errors
+    /// A fault where a field is missing, or a rule is broken that every intent keeps: its tries are numbered from 1, and
+    /// what came and went belongs to them.
+    pub fn from_document(document: &Record) -> Result<Self, Fault> {
+        let from = Reader::root(document);
+        let currency = from.currency("currency")?;
+        let intent = Self {
+            id: from.id("id")?,
+            origin: from.origin(),
+            checkout: from.id("checkout")?,
+            account: from.text("account")?,
+            due: from.money("due", currency)?,
+            created_at: from.instant("created_at")?,
+            expires_at: from.instant("expires_at")?,
+            cancel_asked_at: from.optional_instant("cancel_asked_at")?,
+            ended: paired(from.optional_word("ended", Ending::from_name)?, from.optional_instant("ended_at")?),
+            order: from.optional_id("order")?,
+            returned: from.int("returned")?,
+            too_late: from.flag("too_late")?,
+            attempts: from.elements("attempts", |from| Attempt::read(&from))?,
+            receipts: from.elements("receipts", |from| Receipt::read(&from, currency))?,
+            refunds: from.elements("refunds", |from| Refund::read(&from, currency))?,
+        };
+        intent.check(&from)?;
+        Ok(intent)
+    }
+
+    fn check(&self, from: &Reader<'_>) -> Result<(), Fault> {
+        let numbered = (1..).zip(&self.attempts).all(|(number, attempt)| attempt.number == number);
+        if !numbered {
+            return Err(from.fault("number", "attempts", "are not numbered from 1"));
+        }
+        let known = |number: u32| number >= 1 && usize::try_from(number).is_ok_and(|it| it <= self.attempts.len());
+        if !self.receipts.iter().all(|receipt| known(receipt.attempt)) {
+            return Err(from.fault("unknown_attempt", "receipts", "one is for an attempt that is not here"));
+        }
+        if !self.refunds.iter().filter_map(|refund| refund.attempt).all(known) {
+            return Err(from.fault("unknown_attempt", "refunds", "one is of an attempt that is not here"));
+        }
+        if !(0..=self.due.minor()).contains(&self.returned) {
+            return Err(from.fault("amount", "returned", "is not between nothing and what was owed"));
+        }
+        Ok(())
+    }
+}
+
+fn paired<T>(what: Option<T>, at: Option<Timestamp>) -> Option<(T, Timestamp)> {
+    what.zip(at)
+}
+
+fn instant(at: Option<Timestamp>) -> Node {
+    at.map_or(Node::Null, |at| Node::Int(at.0))
+}
+
+impl Attempt {
+    fn read(from: &Reader<'_>) -> Result<Self, Fault> {
+        Ok(Self {
+            number: from.count("number")?,
+            reference: from.text("reference")?,
+            method: from.word("method", Method::from_name)?,
+            fate: from.word("fate", Fate::from_name)?,
+            recorded_at: from.instant("recorded_at")?,
+            asked: from.count("asked")?,
+            asked_at: from.optional_instant("asked_at")?,
+            heard_at: from.optional_instant("heard_at")?,
+            absent_since: from.optional_instant("absent_since")?,
+            over_since: from.optional_instant("over_since")?,
+            told_to_end_at: from.optional_instant("told_to_end_at")?,
+            settling: paired(
+                from.optional_word("settling", Settling::from_name)?,
+                from.optional_instant("settling_at")?,
+            ),
+            expires_at: from.optional_instant("expires_at")?,
+            shown: from.optional_text("shown")?,
+        })
+    }
+
+    fn record(&self) -> Node {
+        let record = Record::default()
+            .with("number", i64::from(self.number))
+            .with("reference", self.reference.as_str())
+            .with("method", self.method.name())
+            .with("fate", self.fate.name())
+            .with("recorded_at", self.recorded_at.0)
+            .with("asked", i64::from(self.asked))
+            .with("asked_at", instant(self.asked_at))
+            .with("heard_at", instant(self.heard_at))
+            .with("absent_since", instant(self.absent_since))
+            .with("over_since", instant(self.over_since))
+            .with("told_to_end_at", instant(self.told_to_end_at))
+            .with("settling", self.settling.map(|(what, _)| what.name()))
+            .with("settling_at", instant(self.settling.map(|(_, at)| at)))
+            .with("expires_at", instant(self.expires_at))
+            .with("shown", self.shown.as_deref());
+        Node::Record(record)
+    }
+}
+
+impl Receipt {
+    fn read(from: &Reader<'_>, currency: Currency) -> Result<Self, Fault> {
+        Ok(Self {
+            transaction: from.text("transaction")?,
+            kind: from.word("kind", ReceiptKind::from_name)?,
+            attempt: from.count("attempt")?,
+            amount: from.amount("amount", currency)?,
+            at: from.instant("at")?,
+        })
+    }
+
+    fn record(&self) -> Node {
+        let record = Record::default()
+            .with("transaction", self.transaction.as_str())
+            .with("kind", self.kind.name())
+            .with("attempt", i64::from(self.attempt))
+            .with("amount", self.amount.minor())
+            .with("at", self.at.0);
+        Node::Record(record)
+    }
+}
+
+impl Refund {
+    fn read(from: &Reader<'_>, currency: Currency) -> Result<Self, Fault> {
+        Ok(Self {
+            number: from.count("number")?,
+            key: from.text("key")?,
+            attempt: from.optional_count("attempt")?,
+            amount: from.amount("amount", currency)?,
+            why: from.word("why", Why::from_name)?,
+            state: from.word("state", RefundState::from_name)?,
+            recorded_at: from.instant("recorded_at")?,
+            asked: from.count("asked")?,
+            asked_at: from.optional_instant("asked_at")?,
+            absent_since: from.optional_instant("absent_since")?,
+            rejected_at: from.optional_instant("rejected_at")?,
+            account: from.optional_text("account")?,
+        })
+    }
+
+    fn record(&self) -> Node {
+        let record = Record::default()
+            .with("number", i64::from(self.number))
+            .with("key", self.key.as_str())
+            .with("attempt", self.attempt.map_or(Node::Null, |number| Node::Int(i64::from(number))))
+            .with("amount", self.amount.minor())
+            .with("why", self.why.name())
+            .with("state", self.state.name())
+            .with("recorded_at", self.recorded_at.0)
+            .with("asked", i64::from(self.asked))
+            .with("asked_at", instant(self.asked_at))
+            .with("absent_since", instant(self.absent_since))
+            .with("rejected_at", instant(self.rejected_at))
+            .with("account", self.account.as_deref());
+        Node::Record(record)
+    }
+}
+
+impl Aggregate for Intent {
+    const KIND: Kind = Kind::Intent;
+
+    fn id(&self) -> &PublicId {
+        &self.id
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    fn document(&self) -> Record {
+        let record = Record::default()
+            .with("id", id_node(&self.id))
+            .with("checkout", id_node(&self.checkout))
+            .with("account", self.account.as_str())
+            .with("currency", self.due.currency().as_str())
+            .with("due", self.due.minor())
+            .with("created_at", self.created_at.0)
+            .with("expires_at", self.expires_at.0)
+            .with("cancel_asked_at", instant(self.cancel_asked_at))
+            .with("ended", self.ended.map(|(ending, _)| ending.name()))
+            .with("ended_at", instant(self.ended.map(|(_, at)| at)))
+            .with("order", optional_id_node(self.order.as_ref()))
+            .with("returned", self.returned)
+            .with("too_late", Node::Bool(self.too_late))
+            .with("attempts", self.attempts.iter().map(Attempt::record).collect::<Vec<_>>())
+            .with("receipts", self.receipts.iter().map(Receipt::record).collect::<Vec<_>>())
+            .with("refunds", self.refunds.iter().map(Refund::record).collect::<Vec<_>>());
+        with_origin(record, self.origin.as_ref())
+    }
+}

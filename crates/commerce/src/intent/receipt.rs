@@ -1,0 +1,207 @@
+//! Receipts: what a provider says of money, each once, none refused.
+
+use super::{Attempt, Fate, Intent};
+use crate::money::{self, Money};
+use crate::refusal::{Refusal, Retry};
+use vocab::id::Timestamp;
+
+/// More than any provider says of one checkout.
+pub const RECEIPTS_MAX: usize = 1_024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReceiptKind {
+    /// Held for us on the buyer's card, not ours yet.
+    Authorised,
+    /// It came.
+    Captured,
+    /// What was held is free again.
+    Voided,
+    /// The provider took back what it had said to have come.
+    Reversed,
+    /// The buyer's bank took it back, or says that it may.
+    Disputed,
+    /// A dispute was decided for the shop.
+    DisputeWon,
+    /// A dispute was decided for the buyer.
+    DisputeLost,
+    /// It went back to the buyer, and we had not asked for it: somebody did that at the provider's own desk. A refund of
+    /// ours is never told like this.
+    Refunded,
+}
+
+impl ReceiptKind {
+    pub const ALL: [Self; 8] = [
+        Self::Authorised,
+        Self::Captured,
+        Self::Voided,
+        Self::Reversed,
+        Self::Disputed,
+        Self::DisputeWon,
+        Self::DisputeLost,
+        Self::Refunded,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authorised => "authorised",
+            Self::Captured => "captured",
+            Self::Voided => "voided",
+            Self::Reversed => "reversed",
+            Self::Disputed => "disputed",
+            Self::DisputeWon => "dispute_won",
+            Self::DisputeLost => "dispute_lost",
+            Self::Refunded => "refunded",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// One thing that a provider said of money. Unique by transaction and kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The provider's own id of the movement.
+    pub transaction: String,
+    pub kind: ReceiptKind,
+    /// The number of the attempt that it is for.
+    pub attempt: u32,
+    pub amount: Money,
+    /// When the money moved, by the provider's clock; never when we heard of it.
+    pub at: Timestamp,
+}
+
+/// What became of a receipt that came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    New,
+    /// It was here already, and says the same.
+    Again,
+    /// It was here already and said another amount: the first stands, and somebody has to look.
+    Differs,
+}
+
+impl Intent {
+    /// Money that moved is written down whatever state anything is in.
+    ///
+    /// # Errors
+    /// `not_found` for an attempt that this intent does not have; `currency_differs` for money that is not what is owed:
+    /// both are findings, and no receipt. `amount_not_payable`; `too_many_receipts`: the notice stays in the inbox, and
+    /// somebody has to look.
+    pub fn receive(&self, receipt: Receipt) -> Result<(Self, Entered), Refusal> {
+        if receipt.amount.currency() != self.due.currency() {
+            return Err(money::Error::Currencies(self.due.currency(), receipt.amount.currency()).into());
+        }
+        if receipt.amount.is_negative() {
+            return Err(Refusal::new("amount_not_payable", Retry::Never, "less than nothing came"));
+        }
+        let known = self.receipts.iter().find(|old| old.transaction == receipt.transaction && old.kind == receipt.kind);
+        if let Some(known) = known {
+            let same = known.amount == receipt.amount && known.attempt == receipt.attempt;
+            return Ok((self.clone(), if same { Entered::Again } else { Entered::Differs }));
+        }
+        if self.receipts.len() >= RECEIPTS_MAX {
+            let content = format!("{RECEIPTS_MAX} receipts for one intent");
+            return Err(Refusal::new("too_many_receipts", Retry::Never, content));
+        }
+        // Whoever takes money for it knows it, whatever was said before.
+        let mut after = self.with(receipt.attempt, Attempt::is_known_to_the_rail)?;
+        after.receipts.push(receipt);
+        Ok((after, Entered::New))
+    }
+
+    /// What came and was not taken back, in minor units. What a dispute is about has come until it is lost.
+    ///
+    /// # Errors
+    /// `amount_too_large`.
+    pub fn received(&self) -> Result<i64, money::Error> {
+        self.sum(|receipt| receipt.came())
+    }
+
+    /// What came by an attempt, less what was taken back of that.
+    pub(super) fn came_by(&self, attempt: u32) -> Result<i64, money::Error> {
+        self.sum(|receipt| if receipt.attempt == attempt { receipt.came() } else { 0 })
+    }
+
+    /// Whether somebody paid by an attempt, and the provider stands by that, wherever the money is now.
+    pub(super) fn took_money(&self, attempt: u32) -> Result<bool, money::Error> {
+        Ok(self.paid_by(attempt)? > 0)
+    }
+
+    /// All that was asked for was paid by it: nobody pays it again, or else what a last look finds.
+    pub(super) fn is_spent(&self, attempt: &Attempt) -> bool {
+        self.paid_by(attempt.number).is_ok_and(|paid| paid >= self.due.minor())
+    }
+
+    fn paid_by(&self, attempt: u32) -> Result<i64, money::Error> {
+        self.sum(|receipt| match receipt.kind {
+            ReceiptKind::Captured | ReceiptKind::Reversed if receipt.attempt == attempt => receipt.came(),
+            ReceiptKind::Authorised
+            | ReceiptKind::Captured
+            | ReceiptKind::Voided
+            | ReceiptKind::Reversed
+            | ReceiptKind::Disputed
+            | ReceiptKind::DisputeWon
+            | ReceiptKind::DisputeLost
+            | ReceiptKind::Refunded => 0,
+        })
+    }
+
+    /// What is here: it came, and has not gone back and is not on its way there.
+    pub(super) fn here(&self) -> Result<i64, money::Error> {
+        Ok(self.received()?.saturating_sub(self.given()))
+    }
+
+    /// What the rail holds for us for an attempt and could be captured, in minor units: a capture takes it, and so does
+    /// a void; and what is over is held no more.
+    pub(super) fn held(&self, attempt: &Attempt) -> Result<i64, money::Error> {
+        let of_this = |receipt: &Receipt, kind: ReceiptKind| receipt.attempt == attempt.number && receipt.kind == kind;
+        let authorised = self.receipts.iter().any(|receipt| of_this(receipt, ReceiptKind::Authorised));
+        if !authorised || attempt.fate == Fate::Over {
+            return Ok(0);
+        }
+        let held = self.sum(|receipt| match receipt.kind {
+            _ if receipt.attempt != attempt.number => 0,
+            ReceiptKind::Authorised => receipt.amount.minor(),
+            ReceiptKind::Captured | ReceiptKind::Voided => -receipt.amount.minor(),
+            ReceiptKind::Reversed
+            | ReceiptKind::Disputed
+            | ReceiptKind::DisputeWon
+            | ReceiptKind::DisputeLost
+            | ReceiptKind::Refunded => 0,
+        })?;
+        Ok(held.max(0))
+    }
+
+    /// A dispute was opened and not decided.
+    pub(super) fn is_disputed(&self) -> Result<bool, money::Error> {
+        let open = self.sum(|receipt| match receipt.kind {
+            ReceiptKind::Disputed => receipt.amount.minor(),
+            ReceiptKind::DisputeWon | ReceiptKind::DisputeLost => -receipt.amount.minor(),
+            ReceiptKind::Authorised
+            | ReceiptKind::Captured
+            | ReceiptKind::Voided
+            | ReceiptKind::Reversed
+            | ReceiptKind::Refunded => 0,
+        })?;
+        Ok(open > 0)
+    }
+
+    fn sum(&self, of: impl Fn(&Receipt) -> i64) -> Result<i64, money::Error> {
+        let sum: i128 = self.receipts.iter().map(|receipt| i128::from(of(receipt))).sum();
+        let minor = i64::try_from(sum).map_err(|_| money::Error::TooLarge)?;
+        Money::new(minor, self.due.currency()).map(Money::minor)
+    }
+}
+
+impl Receipt {
+    /// By how much there is more of the buyer's money.
+    fn came(&self) -> i64 {
+        match self.kind {
+            ReceiptKind::Captured => self.amount.minor(),
+            ReceiptKind::Reversed | ReceiptKind::DisputeLost | ReceiptKind::Refunded => -self.amount.minor(),
+            ReceiptKind::Authorised | ReceiptKind::Voided | ReceiptKind::Disputed | ReceiptKind::DisputeWon => 0,
+        }
+    }
+}

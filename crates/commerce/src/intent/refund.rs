@@ -1,0 +1,384 @@
+//! Refunds: money on its way back, each under a key of its own that is never used for another.
+//!
+//! What has to go back is not decided refund by refund: it is what came, less what the shop may keep, less what is on
+//! its way already ([`Intent::owed_back`]). So nothing goes back twice, whatever asked for it.
+
+use super::{Fate, Intent, Patience};
+use crate::money::{self, Money};
+use crate::refusal::{Refusal, Retry};
+use vocab::id::Timestamp;
+
+/// Why money goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The order gave units back.
+    Returned,
+    /// More came than was owed: too much, or twice.
+    Over,
+    /// It came for something that had ended, or too little of it came.
+    Ended,
+}
+
+impl Why {
+    pub const ALL: [Self; 3] = [Self::Returned, Self::Over, Self::Ended];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Returned => "returned",
+            Self::Over => "over",
+            Self::Ended => "ended",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|why| why.name() == name)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefundState {
+    /// It has no way back on its rail: the buyer has to name an account.
+    NeedsAccount,
+    /// On record since before the first byte went out.
+    Recorded,
+    Unknown,
+    /// The provider does not know it, and did not know it long after it would have: it goes out again, under its key.
+    Absent,
+    /// The provider will do it.
+    Accepted,
+    /// The money has left.
+    Confirmed,
+    /// It will not be done; the money is owed as before.
+    Rejected,
+    /// No rail had it when the money turned out not to be owed.
+    Withdrawn,
+}
+
+impl RefundState {
+    pub const ALL: [Self; 8] = [
+        Self::NeedsAccount,
+        Self::Recorded,
+        Self::Unknown,
+        Self::Absent,
+        Self::Accepted,
+        Self::Confirmed,
+        Self::Rejected,
+        Self::Withdrawn,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NeedsAccount => "needs_account",
+            Self::Recorded => "recorded",
+            Self::Unknown => "unknown",
+            Self::Absent => "absent",
+            Self::Accepted => "accepted",
+            Self::Confirmed => "confirmed",
+            Self::Rejected => "rejected",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// Nothing is on its way.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Rejected | Self::Withdrawn)
+    }
+
+    /// The money has gone, or may have.
+    const fn gives(self) -> bool {
+        !matches!(self, Self::Rejected | Self::Withdrawn)
+    }
+}
+
+/// What a rail says of a refund or a payout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefundAnswer {
+    Accepted,
+    Confirmed,
+    Rejected,
+    /// It does not know the key.
+    NotFound,
+    Nothing,
+}
+
+/// One movement back. The account that a payout goes to is personal: this type does not print it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Refund {
+    pub(super) number: u32,
+    pub(super) key: String,
+    /// The attempt whose money goes back on its rail; none: it is paid out to an account.
+    pub(super) attempt: Option<u32>,
+    pub(super) amount: Money,
+    pub(super) why: Why,
+    pub(super) state: RefundState,
+    pub(super) recorded_at: Timestamp,
+    pub(super) asked: u32,
+    pub(super) asked_at: Option<Timestamp>,
+    /// When the provider first said that it does not know it.
+    pub(super) absent_since: Option<Timestamp>,
+    /// A rail said no. It may say otherwise afterwards, and then both are booked.
+    pub(super) rejected_at: Option<Timestamp>,
+    pub(super) account: Option<String>,
+}
+
+impl std::fmt::Debug for Refund {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Refund")
+            .field("key", &self.key)
+            .field("amount", &self.amount)
+            .field("why", &self.why)
+            .field("state", &self.state)
+            .field("account", &self.account.as_ref().map(|_| "…"))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Refund {
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The number of the attempt whose money goes back on its rail; none: it is paid out.
+    pub const fn attempt(&self) -> Option<u32> {
+        self.attempt
+    }
+
+    pub const fn amount(&self) -> Money {
+        self.amount
+    }
+
+    pub const fn why(&self) -> Why {
+        self.why
+    }
+
+    pub const fn state(&self) -> RefundState {
+        self.state
+    }
+
+    /// Where a payout goes to, as the buyer named it: for the rail, and for nobody else.
+    pub fn account(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
+}
+
+impl Intent {
+    /// What has to go back and is not yet on its way, in minor units: what came, less what the shop may keep. The shop
+    /// keeps what an order cost, less what it gave back; while there is no order yet, what is owed; and of what has ended,
+    /// nothing.
+    ///
+    /// # Errors
+    /// `amount_too_large`.
+    pub fn owed_back(&self) -> Result<i64, money::Error> {
+        // The money of a dispute leaves by the dispute, or not at all.
+        if self.is_disputed()? {
+            return Ok(0);
+        }
+        Ok(self.here()?.saturating_sub(self.kept()?).max(0))
+    }
+
+    /// What is on its way back although it is not owed: the money has left by another way meanwhile.
+    pub(super) fn given_too_much(&self) -> Result<i64, money::Error> {
+        let owed = self.received()?.saturating_sub(self.kept()?).max(0);
+        Ok(self.given().saturating_sub(owed).max(0))
+    }
+
+    fn kept(&self) -> Result<i64, money::Error> {
+        let whole = self.due.minor();
+        Ok(match (&self.order, self.ended) {
+            (Some(_), _) => whole.saturating_sub(self.returned),
+            (None, None) if !self.too_late => whole,
+            // Whole, it may yet be wanted.
+            (None, Some(_)) if self.is_late()? => whole,
+            _ => 0,
+        })
+    }
+
+    /// All of it is here although it had ended: whether there is an order to be had for it is not decided.
+    pub(super) fn is_late(&self) -> Result<bool, money::Error> {
+        let undecided = self.order.is_none() && self.ended.is_some() && !self.too_late;
+        Ok(undecided && self.given() == 0 && !self.is_disputed()? && self.received()? >= self.due.minor())
+    }
+
+    /// What is on its way back or has gone, in minor units.
+    pub fn given(&self) -> i64 {
+        self.refunds.iter().filter(|it| it.state.gives()).map(|it| it.amount.minor()).sum()
+    }
+
+    /// Puts on record what is owed back: on the rails that it came by, the latest first, and what has no way back there
+    /// as a payout.
+    ///
+    /// # Errors
+    /// `too_many_refunds`.
+    pub fn refund_what_is_owed(&self, at: Timestamp) -> Result<Self, Refusal> {
+        let mut after = self.clone();
+        let owed = self.owed_back()?;
+        let as_returned = |it: &&Refund| it.state.gives() && it.why == Why::Returned;
+        let returned: i64 = self.refunds.iter().filter(as_returned).map(|it| it.amount.minor()).sum();
+        let returned = match self.order {
+            Some(_) => owed.min(self.returned.saturating_sub(returned).max(0)),
+            None => 0,
+        };
+        let rest = if self.order.is_none() && (self.ended.is_some() || self.too_late) { Why::Ended } else { Why::Over };
+        for (why, mut owed) in [(Why::Returned, returned), (rest, owed - returned)] {
+            for attempt in self.attempts.iter().rev().filter(|attempt| attempt.method.refunds()) {
+                let there = after.refundable(attempt.number)?.min(owed);
+                if there > 0 {
+                    after.record_refund(Some(attempt.number), there, why, at)?;
+                    owed -= there;
+                }
+            }
+            if owed > 0 {
+                after.record_refund(None, owed, why, at)?;
+            }
+        }
+        Ok(after)
+    }
+
+    /// What could still go back on the rail of an attempt. One whose rail has rejected a refund is asked no more.
+    fn refundable(&self, attempt: u32) -> Result<i64, money::Error> {
+        let of_this = || self.refunds.iter().filter(|refund| refund.attempt == Some(attempt));
+        if of_this().any(|refund| refund.state == RefundState::Rejected) {
+            return Ok(0);
+        }
+        let gone: i64 = of_this().filter(|refund| refund.state.gives()).map(|refund| refund.amount.minor()).sum();
+        Ok(self.came_by(attempt)?.saturating_sub(gone))
+    }
+
+    fn record_refund(&mut self, attempt: Option<u32>, minor: i64, why: Why, at: Timestamp) -> Result<(), Refusal> {
+        if self.refunds.len() >= super::REFUNDS_MAX {
+            let content = format!("{} refunds of one payment", super::REFUNDS_MAX);
+            return Err(Refusal::new("too_many_refunds", Retry::Never, content));
+        }
+        let number = u32::try_from(self.refunds.len() + 1).unwrap_or(u32::MAX);
+        self.refunds.push(Refund {
+            number,
+            key: format!("{}-r{number}", self.id),
+            attempt,
+            amount: Money::new(minor, self.due.currency())?,
+            why,
+            state: if attempt.is_some() { RefundState::Recorded } else { RefundState::NeedsAccount },
+            recorded_at: at,
+            asked: 0,
+            asked_at: None,
+            absent_since: None,
+            rejected_at: None,
+            account: None,
+        });
+        Ok(())
+    }
+
+    /// It goes out again, under its key: on record before the first byte.
+    ///
+    /// # Errors
+    /// `not_found`; `refund_in_progress` where the rail knows it, or nobody knows; `refund_not_owed` where the money has
+    /// left by another way, or may.
+    pub fn refund_sent_again(&self, key: &str, at: Timestamp) -> Result<Self, Refusal> {
+        self.must_be_owed()?;
+        self.with_refund(key, |refund| {
+            if refund.state != RefundState::Absent {
+                return Err(Refusal::new("refund_in_progress", Retry::Later, "what became of it is not known"));
+            }
+            (refund.state, refund.asked_at, refund.absent_since) = (RefundState::Recorded, Some(at), None);
+            Ok(())
+        })
+    }
+
+    /// The buyer says where a payout goes to: on record before the first byte.
+    ///
+    /// # Errors
+    /// As for [`Intent::refund_sent_again`].
+    pub fn pay_out_to(&self, key: &str, account: &str, at: Timestamp) -> Result<Self, Refusal> {
+        self.must_be_owed()?;
+        self.with_refund(key, |refund| {
+            if refund.state != RefundState::NeedsAccount {
+                return Err(Refusal::new("refund_in_progress", Retry::Never, "it is on its way already"));
+            }
+            refund.account = Some(account.to_owned());
+            (refund.state, refund.recorded_at) = (RefundState::Recorded, at);
+            Ok(())
+        })
+    }
+
+    fn must_be_owed(&self) -> Result<(), Refusal> {
+        if self.is_disputed()? || self.given_too_much()? > 0 {
+            return Err(Refusal::new("refund_not_owed", Retry::Later, "the money has left by another way, or may"));
+        }
+        Ok(())
+    }
+
+    /// A refund that no rail has is not owed any more.
+    ///
+    /// # Errors
+    /// `not_found`; `refund_in_progress` where a rail has it, or may.
+    pub fn withdraw_refund(&self, key: &str) -> Result<Self, Refusal> {
+        self.with_refund(key, |refund| match refund.state {
+            RefundState::NeedsAccount | RefundState::Absent => {
+                refund.state = RefundState::Withdrawn;
+                Ok(())
+            }
+            RefundState::Recorded
+            | RefundState::Unknown
+            | RefundState::Accepted
+            | RefundState::Confirmed
+            | RefundState::Rejected
+            | RefundState::Withdrawn => {
+                Err(Refusal::new("refund_in_progress", Retry::Never, "a rail may have it, or it is over"))
+            }
+        })
+    }
+
+    /// What a rail says of a refund. That the money has left is believed whatever was said before, and never taken back.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub fn refund_answered(
+        &self,
+        key: &str,
+        answer: RefundAnswer,
+        at: Timestamp,
+        patience: &Patience,
+    ) -> Result<Self, Refusal> {
+        self.with_refund(key, |refund| {
+            refund.asked += 1;
+            refund.asked_at = Some(at);
+            refund.state = match (refund.state, answer) {
+                (_, RefundAnswer::Confirmed) => RefundState::Confirmed,
+                (done, _) if done.is_final() || done == RefundState::NeedsAccount => done,
+                (_, RefundAnswer::Accepted) => RefundState::Accepted,
+                (_, RefundAnswer::Rejected) => RefundState::Rejected,
+                // What it had accepted it does not forget.
+                (RefundState::Accepted, RefundAnswer::NotFound | RefundAnswer::Nothing) => RefundState::Accepted,
+                (_, RefundAnswer::NotFound) => {
+                    let since = *refund.absent_since.get_or_insert(at);
+                    let twice = since < at && at.0.saturating_sub(since.0) >= patience.visible_us;
+                    if twice { RefundState::Absent } else { RefundState::Unknown }
+                }
+                (_, RefundAnswer::Nothing) => RefundState::Unknown,
+            };
+            if refund.state == RefundState::Rejected {
+                refund.rejected_at.get_or_insert(at);
+            }
+            Ok(())
+        })
+    }
+
+    fn with_refund(&self, key: &str, change: impl FnOnce(&mut Refund) -> Result<(), Refusal>) -> Result<Self, Refusal> {
+        let mut after = self.clone();
+        let Some(refund) = after.refunds.iter_mut().find(|refund| refund.key == key) else {
+            return Err(Refusal::not_found("refund", key));
+        };
+        change(refund)?;
+        Ok(after)
+    }
+
+    /// Nothing is on its way in either direction of which nobody knows what became.
+    pub fn is_settled(&self) -> bool {
+        let known = |fate: Fate| fate.is_dead() || fate == Fate::Accepted;
+        self.attempts.iter().all(|attempt| known(attempt.fate))
+            && self.refunds.iter().all(|refund| refund.state.is_final() || refund.state == RefundState::NeedsAccount)
+    }
+}

@@ -1,0 +1,224 @@
+//! What is to be done about the tries: ask, end, take what is held, and say when all of them are over.
+
+use super::act::{ASK_AFTER_US, Act, Patience, Plan};
+use super::{Attempt, Ending, Fate, Intent, Method, Settling};
+use crate::money;
+use vocab::id::Timestamp;
+
+impl Intent {
+    /// From when on nothing is wanted of it any more but to be over.
+    fn over_from(&self) -> i64 {
+        let expires = self.expires_at.0;
+        self.cancel_asked_at.map_or(expires, |asked| asked.0.min(expires))
+    }
+
+    pub(super) fn plan_tries(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) -> Result<(), money::Error> {
+        // Nothing more is wanted of anybody.
+        let done = self.order.is_some() || self.ended.is_some() || self.is_paid()?;
+        let capturing = self.capturing()?;
+        for attempt in &self.attempts {
+            let number = attempt.number;
+            let held = self.held(attempt)?;
+            if held > 0 {
+                self.plan_held(attempt, held, capturing == Some(number), now, patience, plan)?;
+                continue;
+            }
+            match attempt.fate {
+                Fate::Recorded => {
+                    let due = attempt.recorded_at.0.saturating_add(patience.answer_us);
+                    plan.at(due, now, Act::Query { attempt: number });
+                }
+                Fate::Unknown => plan.at(attempt.ask_at(), now, Act::Query { attempt: number }),
+                Fate::Accepted => self.plan_accepted(attempt, done, now, patience, plan)?,
+                Fate::Declined | Fate::Absent | Fate::Over => self.plan_untold(attempt, now, plan)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn plan_accepted(
+        &self,
+        attempt: &Attempt,
+        done: bool,
+        now: Timestamp,
+        patience: &Patience,
+        plan: &mut Plan,
+    ) -> Result<(), money::Error> {
+        let over_from = self.over_from();
+        let cash = attempt.method == Method::CashOnDelivery;
+        let came = self.took_money(attempt.number)?;
+        match () {
+            // The courier's money comes when it comes.
+            () if cash && (self.order.is_some() || over_from > now.0) => {}
+            () if came && (done || self.is_spent(attempt)) => self.plan_last_look(attempt, now, patience, plan),
+            // Captured in part, and nothing is held any more: nobody can pay it again.
+            () if came && attempt.method == Method::CardToken => {}
+            // A second code, although all is done: nobody is to pay that one too.
+            () if done => plan.end_of(attempt, now.0, now, patience),
+            () => {
+                let until = attempt.expires_at.map_or(over_from, |at| at.0.min(over_from));
+                if now.0 < until {
+                    // A notice that never comes keeps nobody waiting for the end of the code.
+                    plan.at(attempt.ask_at().min(until), now, Act::Query { attempt: attempt.number });
+                } else {
+                    plan.end_of(attempt, until, now, patience);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Who has paid a code may pay it again, and the notice of that may never come: each code is asked about once after
+    /// its time. A card cannot be paid twice by its owner.
+    fn plan_last_look(&self, attempt: &Attempt, now: Timestamp, patience: &Patience, plan: &mut Plan) {
+        let sure = self.last_look_at(attempt, patience);
+        if attempt.method != Method::CardToken && !attempt.heard_since(sure) {
+            plan.at(attempt.paced(sure), now, Act::Query { attempt: attempt.number });
+        }
+    }
+
+    /// More was taken back than had come: that it came was told by nobody yet.
+    fn plan_untold(&self, attempt: &Attempt, now: Timestamp, plan: &mut Plan) -> Result<(), money::Error> {
+        if self.came_by(attempt.number)? < 0 {
+            let of_this = self.receipts.iter().filter(|receipt| receipt.attempt == attempt.number);
+            let last = of_this.map(|receipt| receipt.at.0).max().unwrap_or(now.0);
+            plan.at(attempt.paced(last), now, Act::Query { attempt: attempt.number });
+        }
+        Ok(())
+    }
+
+    fn last_look_at(&self, attempt: &Attempt, patience: &Patience) -> i64 {
+        let end = attempt.expires_at.map_or(self.expires_at, |at| at.max(self.expires_at));
+        end.0.saturating_add(patience.grace_us)
+    }
+
+    /// Nothing comes of it any more by itself, as far as its rail can know.
+    pub(super) fn is_surely_over(&self, attempt: &Attempt, patience: &Patience) -> bool {
+        let looked = attempt.method == Method::CardToken || attempt.heard_since(self.last_look_at(attempt, patience));
+        attempt.is_surely_dead(patience) || (self.is_spent(attempt) && looked)
+    }
+
+    /// Of several tries with held money one is captured: the one that it was asked of, else the first. The others are let
+    /// go.
+    fn capturing(&self) -> Result<Option<u32>, money::Error> {
+        let (mut first, mut asked) = (None, None);
+        for attempt in &self.attempts {
+            if self.held(attempt)? > 0 && attempt.fate != Fate::Declined {
+                first = first.or(Some(attempt.number));
+                let capture = attempt.settling.is_some_and(|(what, _)| what == Settling::Capture);
+                asked = asked.or(capture.then_some(attempt.number));
+            }
+        }
+        Ok(asked.or(first))
+    }
+
+    /// Held money is taken where it is wanted, else let go. What was asked for is asked for again, each time after the
+    /// rail said that the money is still held; and so may the other of the two be, when it is long enough ago.
+    fn plan_held(
+        &self,
+        attempt: &Attempt,
+        held: i64,
+        capturing: bool,
+        now: Timestamp,
+        patience: &Patience,
+        plan: &mut Plan,
+    ) -> Result<(), money::Error> {
+        let number = attempt.number;
+        let over = self.ended.is_some() || (self.order.is_none() && self.over_from() <= now.0);
+        let wanted = self.due.minor().saturating_sub(self.here()?).max(0).min(held);
+        let mut what = if capturing && wanted > 0 && !over { Settling::Capture } else { Settling::Void };
+        if let Some((before, sent)) = attempt.settling {
+            if !attempt.heard_since(sent.0.saturating_add(1)) {
+                let ask = attempt.paced(sent.0.saturating_add(ASK_AFTER_US[0]));
+                plan.at(ask, now, Act::Query { attempt: number });
+                return Ok(());
+            }
+            if before != what && !attempt.may_settle_otherwise(patience) {
+                if before == Settling::Capture && wanted == 0 {
+                    let ask = attempt.paced(sent.0.saturating_add(patience.visible_us));
+                    plan.at(ask, now, Act::Query { attempt: number });
+                    return Ok(());
+                }
+                what = before;
+            }
+        }
+        let minor = if what == Settling::Capture { wanted } else { held };
+        let again = attempt.settling.map_or(now.0, |(_, sent)| attempt.paced(sent.0.saturating_add(ASK_AFTER_US[0])));
+        plan.at(again, now, Act::Settle { attempt: number, what, minor });
+        Ok(())
+    }
+
+    /// It ends when its time is over, or somebody asked for it, and every try is dead: those that the rail has as over
+    /// since a question that was asked late enough to have learnt of money that was paid at the last moment.
+    pub(super) fn plan_end(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) -> Result<(), money::Error> {
+        let open = self.order.is_none() && self.ended.is_none();
+        if !open || self.live().is_some() || self.is_paid()? || self.is_disputed()? {
+            return Ok(());
+        }
+        let from = self.over_from();
+        if from > now.0 {
+            plan.wake(from);
+            return Ok(());
+        }
+        let mut sure = true;
+        for attempt in self.attempts.iter().filter(|attempt| !self.is_surely_over(attempt, patience)) {
+            sure = false;
+            // Its last look is planned already.
+            if attempt.fate == Fate::Accepted {
+                continue;
+            }
+            let at = attempt.over_since.unwrap_or(now).0.saturating_add(patience.grace_us);
+            plan.at(attempt.paced(at), now, Act::Query { attempt: attempt.number });
+        }
+        if sure {
+            plan.acts.push(Act::End(self.ending()));
+        }
+        Ok(())
+    }
+
+    fn ending(&self) -> Ending {
+        let last = self.attempts.last();
+        let refused = |attempt: &Attempt| {
+            attempt.fate == Fate::Declined || (attempt.fate == Fate::Over && attempt.method == Method::CardToken)
+        };
+        match self.cancel_asked_at {
+            Some(_) => Ending::Canceled,
+            None if last.is_some_and(refused) => Ending::Failed,
+            None => Ending::Expired,
+        }
+    }
+}
+
+impl Plan {
+    /// A try that can be paid is not to be, from a moment on: what became of it is asked, the rail is told, and asked
+    /// again; and told again as long as it says that it still waits.
+    fn end_of(&mut self, attempt: &Attempt, from: i64, now: Timestamp, patience: &Patience) {
+        let number = attempt.number;
+        let query = Act::Query { attempt: number };
+        match attempt.told_to_end_at {
+            None if attempt.heard_since(from) => self.at(now.0, now, Act::Expire { attempt: number }),
+            None => self.at(attempt.paced(from), now, query),
+            Some(told) => {
+                let sure = told.0.saturating_add(patience.grace_us);
+                if attempt.heard_since(sure) {
+                    self.at(attempt.paced(sure), now, Act::Expire { attempt: number });
+                } else {
+                    self.at(attempt.paced(sure), now, query);
+                }
+            }
+        }
+    }
+}
+
+impl Attempt {
+    /// Dead, and where the rail calls it over, it has said so again when it had to know of all that was paid in time.
+    pub(super) fn is_surely_dead(&self, patience: &Patience) -> bool {
+        let sure = |since: Timestamp| self.heard_since(since.0.saturating_add(patience.grace_us));
+        self.fate.is_dead() && (self.fate != Fate::Over || self.over_since.is_none_or(sure))
+    }
+
+    /// What was asked of held money first would have had its effect by now, and the rail says that it has not.
+    pub(super) fn may_settle_otherwise(&self, patience: &Patience) -> bool {
+        self.settling.is_none_or(|(_, sent)| self.heard_since(sent.0.saturating_add(patience.visible_us)))
+    }
+}

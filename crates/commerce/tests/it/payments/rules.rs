@@ -1,0 +1,342 @@
+//! What an intent allows, refuses and plans, one rule at a time.
+
+use super::world::{DUE, EXPIRES, HOUR, SECOND, START, awaiting, idr, receipt};
+use commerce::intent::{
+    Act, Answer, Ending, Entered, Fate, Intent, Method, Patience, Receipt, ReceiptKind, RefundAnswer, RefundState,
+    Settling, State, Why,
+};
+use vocab::id::{PublicId, Timestamp};
+
+const PATIENCE: Patience = Patience::USUAL;
+const LATER: Timestamp = Timestamp(START + HOUR);
+
+fn acts(intent: &Intent, at: Timestamp) -> Vec<Act> {
+    intent.plan(at, &PATIENCE).expect("small amounts").acts
+}
+
+fn received(intent: &Intent, transaction: &str, kind: ReceiptKind, attempt: u32, minor: i64) -> Intent {
+    intent.receive(receipt(transaction, kind, attempt, minor)).expect("money").0
+}
+
+fn answered(intent: &Intent, attempt: u32, answer: Answer, at: Timestamp) -> Intent {
+    intent.answered(attempt, answer, at, &PATIENCE).expect("a known attempt")
+}
+
+/// Paid by this method, with an order, of which all is to go back.
+fn given_back(method: Method) -> Intent {
+    let paid = received(&awaiting(method), "a", ReceiptKind::Captured, 1, DUE);
+    let order = paid.completed(&PublicId::new("70")).expect("paid");
+    order.give_back(idr(DUE)).and_then(|order| order.refund_what_is_owed(LATER)).expect("one refund")
+}
+
+#[test]
+fn a_refund_that_no_rail_has_is_withdrawn_when_the_money_leaves_by_another_way() {
+    let waits = given_back(Method::VirtualAccount);
+    let key = waits.refunds()[0].key();
+    assert_eq!(waits.refunds()[0].state(), RefundState::NeedsAccount);
+    let reversed = received(&waits, "b", ReceiptKind::Reversed, 1, DUE);
+    assert_eq!(reversed.pay_out_to(key, "014", LATER).map_err(|refusal| refusal.code), Err("refund_not_owed"));
+    assert!(acts(&reversed, LATER).contains(&Act::WithdrawRefund { key: key.to_owned() }));
+    let withdrawn = reversed.withdraw_refund(key).expect("no rail has it");
+    assert_eq!((withdrawn.given(), withdrawn.owed_back()), (0, Ok(0)));
+    assert!(!acts(&withdrawn, LATER).contains(&Act::Refund));
+}
+
+#[test]
+fn a_refund_waits_while_its_money_is_disputed() {
+    let sent = given_back(Method::Wallet);
+    let key = sent.refunds()[0].key();
+    let unknown = sent.refund_answered(key, RefundAnswer::NotFound, LATER, &PATIENCE).expect("known");
+    assert_eq!(unknown.refunds()[0].state(), RefundState::Unknown, "it may be on its way");
+    let sure = Timestamp(LATER.0 + PATIENCE.visible_us);
+    let absent = unknown.refund_answered(key, RefundAnswer::NotFound, sure, &PATIENCE).expect("known");
+    let disputed = received(&absent, "b", ReceiptKind::Disputed, 1, DUE);
+    let much_later = Timestamp(START + 100 * HOUR);
+    assert!(!acts(&disputed, much_later).iter().any(|act| matches!(act, Act::SendRefund { .. })));
+    assert_eq!(disputed.refund_sent_again(key, LATER).map_err(|refusal| refusal.code), Err("refund_not_owed"));
+    let lost = received(&disputed, "c", ReceiptKind::DisputeLost, 1, DUE);
+    assert!(acts(&lost, much_later).contains(&Act::WithdrawRefund { key: key.to_owned() }));
+    let won = received(&disputed, "c", ReceiptKind::DisputeWon, 1, DUE);
+    assert!(acts(&won, much_later).contains(&Act::SendRefund { key: key.to_owned() }));
+}
+
+#[test]
+fn what_somebody_gave_back_at_the_providers_own_desk_is_not_given_back_again() {
+    let rejected = {
+        let sent = given_back(Method::Wallet);
+        let key = sent.refunds()[0].key().to_owned();
+        sent.refund_answered(&key, RefundAnswer::Rejected, LATER, &PATIENCE).expect("known")
+    };
+    // The money itself is asked about first.
+    assert_eq!(acts(&rejected, Timestamp(LATER.0 + SECOND)), [Act::Query { attempt: 1 }]);
+    let told = received(&rejected, "b", ReceiptKind::Refunded, 1, DUE);
+    assert_eq!(told.owed_back(), Ok(0));
+}
+
+#[test]
+fn a_refund_that_was_called_rejected_and_left_all_the_same_is_booked_as_both_and_not_repeated() {
+    let sent = given_back(Method::Wallet);
+    let key = sent.refunds()[0].key().to_owned();
+    let rejected = sent.refund_answered(&key, RefundAnswer::Rejected, LATER, &PATIENCE).expect("known");
+    let instead = rejected.refund_what_is_owed(LATER).expect("a payout");
+    let confirmed = instead.refund_answered(&key, RefundAnswer::Confirmed, LATER, &PATIENCE).expect("known");
+    assert_eq!(confirmed.refunds()[0].state(), RefundState::Confirmed);
+    let payout = confirmed.refunds()[1].key().to_owned();
+    assert!(acts(&confirmed, LATER).contains(&Act::WithdrawRefund { key: payout }));
+    let events: Vec<String> = confirmed.postings().expect("small").into_iter().map(|it| it.event).collect();
+    let of_key: Vec<&str> = events.iter().filter_map(|event| event.strip_prefix(&format!("{key} "))).collect();
+    assert_eq!(of_key, ["owed", "rejected", "owed after all", "confirmed"]);
+    // Said the other way round, the money has left.
+    let stale = confirmed.refund_answered(&key, RefundAnswer::Rejected, LATER, &PATIENCE).expect("known");
+    assert_eq!(stale.refunds()[0].state(), RefundState::Confirmed);
+}
+
+#[test]
+fn of_two_cards_that_hold_the_money_one_is_captured_and_the_other_let_go() {
+    let minute = Timestamp(START + 70 * SECOND);
+    let (one, _) = super::world::World::new(1).intent.attempt(Method::CardToken, Timestamp(START)).expect("the first");
+    let gone = answered(&one, 1, Answer::NotFound, Timestamp(START + 5 * SECOND));
+    let gone = answered(&gone, 1, Answer::NotFound, minute);
+    let (two, _) = gone.attempt(Method::CardToken, minute).expect("the first is dead");
+    let two = answered(&two, 2, Answer::Accepted, minute);
+    let two = received(&two, "b", ReceiptKind::Authorised, 2, DUE);
+    let both = received(&two, "a", ReceiptKind::Authorised, 1, DUE);
+    let settles: Vec<Act> = acts(&both, minute).into_iter().filter(|act| matches!(act, Act::Settle { .. })).collect();
+    let settle = |attempt, what| Act::Settle { attempt, what, minor: DUE };
+    assert_eq!(settles, [settle(1, Settling::Capture), settle(2, Settling::Void)]);
+}
+
+#[test]
+fn held_money_is_not_asked_for_again_before_the_rail_said_that_it_is_still_held() {
+    let held = received(&awaiting(Method::CardToken), "a", ReceiptKind::Authorised, 1, DUE);
+    let sent = held.settling(1, Settling::Capture, LATER, &PATIENCE).expect("the first");
+    let silent = answered(&sent, 1, Answer::Nothing, Timestamp(LATER.0 + 10 * SECOND));
+    let much_later = Timestamp(LATER.0 + 10 * HOUR);
+    assert_eq!(acts(&silent, much_later), [Act::Query { attempt: 1 }]);
+    let heard = answered(&silent, 1, Answer::Accepted, much_later);
+    let again = Timestamp(much_later.0 + HOUR);
+    assert_eq!(acts(&heard, again), [Act::Settle { attempt: 1, what: Settling::Capture, minor: DUE }]);
+}
+
+#[test]
+fn what_was_captured_in_part_leaves_nothing_to_ask_for() {
+    let part = received(&awaiting(Method::VirtualAccount), "a", ReceiptKind::Captured, 1, DUE / 5 * 2);
+    let over = answered(&part, 1, Answer::Over, LATER);
+    let (card, _) = over.attempt(Method::CardToken, LATER).expect("the first is over");
+    let card = answered(&card, 2, Answer::Accepted, LATER);
+    let held = received(&card, "b", ReceiptKind::Authorised, 2, DUE);
+    let wanted = Act::Settle { attempt: 2, what: Settling::Capture, minor: DUE / 5 * 3 };
+    assert!(acts(&held, LATER).contains(&wanted));
+    let taken = received(&held, "c", ReceiptKind::Captured, 2, DUE / 5 * 3);
+    let rest = received(&taken, "d", ReceiptKind::Voided, 2, DUE / 5 * 2);
+    assert_eq!(acts(&rest, LATER), [Act::Complete]);
+}
+
+#[test]
+fn no_order_is_placed_with_money_that_is_going_back() {
+    let part = received(&awaiting(Method::VirtualAccount), "a", ReceiptKind::Captured, 1, DUE / 5 * 2);
+    let canceled = part.cancel(LATER).expect("not paid");
+    let sure = Timestamp(LATER.0 + PATIENCE.grace_us);
+    let over = answered(&answered(&canceled, 1, Answer::Over, LATER), 1, Answer::Over, sure);
+    let ended = over.end(Ending::Canceled, sure, &PATIENCE).expect("surely dead");
+    let going = ended.refund_what_is_owed(sure).expect("two fifths");
+    let whole = received(&going, "b", ReceiptKind::Captured, 1, DUE / 5 * 3);
+    let order = PublicId::new("70");
+    assert_eq!(whole.completed(&order).map_err(|refusal| refusal.code), Err("payment_closed"));
+    assert_eq!(acts(&whole, sure), [Act::Refund]);
+}
+
+#[test]
+fn an_order_is_placed_once_and_another_is_refused() {
+    let paid = received(&awaiting(Method::Qr), "a", ReceiptKind::Captured, 1, DUE);
+    let order = paid.completed(&PublicId::new("70")).expect("paid");
+    assert_eq!(order.completed(&PublicId::new("70")), Ok(order.clone()));
+    assert_eq!(order.completed(&PublicId::new("71")).map_err(|refusal| refusal.code), Err("payment_closed"));
+}
+
+#[test]
+fn a_code_that_its_rail_lets_be_paid_for_less_time_makes_room_for_another() {
+    let until = Timestamp(START + HOUR / 4);
+    let shown = awaiting(Method::Qr).showing(1, "0002", Some(until)).expect("known");
+    // While it is out it is asked about now and then: a notice may never come.
+    assert_eq!(acts(&shown, Timestamp(START + 31 * SECOND)), [Act::Query { attempt: 1 }]);
+    let heard = answered(&shown, 1, Answer::Over, Timestamp(until.0 + SECOND));
+    assert!(heard.attempt(Method::VirtualAccount, LATER).is_ok());
+}
+
+#[test]
+fn a_code_is_asked_about_before_it_is_ended_and_told_again_as_long_as_it_waits() {
+    let shown = awaiting(Method::Qr).cancel(LATER).expect("not paid");
+    assert_eq!(acts(&shown, LATER), [Act::Query { attempt: 1 }]);
+    let heard = answered(&shown, 1, Answer::Accepted, LATER);
+    assert_eq!(acts(&heard, LATER), [Act::Expire { attempt: 1 }]);
+    let told = heard.told_to_end(1, LATER).expect("known");
+    let sure = Timestamp(LATER.0 + PATIENCE.grace_us);
+    assert_eq!(acts(&told, sure), [Act::Query { attempt: 1 }]);
+    let waits = answered(&told, 1, Answer::Accepted, sure);
+    assert_eq!(acts(&waits, Timestamp(sure.0 + HOUR)), [Act::Expire { attempt: 1 }]);
+}
+
+#[test]
+fn a_refund_that_its_rail_does_not_know_goes_out_again_at_a_pace() {
+    let sent = given_back(Method::Wallet);
+    let key = sent.refunds()[0].key().to_owned();
+    let (mut intent, mut now, mut sends) = (sent, LATER, 0);
+    for _ in 0..200 {
+        let plan = intent.plan(now, &PATIENCE).expect("small");
+        let Some(act) = plan.acts.into_iter().find(|act| !matches!(act, Act::Query { .. })) else {
+            now = plan.wake_at.expect("it is waited for");
+            continue;
+        };
+        if let Act::SendRefund { key } = act {
+            sends += 1;
+            intent = intent.refund_sent_again(&key, now).expect("unknown to the rail");
+            continue;
+        }
+        assert_eq!(act, Act::QueryRefund { key: key.clone() });
+        intent = intent.refund_answered(&key, RefundAnswer::NotFound, now, &PATIENCE).expect("known");
+    }
+    let hours = (now.0 - LATER.0) / HOUR;
+    assert!(sends > 5 && i64::from(sends) <= hours + 6, "{sends} times in {hours} hours");
+    assert_eq!(intent.refunds().len(), 1);
+    assert_eq!(intent.refunds()[0].key(), key);
+}
+
+#[test]
+fn goods_that_are_paid_at_the_door_are_ordered_at_once_unless_somebody_cancelled_before() {
+    let promised = awaiting(Method::CashOnDelivery);
+    assert_eq!(acts(&promised, LATER), [Act::Complete]);
+    assert_eq!(promised.state(LATER, &PATIENCE), Ok(State::Promised));
+    let order = promised.completed(&PublicId::new("70")).expect("promised");
+    assert_eq!(acts(&order, Timestamp(EXPIRES + 100 * HOUR)), []);
+    // Refused at the door: nothing came, nothing is owed, and nothing is asked for again.
+    let refused = answered(&order, 1, Answer::Over, LATER).give_back(idr(DUE)).expect("all of it");
+    assert_eq!((refused.owed_back(), refused.state(LATER, &PATIENCE)), (Ok(0), Ok(State::Canceled)));
+    assert_eq!(refused.attempt(Method::Qr, LATER).map(|_| ()).map_err(|it| it.code), Err("payment_received"));
+    let canceled = promised.cancel(LATER).expect("not paid");
+    assert!(!acts(&canceled, LATER).contains(&Act::Complete));
+    assert!(canceled.completed(&PublicId::new("70")).is_err());
+}
+
+#[test]
+fn what_was_returned_and_what_was_too_much_go_back_as_two() {
+    let paid = received(&awaiting(Method::Wallet), "a", ReceiptKind::Captured, 1, DUE);
+    let order = paid.completed(&PublicId::new("70")).expect("paid").give_back(idr(DUE / 4)).expect("a quarter");
+    let twice = received(&order, "b", ReceiptKind::Captured, 1, DUE);
+    let refunds = twice.refund_what_is_owed(LATER).expect("two");
+    let said: Vec<(Why, i64)> = refunds.refunds().iter().map(|it| (it.why(), it.amount().minor())).collect();
+    assert_eq!(said, [(Why::Returned, DUE / 4), (Why::Over, DUE)]);
+}
+
+#[test]
+fn a_second_code_is_ended_at_once_when_the_first_turns_out_to_be_paid() {
+    let over =
+        awaiting(Method::VirtualAccount).answered(1, Answer::Over, Timestamp(START + HOUR), &PATIENCE).expect("known");
+    let (two, _) = over.attempt(Method::Qr, Timestamp(START + HOUR)).expect("the first is dead");
+    let two = two.answered(2, Answer::Accepted, Timestamp(START + HOUR), &PATIENCE).expect("known");
+    let (paid, _) = two.receive(receipt("a", ReceiptKind::Captured, 1, DUE)).expect("money");
+    let acts = paid.plan(Timestamp(START + HOUR), &PATIENCE).expect("small").acts;
+    assert!(acts.contains(&Act::Complete) && acts.contains(&Act::Expire { attempt: 2 }), "{acts:?}");
+}
+
+#[test]
+fn money_that_is_held_when_nobody_wants_it_any_more_is_let_go() {
+    let (held, _) = awaiting(Method::CardToken).receive(receipt("a", ReceiptKind::Authorised, 1, DUE)).expect("money");
+    let settles = |intent: &Intent| intent.plan(Timestamp(START + HOUR), &PATIENCE).expect("small").acts;
+    let act = |what| vec![Act::Settle { attempt: 1, what, minor: DUE }];
+    assert_eq!(settles(&held), act(Settling::Capture));
+    assert_eq!(settles(&held.cancel(Timestamp(START)).expect("not paid")), act(Settling::Void));
+}
+
+#[test]
+fn a_rail_that_has_rejected_a_refund_is_asked_no_more_and_the_money_is_paid_out() {
+    let (paid, _) = awaiting(Method::Wallet).receive(receipt("a", ReceiptKind::Captured, 1, DUE)).expect("money");
+    let order = paid.completed(&PublicId::new("70")).expect("paid").give_back(idr(DUE)).expect("all of it");
+    let refunding = order.refund_what_is_owed(Timestamp(START)).expect("one");
+    assert_eq!(refunding.refunds()[0].attempt(), Some(1));
+    let key = refunding.refunds()[0].key();
+    let rejected = refunding.refund_answered(key, RefundAnswer::Rejected, Timestamp(START), &PATIENCE).expect("known");
+    let instead = rejected.refund_what_is_owed(Timestamp(START)).expect("another way");
+    let last = instead.refunds().last().expect("a payout");
+    assert_eq!((last.attempt(), last.state(), last.amount()), (None, RefundState::NeedsAccount, idr(DUE)));
+}
+
+#[test]
+fn no_second_code_is_given_out_while_the_first_can_be_paid() {
+    let refused =
+        awaiting(Method::VirtualAccount).attempt(Method::Qr, Timestamp(START)).map_err(|refusal| refusal.code);
+    assert_eq!(refused.map(|_| ()), Err("payment_in_progress"));
+}
+
+#[test]
+fn what_a_rail_said_before_does_not_undo_what_it_says_now() {
+    let (paid, _) = awaiting(Method::Qr).receive(receipt("a", ReceiptKind::Captured, 1, DUE)).expect("money");
+    let stale = paid.answered(1, Answer::Accepted, Timestamp(START + HOUR), &PATIENCE).expect("known");
+    assert_eq!(stale.state(Timestamp(START + HOUR), &PATIENCE), Ok(State::Paid));
+    let dead = awaiting(Method::Qr).answered(1, Answer::Over, Timestamp(START + HOUR), &PATIENCE).expect("known");
+    let stale = dead.answered(1, Answer::Accepted, Timestamp(START + 2 * HOUR), &PATIENCE).expect("known");
+    assert_eq!(stale.attempts()[0].fate(), Fate::Over);
+}
+
+#[test]
+fn the_same_money_is_told_many_times_and_counted_once() {
+    let captured = receipt("a", ReceiptKind::Captured, 1, DUE);
+    let (once, entered) = awaiting(Method::Qr).receive(captured.clone()).expect("money");
+    assert_eq!(entered, Entered::New);
+    assert_eq!(once.receive(captured.clone()), Ok((once.clone(), Entered::Again)));
+    let other = Receipt { amount: idr(DUE + 100), ..captured };
+    assert_eq!(once.receive(other), Ok((once, Entered::Differs)));
+}
+
+#[test]
+fn not_found_kills_only_when_it_was_said_twice_far_enough_apart() {
+    let (intent, _) = super::world::World::new(1).intent.attempt(Method::Qr, Timestamp(START)).expect("a first try");
+    let visible = PATIENCE.visible_us;
+    let asked =
+        |intent: &Intent, at: i64| intent.answered(1, Answer::NotFound, Timestamp(at), &PATIENCE).expect("known");
+    let fate = |intent: &Intent| intent.attempts()[0].fate();
+    let first = asked(&intent, START + 5 * SECOND);
+    assert_eq!(fate(&first), Fate::Unknown);
+    assert_eq!(fate(&asked(&first, START + 5 * SECOND + visible - 1)), Fate::Unknown);
+    assert_eq!(fate(&asked(&first, START + 5 * SECOND + visible)), Fate::Absent);
+    // Found in between: it starts anew, and what was once accepted is not forgotten.
+    let found = first.answered(1, Answer::Accepted, Timestamp(START + 9 * SECOND), &PATIENCE).expect("known");
+    assert_eq!(fate(&asked(&found, START + HOUR)), Fate::Accepted);
+}
+
+#[test]
+fn money_in_another_currency_or_less_than_nothing_is_no_receipt() {
+    let gbp = commerce::money::Currency::parse("GBP").expect("three capitals");
+    let amount = commerce::money::Money::new(DUE, gbp).expect("small");
+    let other = Receipt { amount, ..receipt("a", ReceiptKind::Captured, 1, DUE) };
+    let less = receipt("a", ReceiptKind::Captured, 1, -100);
+    assert_eq!(awaiting(Method::Qr).receive(less).map(|_| ()).map_err(|it| it.code), Err("amount_not_payable"));
+    assert_eq!(awaiting(Method::Qr).receive(other).map(|_| ()).map_err(|it| it.code), Err("currency_differs"));
+}
+
+#[test]
+fn what_is_due_is_more_than_nothing_and_whole() {
+    let opened = |minor: i64| {
+        let opening = commerce::intent::Opening {
+            id: PublicId::new("pi_1"),
+            checkout: PublicId::new("1"),
+            account: "sim".to_owned(),
+            due: idr(minor),
+            at: Timestamp(0),
+            expires_at: Timestamp(1),
+        };
+        Intent::open(opening).map(|_| ()).map_err(|refusal| refusal.code)
+    };
+    assert_eq!(opened(27_500_000), Ok(()));
+    // Rails take whole rupiah.
+    for minor in [0, -100, 27_500_050] {
+        assert_eq!(opened(minor), Err("amount_not_payable"), "{minor}");
+    }
+}
+
+#[test]
+fn a_try_says_nothing_of_what_the_buyer_is_shown() {
+    let intent = awaiting(Method::VirtualAccount).showing(1, "8808 1234", None).expect("known");
+    assert_eq!(intent.attempts()[0].shown(), Some("8808 1234"));
+    assert!(!format!("{intent:?}").contains("8808"), "payment data is in no log");
+}

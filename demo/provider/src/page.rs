@@ -1,0 +1,78 @@
+//! The page on which a buyer pays: what is asked for, and one button.
+
+use crate::book::Book;
+use crate::charge::{Wrong, find};
+use crate::door::{failed, wrong};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, Response, header};
+use axum::routing::get;
+use maud::{DOCTYPE, Markup, html};
+
+const POLICY: &str = "default-src 'none'; form-action 'self'; frame-ancestors 'none'";
+
+pub fn router(book: Book) -> Router {
+    Router::new().route("/pay/{charge}", get(show).post(pay)).with_state(book)
+}
+
+async fn show(State(book): State<Book>, Path(id): Path<String>) -> Response<Body> {
+    let now = book.now();
+    match book.read(|book| find(book, "id", &id)) {
+        Ok(Some(charge)) => {
+            let open = charge.status == "pending" && now <= charge.expires_at;
+            page(charge.amount, if open { None } else { Some(charge.status.as_str()) })
+        }
+        Ok(None) => wrong(&Wrong("not_found", "no such charge".to_owned())),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn pay(State(book): State<Book>, Path(id): Path<String>) -> Response<Body> {
+    match book.pay(&id, None, false) {
+        Ok(Ok(charge)) => page(charge["amount"].as_i64().unwrap_or(0), charge["status"].as_str()),
+        Ok(Err(no)) => wrong(&no),
+        Err(error) => failed(&error),
+    }
+}
+
+fn page(rupiah: i64, ended: Option<&str>) -> Response<Body> {
+    let body: Markup = html! {
+        (DOCTYPE)
+        html lang="id" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Loket" }
+            }
+            body {
+                main {
+                    h1 { "Loket" }
+                    p { "Rp " (grouped(rupiah)) }
+                    @match ended {
+                        Some(status) => p role="status" { (status) },
+                        None => form method="post" { button { "Bayar / Pay" } },
+                    }
+                }
+            }
+        }
+    };
+    let mut response = Response::new(Body::from(body.into_string()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response
+}
+
+/// `275.000`, as its country writes it.
+fn grouped(rupiah: i64) -> String {
+    let digits = rupiah.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push('.');
+        }
+        text.push(digit);
+    }
+    text
+}
