@@ -3,7 +3,7 @@
 //! Facts go in, state comes out: attempts, receipts and refunds are only ever added to, and what an intent *is* at a
 //! moment is a pure function of them ([`State`]), so that notices may come twice, late and in any order.
 //! Invariants: at most one attempt is alive; an attempt of which nobody knows what became is never given up for dead;
-//! money that came is never refused; no more goes back than came.
+//! money that came is never refused for the state that anything is in; no more goes back than came.
 //! Absent on purpose: clocks, rails, SQL, stock, orders. Time comes in as an argument; what has to happen outside goes
 //! out as data ([`Act`]).
 
@@ -11,6 +11,7 @@ mod act;
 mod attempt;
 mod booking;
 mod document;
+mod owed;
 mod receipt;
 mod refund;
 mod state;
@@ -18,6 +19,7 @@ mod tries;
 
 pub use act::{Act, Patience, Plan};
 pub use attempt::{Answer, Attempt, Fate, Method, Settling};
+pub use booking::Posting;
 pub use receipt::{Entered, Receipt, ReceiptKind};
 pub use refund::{Refund, RefundAnswer, RefundState, Why};
 pub use state::State;
@@ -165,7 +167,7 @@ impl Intent {
 
     /// The one that may still bring money by itself: sent, waiting to be paid, or unknown.
     pub fn live(&self) -> Option<&Attempt> {
-        self.attempts.iter().rev().find(|attempt| attempt.is_alive() && !self.is_spent(attempt))
+        self.attempts.iter().rev().find(|attempt| attempt.is_alive() && !self.is_spent(attempt).unwrap_or(false))
     }
 
     /// The buyer, or the shop, wants it to end. Money that is there already keeps it.

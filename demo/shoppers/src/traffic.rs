@@ -56,31 +56,33 @@ struct People {
     outside: Vec<Shopper>,
     /// Here, free or not.
     here: usize,
+    /// So many stay whatever happens.
+    least: usize,
 }
 
 impl People {
     /// All of these are here to stay.
     fn staying(people: impl Iterator<Item = Shopper>) -> Rc<RefCell<Self>> {
         let free: VecDeque<_> = people.collect();
-        Rc::new(RefCell::new(Self { here: free.len(), free, outside: Vec::new() }))
+        Rc::new(RefCell::new(Self { here: free.len(), least: free.len(), free, outside: Vec::new() }))
     }
 
     /// The first few of these are here.
     fn visiting(people: impl Iterator<Item = Shopper>) -> Rc<RefCell<Self>> {
         let mut free: VecDeque<_> = people.collect();
         let outside = free.split_off(VISITORS_FIRST.min(free.len())).into();
-        Rc::new(RefCell::new(Self { here: free.len(), free, outside }))
+        Rc::new(RefCell::new(Self { here: free.len(), least: free.len(), free, outside }))
     }
 
-    /// A shopper has an answer, or has given up waiting for one. Some stay whatever happens.
-    fn answered(&mut self, shopper: Shopper, act: Act, waited: Duration) {
-        if waited > PATIENCE && self.here > VISITORS_FIRST {
+    /// A shopper has an answer, or has given up waiting for one.
+    fn answered(&mut self, shopper: Shopper, wrote: bool, waited: Duration) {
+        if waited > PATIENCE && self.here > self.least {
             self.here -= 1;
             self.outside.push(shopper);
             return;
         }
         self.free.push_back(shopper);
-        if let Some(brought) = (waited <= PLEASED && act == Act::Write).then(|| self.outside.pop()).flatten() {
+        if let Some(brought) = (waited <= PLEASED && wrote).then(|| self.outside.pop()).flatten() {
             self.here += 1;
             self.free.push_back(brought);
         }
@@ -157,7 +159,7 @@ impl Traffic {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Act {
     Read,
     Write,
@@ -179,22 +181,24 @@ fn ask(world: &Rc<World>, people: &Shared, act: Act) -> bool {
     let (world, people) = (Rc::clone(world), Rc::clone(people));
     tokio::task::spawn_local(async move {
         let (mut shopper, asked) = (shopper, Instant::now());
-        if let Err(error) = once(&world, &mut shopper, act).await {
+        let wrote = once(&world, &mut shopper, act).await.unwrap_or_else(|error| {
             world.fatal.borrow_mut().get_or_insert(error);
-        }
-        people.borrow_mut().answered(shopper, act, asked.elapsed());
+            false
+        });
+        people.borrow_mut().answered(shopper, wrote, asked.elapsed());
         world.in_flight.set(world.in_flight.get() - 1);
     });
     true
 }
 
-async fn once(world: &World, shopper: &mut Shopper, act: Act) -> anyhow::Result<()> {
+/// Says whether it was a write that was sent.
+async fn once(world: &World, shopper: &mut Shopper, act: Act) -> anyhow::Result<bool> {
     let Some(plan) = planned(world, shopper, act) else {
-        return Ok(());
+        return Ok(false);
     };
     let done = world.perform(&plan).await?;
     shopper.after(&plan, &done);
-    Ok(())
+    Ok(plan.key.is_some())
 }
 
 /// A write where one is asked for and something is for sale; else a read.
@@ -215,7 +219,7 @@ pub const PULSE: Duration = Duration::from_millis(4);
 
 #[cfg(test)]
 mod tests {
-    use super::{Act, CATCH_UP_MAX, PATIENCE, PLEASED, Pace, People, VISITORS, VISITORS_FIRST};
+    use super::{CATCH_UP_MAX, PATIENCE, PLEASED, Pace, People, VISITORS, VISITORS_FIRST};
     use crate::shopper::Shopper;
     use tokio::time::Duration;
 
@@ -234,18 +238,29 @@ mod tests {
     fn a_rush_grows_with_fast_answers_and_shrinks_with_slow_ones_to_the_few_it_began_with() {
         let people = People::visiting((0..VISITORS).map(|number| Shopper::new("1", 1, number)));
         let mut people = people.borrow_mut();
-        let mut all_answered_after = |waited, act| {
+        let mut all_answered_after = |waited, wrote| {
             for _ in 0..VISITORS {
                 let shopper = people.free.pop_front().unwrap();
-                people.answered(shopper, act, waited);
+                people.answered(shopper, wrote, waited);
             }
             assert_eq!(people.free.len(), people.here);
             people.here
         };
-        assert_eq!(all_answered_after(PATIENCE, Act::Write), VISITORS_FIRST);
-        assert_eq!(all_answered_after(PLEASED, Act::Read), VISITORS_FIRST);
-        assert_eq!(all_answered_after(PLEASED, Act::Write), usize::try_from(VISITORS).unwrap());
-        assert_eq!(all_answered_after(PATIENCE * 2, Act::Read), VISITORS_FIRST);
-        assert_eq!(all_answered_after(PLEASED, Act::Write), usize::try_from(VISITORS).unwrap());
+        assert_eq!(all_answered_after(PATIENCE, true), VISITORS_FIRST);
+        assert_eq!(all_answered_after(PLEASED, false), VISITORS_FIRST);
+        assert_eq!(all_answered_after(PLEASED, true), usize::try_from(VISITORS).unwrap());
+        assert_eq!(all_answered_after(PATIENCE * 2, false), VISITORS_FIRST);
+        assert_eq!(all_answered_after(PLEASED, true), usize::try_from(VISITORS).unwrap());
+    }
+
+    #[test]
+    fn those_who_are_here_to_stay_stay_however_long_they_wait() {
+        let people = People::staying((0..40).map(|number| Shopper::new("1", 1, number)));
+        let mut people = people.borrow_mut();
+        for _ in 0..80 {
+            let shopper = people.free.pop_front().unwrap();
+            people.answered(shopper, true, PATIENCE * 2);
+        }
+        assert_eq!((people.here, people.free.len()), (40, 40));
     }
 }

@@ -217,10 +217,14 @@ impl World {
 
     /// Wishes, and waits for nothing; answers which wish it is.
     pub async fn put_down(&self, verb: Verb, shop: Option<&ShopId>) -> i64 {
+        self.put_down_with(verb, shop, Record::default()).await
+    }
+
+    pub async fn put_down_with(&self, verb: Verb, shop: Option<&ShopId>, args: Record) -> i64 {
         let wish = Wish {
             shop: shop.cloned(),
             verb: verb.name().into(),
-            args: Record::default(),
+            args,
             who: "test".into(),
             why: "test".into(),
             at: clock()(),

@@ -99,15 +99,27 @@ impl Intent {
     }
 
     fn plan_refunds(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) -> Result<(), money::Error> {
-        if self.owed_back()? > 0 {
-            self.plan_what_is_owed(now, plan);
+        let owed = self.owed_back()?;
+        if owed > 0 {
+            let mut waits = 0_i64;
+            // Its rail may have taken the money back, and then nothing of it is owed.
+            for (number, since, there) in self.unsure_of()? {
+                waits = waits.saturating_add(there);
+                let asked = self.attempts.iter().find(|attempt| attempt.number == number);
+                let at = asked.map_or(since, |attempt| attempt.paced(since));
+                plan.at(at, now, Act::Query { attempt: number });
+            }
+            if owed > waits {
+                plan.acts.push(Act::Refund);
+            }
         }
-        let excess = self.given_too_much()?;
+        let mut excess = self.given_too_much()?;
         let disputed = self.is_disputed()?;
         for refund in &self.refunds {
             let key = refund.key.clone();
             match refund.state {
                 RefundState::NeedsAccount | RefundState::Absent if excess > 0 => {
+                    excess = excess.saturating_sub(refund.amount.minor());
                     plan.acts.push(Act::WithdrawRefund { key });
                 }
                 // The money leaves by the dispute, or not at all.
@@ -125,20 +137,6 @@ impl Intent {
             }
         }
         Ok(())
-    }
-
-    /// Where a rail has rejected a refund, it is first asked about the money itself: it may have taken that back, and
-    /// then nothing is owed.
-    fn plan_what_is_owed(&self, now: Timestamp, plan: &mut Plan) {
-        let unsure = self.attempts.iter().find_map(|attempt| {
-            let of_this = self.refunds.iter().filter(|refund| refund.attempt == Some(attempt.number));
-            let since = of_this.filter_map(|refund| refund.rejected_at).max()?.0.saturating_add(1);
-            (!attempt.heard_since(since)).then_some((attempt, since))
-        });
-        match unsure {
-            Some((attempt, since)) => plan.at(attempt.paced(since), now, Act::Query { attempt: attempt.number }),
-            None => plan.acts.push(Act::Refund),
-        }
     }
 }
 

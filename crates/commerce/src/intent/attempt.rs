@@ -50,8 +50,10 @@ impl Method {
 pub enum Fate {
     /// On record since before the first byte went out; no answer has come, and it may be that nothing went out.
     Recorded,
-    /// The rail knows it, and waits for the buyer, or has the money.
+    /// The rail knows it, and waits for the buyer.
     Accepted,
+    /// The rail has taken money for it and takes no more. What it took, the receipts say.
+    Paid,
     /// The rail said no.
     Declined,
     /// Nobody knows: no answer in time, or none that says anything.
@@ -63,13 +65,14 @@ pub enum Fate {
 }
 
 impl Fate {
-    pub const ALL: [Self; 6] =
-        [Self::Recorded, Self::Accepted, Self::Declined, Self::Unknown, Self::Absent, Self::Over];
+    pub const ALL: [Self; 7] =
+        [Self::Recorded, Self::Accepted, Self::Paid, Self::Declined, Self::Unknown, Self::Absent, Self::Over];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Recorded => "recorded",
             Self::Accepted => "accepted",
+            Self::Paid => "paid",
             Self::Declined => "declined",
             Self::Unknown => "unknown",
             Self::Absent => "absent",
@@ -108,11 +111,26 @@ impl Settling {
     }
 }
 
+/// When something was asked of a rail: the first time, by which it is paced, and the last, from which it has to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+}
+
+impl Told {
+    fn again(before: Option<Self>, at: Timestamp) -> Self {
+        Self { first: before.map_or(at, |before| before.first), last: at }
+    }
+}
+
 /// What a rail says of a try: in answer to our call, to a question, or by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// It stands, and the buyer may pay. Money is said by a receipt, never by this.
+    /// It stands, and the buyer may pay.
     Accepted,
+    /// Money was taken for it, and no more will be. How much, a receipt says, never this.
+    Paid,
     Declined,
     /// Expired, canceled, voided or lapsed; nothing can be paid on it.
     Over,
@@ -131,7 +149,7 @@ pub struct Attempt {
     pub(super) method: Method,
     pub(super) fate: Fate,
     pub(super) recorded_at: Timestamp,
-    /// How often it was asked about without learning its fate, and when last.
+    /// How often the rail was asked about it, or spoke of it, and when last.
     pub(super) asked: u32,
     pub(super) asked_at: Option<Timestamp>,
     /// When the rail last said something of it.
@@ -140,10 +158,10 @@ pub struct Attempt {
     pub(super) absent_since: Option<Timestamp>,
     /// When the rail first said that it is over.
     pub(super) over_since: Option<Timestamp>,
-    /// When the rail was last told to let nobody pay it any more.
-    pub(super) told_to_end_at: Option<Timestamp>,
-    /// What was last asked of held money, and when.
-    pub(super) settling: Option<(Settling, Timestamp)>,
+    /// The rail was told to let nobody pay it any more.
+    pub(super) told_to_end: Option<Told>,
+    /// What was last asked of held money.
+    pub(super) settling: Option<(Settling, Told)>,
     /// Until when the rail takes money for it.
     pub(super) expires_at: Option<Timestamp>,
     pub(super) shown: Option<String>,
@@ -174,7 +192,7 @@ impl Attempt {
             heard_at: None,
             absent_since: None,
             over_since: None,
-            told_to_end_at: None,
+            told_to_end: None,
             expires_at: None,
             shown: None,
         }
@@ -225,11 +243,12 @@ impl Intent {
     pub fn settling(&self, number: u32, what: Settling, at: Timestamp, patience: &Patience) -> Result<Self, Refusal> {
         let attempt = self.attempts.iter().find(|attempt| attempt.number == number);
         let otherwise = |it: &&Attempt| it.settling.is_some_and(|(before, _)| before != what);
-        if attempt.filter(otherwise).is_some_and(|attempt| !attempt.may_settle_otherwise(patience)) {
+        if attempt.filter(otherwise).is_some_and(|attempt| !attempt.may_settle(patience)) {
             return Err(Refusal::new("payment_in_progress", Retry::Later, "held money was asked for otherwise before"));
         }
         self.with(number, |attempt| {
-            attempt.settling = Some((what, at));
+            let before = attempt.settling.filter(|(before, _)| *before == what).map(|(_, told)| told);
+            attempt.settling = Some((what, Told::again(before, at)));
         })
     }
 
@@ -239,7 +258,7 @@ impl Intent {
     /// `not_found`.
     pub fn told_to_end(&self, number: u32, at: Timestamp) -> Result<Self, Refusal> {
         self.with(number, |attempt| {
-            attempt.told_to_end_at = Some(at);
+            attempt.told_to_end = Some(Told::again(attempt.told_to_end, at));
         })
     }
 
@@ -265,7 +284,9 @@ impl Intent {
         self.with(number, |attempt| {
             attempt.asked += 1;
             attempt.asked_at = Some(at);
-            if answer != Answer::Nothing {
+            // A rail that has forgotten what it knew has said nothing of it.
+            let forgot = answer == Answer::NotFound && !matches!(attempt.fate, Fate::Recorded | Fate::Unknown);
+            if answer != Answer::Nothing && !forgot {
                 attempt.heard_at = Some(at);
             }
             if answer == Answer::Over {
@@ -275,9 +296,12 @@ impl Intent {
                 return;
             }
             match answer {
+                // An older word than the one that it has taken money.
+                Answer::Accepted if attempt.fate == Fate::Paid => {}
                 Answer::Accepted => attempt.found(Fate::Accepted),
+                Answer::Paid => attempt.found(Fate::Paid),
                 // An authorisation that lapsed was declined by nobody.
-                Answer::Declined if !held => attempt.found(Fate::Declined),
+                Answer::Declined if !held && attempt.fate != Fate::Paid => attempt.found(Fate::Declined),
                 Answer::Declined | Answer::Over => attempt.found(Fate::Over),
                 Answer::NotFound => attempt.not_found(at, patience.visible_us),
                 Answer::Nothing => attempt.unknown(),
@@ -317,15 +341,15 @@ impl Attempt {
     }
 
     fn unknown(&mut self) {
-        // What the rail has accepted stays accepted: a question that was not answered says nothing new.
-        if self.fate != Fate::Accepted {
+        // What the rail knows it knows: a question that was not answered says nothing new.
+        if matches!(self.fate, Fate::Recorded | Fate::Unknown) {
             self.fate = Fate::Unknown;
         }
     }
 
     fn not_found(&mut self, at: Timestamp, visible_us: i64) {
         // It had been there before: a rail that forgets is not believed.
-        if self.fate == Fate::Accepted {
+        if matches!(self.fate, Fate::Accepted | Fate::Paid) {
             return;
         }
         let since = *self.absent_since.get_or_insert(at);

@@ -66,15 +66,12 @@ impl Refund {
         };
         let mut steps = vec![post("owed", Account::Unapplied, Account::Refund)];
         let back = |step| post(step, Account::Refund, Account::Unapplied);
-        if self.rejected_at.is_some() {
-            steps.push(back("rejected"));
-        }
-        if self.state == RefundState::Withdrawn {
-            steps.push(back("withdrawn"));
-        }
+        let undone = [("rejected", self.rejected_at), ("withdrawn", self.withdrawn_at)];
+        steps.extend(undone.into_iter().filter_map(|(step, at)| at.map(|_| back(step))));
         if self.state == RefundState::Confirmed {
-            // It had been called rejected before.
-            steps.extend(self.rejected_at.map(|_| post("owed after all", Account::Unapplied, Account::Refund)));
+            // It had been called off before.
+            let off = self.rejected_at.or(self.withdrawn_at);
+            steps.extend(off.map(|_| post("owed after all", Account::Unapplied, Account::Refund)));
             steps.push(post("confirmed", Account::Refund, Account::Clearing));
         }
         steps

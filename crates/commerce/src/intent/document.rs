@@ -1,5 +1,6 @@
 //! An intent as plain data, and back.
 
+use super::attempt::Told;
 use super::receipt::Receipt;
 use super::{Attempt, Ending, Fate, Intent, Method, ReceiptKind, Refund, RefundState, Settling, Why};
 use crate::decision::Aggregate;
@@ -24,7 +25,7 @@ impl Intent {
             created_at: from.instant("created_at")?,
             expires_at: from.instant("expires_at")?,
             cancel_asked_at: from.optional_instant("cancel_asked_at")?,
-            ended: paired(from.optional_word("ended", Ending::from_name)?, from.optional_instant("ended_at")?),
+            ended: from.optional_word("ended", Ending::from_name)?.zip(from.optional_instant("ended_at")?),
             order: from.optional_id("order")?,
             returned: from.int("returned")?,
             too_late: from.flag("too_late")?,
@@ -55,8 +56,9 @@ impl Intent {
     }
 }
 
-fn paired<T>(what: Option<T>, at: Option<Timestamp>) -> Option<(T, Timestamp)> {
-    what.zip(at)
+fn told(from: &Reader<'_>, first: &str, last: &str) -> Result<Option<Told>, Fault> {
+    let times = from.optional_instant(first)?.zip(from.optional_instant(last)?);
+    Ok(times.map(|(first, last)| Told { first, last }))
 }
 
 fn instant(at: Option<Timestamp>) -> Node {
@@ -76,11 +78,12 @@ impl Attempt {
             heard_at: from.optional_instant("heard_at")?,
             absent_since: from.optional_instant("absent_since")?,
             over_since: from.optional_instant("over_since")?,
-            told_to_end_at: from.optional_instant("told_to_end_at")?,
-            settling: paired(
-                from.optional_word("settling", Settling::from_name)?,
-                from.optional_instant("settling_at")?,
-            ),
+            told_to_end: told(from, "told_to_end_first", "told_to_end_last")?,
+            settling: from.optional_word("settling", Settling::from_name)?.zip(told(
+                from,
+                "settling_first",
+                "settling_last",
+            )?),
             expires_at: from.optional_instant("expires_at")?,
             shown: from.optional_text("shown")?,
         })
@@ -98,9 +101,11 @@ impl Attempt {
             .with("heard_at", instant(self.heard_at))
             .with("absent_since", instant(self.absent_since))
             .with("over_since", instant(self.over_since))
-            .with("told_to_end_at", instant(self.told_to_end_at))
+            .with("told_to_end_first", instant(self.told_to_end.map(|told| told.first)))
+            .with("told_to_end_last", instant(self.told_to_end.map(|told| told.last)))
             .with("settling", self.settling.map(|(what, _)| what.name()))
-            .with("settling_at", instant(self.settling.map(|(_, at)| at)))
+            .with("settling_first", instant(self.settling.map(|(_, told)| told.first)))
+            .with("settling_last", instant(self.settling.map(|(_, told)| told.last)))
             .with("expires_at", instant(self.expires_at))
             .with("shown", self.shown.as_deref());
         Node::Record(record)
@@ -142,6 +147,7 @@ impl Refund {
             asked: from.count("asked")?,
             asked_at: from.optional_instant("asked_at")?,
             absent_since: from.optional_instant("absent_since")?,
+            withdrawn_at: from.optional_instant("withdrawn_at")?,
             rejected_at: from.optional_instant("rejected_at")?,
             account: from.optional_text("account")?,
         })
@@ -159,6 +165,7 @@ impl Refund {
             .with("asked", i64::from(self.asked))
             .with("asked_at", instant(self.asked_at))
             .with("absent_since", instant(self.absent_since))
+            .with("withdrawn_at", instant(self.withdrawn_at))
             .with("rejected_at", instant(self.rejected_at))
             .with("account", self.account.as_deref());
         Node::Record(record)

@@ -1,6 +1,6 @@
 //! Receipts: what a provider says of money, each once, none refused.
 
-use super::{Attempt, Fate, Intent};
+use super::{Attempt, Fate, Intent, Method};
 use crate::money::{self, Money};
 use crate::refusal::{Refusal, Retry};
 use vocab::id::Timestamp;
@@ -129,9 +129,12 @@ impl Intent {
         Ok(self.paid_by(attempt)? > 0)
     }
 
-    /// All that was asked for was paid by it: nobody pays it again, or else what a last look finds.
-    pub(super) fn is_spent(&self, attempt: &Attempt) -> bool {
-        self.paid_by(attempt.number).is_ok_and(|paid| paid >= self.due.minor())
+    /// Nobody pays by it any more, but for what a last look finds: the rail says so, or all that was asked for was paid, or
+    /// a card's money was taken and nothing is held any more.
+    pub(super) fn is_spent(&self, attempt: &Attempt) -> Result<bool, money::Error> {
+        let paid = self.paid_by(attempt.number)?;
+        let card = attempt.method == Method::CardToken && paid > 0 && self.held(attempt)? == 0;
+        Ok(attempt.fate == Fate::Paid || paid >= self.due.minor() || card)
     }
 
     fn paid_by(&self, attempt: u32) -> Result<i64, money::Error> {
@@ -158,7 +161,7 @@ impl Intent {
     pub(super) fn held(&self, attempt: &Attempt) -> Result<i64, money::Error> {
         let of_this = |receipt: &Receipt, kind: ReceiptKind| receipt.attempt == attempt.number && receipt.kind == kind;
         let authorised = self.receipts.iter().any(|receipt| of_this(receipt, ReceiptKind::Authorised));
-        if !authorised || attempt.fate == Fate::Over {
+        if !authorised || matches!(attempt.fate, Fate::Over | Fate::Paid) {
             return Ok(0);
         }
         let held = self.sum(|receipt| match receipt.kind {
@@ -190,8 +193,8 @@ impl Intent {
 
     fn sum(&self, of: impl Fn(&Receipt) -> i64) -> Result<i64, money::Error> {
         let sum: i128 = self.receipts.iter().map(|receipt| i128::from(of(receipt))).sum();
-        let minor = i64::try_from(sum).map_err(|_| money::Error::TooLarge)?;
-        Money::new(minor, self.due.currency()).map(Money::minor)
+        // As many receipts as there can be, each as large as can be, fit.
+        i64::try_from(sum).map_err(|_| money::Error::TooLarge)
     }
 }
 

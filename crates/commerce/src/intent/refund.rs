@@ -1,10 +1,8 @@
-//! Refunds: money on its way back, each under a key of its own that is never used for another.
-//!
-//! What has to go back is not decided refund by refund: it is what came, less what the shop may keep, less what is on
-//! its way already ([`Intent::owed_back`]). So nothing goes back twice, whatever asked for it.
+//! Refunds: money on its way back, each under a key of its own that is never used for another. How much has to go is
+//! said by `owed`.
 
 use super::{Fate, Intent, Patience};
-use crate::money::{self, Money};
+use crate::money::Money;
 use crate::refusal::{Refusal, Retry};
 use vocab::id::Timestamp;
 
@@ -89,7 +87,7 @@ impl RefundState {
     }
 
     /// The money has gone, or may have.
-    const fn gives(self) -> bool {
+    pub(super) const fn gives(self) -> bool {
         !matches!(self, Self::Rejected | Self::Withdrawn)
     }
 }
@@ -120,6 +118,7 @@ pub struct Refund {
     pub(super) asked_at: Option<Timestamp>,
     /// When the provider first said that it does not know it.
     pub(super) absent_since: Option<Timestamp>,
+    pub(super) withdrawn_at: Option<Timestamp>,
     /// A rail said no. It may say otherwise afterwards, and then both are booked.
     pub(super) rejected_at: Option<Timestamp>,
     pub(super) account: Option<String>,
@@ -166,111 +165,6 @@ impl Refund {
 }
 
 impl Intent {
-    /// What has to go back and is not yet on its way, in minor units: what came, less what the shop may keep. The shop
-    /// keeps what an order cost, less what it gave back; while there is no order yet, what is owed; and of what has ended,
-    /// nothing.
-    ///
-    /// # Errors
-    /// `amount_too_large`.
-    pub fn owed_back(&self) -> Result<i64, money::Error> {
-        // The money of a dispute leaves by the dispute, or not at all.
-        if self.is_disputed()? {
-            return Ok(0);
-        }
-        Ok(self.here()?.saturating_sub(self.kept()?).max(0))
-    }
-
-    /// What is on its way back although it is not owed: the money has left by another way meanwhile.
-    pub(super) fn given_too_much(&self) -> Result<i64, money::Error> {
-        let owed = self.received()?.saturating_sub(self.kept()?).max(0);
-        Ok(self.given().saturating_sub(owed).max(0))
-    }
-
-    fn kept(&self) -> Result<i64, money::Error> {
-        let whole = self.due.minor();
-        Ok(match (&self.order, self.ended) {
-            (Some(_), _) => whole.saturating_sub(self.returned),
-            (None, None) if !self.too_late => whole,
-            // Whole, it may yet be wanted.
-            (None, Some(_)) if self.is_late()? => whole,
-            _ => 0,
-        })
-    }
-
-    /// All of it is here although it had ended: whether there is an order to be had for it is not decided.
-    pub(super) fn is_late(&self) -> Result<bool, money::Error> {
-        let undecided = self.order.is_none() && self.ended.is_some() && !self.too_late;
-        Ok(undecided && self.given() == 0 && !self.is_disputed()? && self.received()? >= self.due.minor())
-    }
-
-    /// What is on its way back or has gone, in minor units.
-    pub fn given(&self) -> i64 {
-        self.refunds.iter().filter(|it| it.state.gives()).map(|it| it.amount.minor()).sum()
-    }
-
-    /// Puts on record what is owed back: on the rails that it came by, the latest first, and what has no way back there
-    /// as a payout.
-    ///
-    /// # Errors
-    /// `too_many_refunds`.
-    pub fn refund_what_is_owed(&self, at: Timestamp) -> Result<Self, Refusal> {
-        let mut after = self.clone();
-        let owed = self.owed_back()?;
-        let as_returned = |it: &&Refund| it.state.gives() && it.why == Why::Returned;
-        let returned: i64 = self.refunds.iter().filter(as_returned).map(|it| it.amount.minor()).sum();
-        let returned = match self.order {
-            Some(_) => owed.min(self.returned.saturating_sub(returned).max(0)),
-            None => 0,
-        };
-        let rest = if self.order.is_none() && (self.ended.is_some() || self.too_late) { Why::Ended } else { Why::Over };
-        for (why, mut owed) in [(Why::Returned, returned), (rest, owed - returned)] {
-            for attempt in self.attempts.iter().rev().filter(|attempt| attempt.method.refunds()) {
-                let there = after.refundable(attempt.number)?.min(owed);
-                if there > 0 {
-                    after.record_refund(Some(attempt.number), there, why, at)?;
-                    owed -= there;
-                }
-            }
-            if owed > 0 {
-                after.record_refund(None, owed, why, at)?;
-            }
-        }
-        Ok(after)
-    }
-
-    /// What could still go back on the rail of an attempt. One whose rail has rejected a refund is asked no more.
-    fn refundable(&self, attempt: u32) -> Result<i64, money::Error> {
-        let of_this = || self.refunds.iter().filter(|refund| refund.attempt == Some(attempt));
-        if of_this().any(|refund| refund.state == RefundState::Rejected) {
-            return Ok(0);
-        }
-        let gone: i64 = of_this().filter(|refund| refund.state.gives()).map(|refund| refund.amount.minor()).sum();
-        Ok(self.came_by(attempt)?.saturating_sub(gone))
-    }
-
-    fn record_refund(&mut self, attempt: Option<u32>, minor: i64, why: Why, at: Timestamp) -> Result<(), Refusal> {
-        if self.refunds.len() >= super::REFUNDS_MAX {
-            let content = format!("{} refunds of one payment", super::REFUNDS_MAX);
-            return Err(Refusal::new("too_many_refunds", Retry::Never, content));
-        }
-        let number = u32::try_from(self.refunds.len() + 1).unwrap_or(u32::MAX);
-        self.refunds.push(Refund {
-            number,
-            key: format!("{}-r{number}", self.id),
-            attempt,
-            amount: Money::new(minor, self.due.currency())?,
-            why,
-            state: if attempt.is_some() { RefundState::Recorded } else { RefundState::NeedsAccount },
-            recorded_at: at,
-            asked: 0,
-            asked_at: None,
-            absent_since: None,
-            rejected_at: None,
-            account: None,
-        });
-        Ok(())
-    }
-
     /// It goes out again, under its key: on record before the first byte.
     ///
     /// # Errors
@@ -314,10 +208,10 @@ impl Intent {
     ///
     /// # Errors
     /// `not_found`; `refund_in_progress` where a rail has it, or may.
-    pub fn withdraw_refund(&self, key: &str) -> Result<Self, Refusal> {
+    pub fn withdraw_refund(&self, key: &str, at: Timestamp) -> Result<Self, Refusal> {
         self.with_refund(key, |refund| match refund.state {
             RefundState::NeedsAccount | RefundState::Absent => {
-                refund.state = RefundState::Withdrawn;
+                (refund.state, refund.withdrawn_at) = (RefundState::Withdrawn, Some(at));
                 Ok(())
             }
             RefundState::Recorded
@@ -377,7 +271,7 @@ impl Intent {
 
     /// Nothing is on its way in either direction of which nobody knows what became.
     pub fn is_settled(&self) -> bool {
-        let known = |fate: Fate| fate.is_dead() || fate == Fate::Accepted;
+        let known = |fate: Fate| !matches!(fate, Fate::Recorded | Fate::Unknown);
         self.attempts.iter().all(|attempt| known(attempt.fate))
             && self.refunds.iter().all(|refund| refund.state.is_final() || refund.state == RefundState::NeedsAccount)
     }

@@ -88,7 +88,7 @@ impl Intent {
         let unknown = self.attempts().iter().any(|attempt| match attempt.fate() {
             Fate::Unknown => true,
             Fate::Recorded => late(attempt.recorded_at()),
-            Fate::Accepted | Fate::Declined | Fate::Absent | Fate::Over => false,
+            Fate::Accepted | Fate::Paid | Fate::Declined | Fate::Absent | Fate::Over => false,
         });
         let accepted = self.attempts().iter().any(|attempt| attempt.fate() == Fate::Accepted);
         match self.ended() {

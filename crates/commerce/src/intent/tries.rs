@@ -29,7 +29,7 @@ impl Intent {
                     plan.at(due, now, Act::Query { attempt: number });
                 }
                 Fate::Unknown => plan.at(attempt.ask_at(), now, Act::Query { attempt: number }),
-                Fate::Accepted => self.plan_accepted(attempt, done, now, patience, plan)?,
+                Fate::Accepted | Fate::Paid => self.plan_accepted(attempt, done, now, patience, plan)?,
                 Fate::Declined | Fate::Absent | Fate::Over => self.plan_untold(attempt, now, plan)?,
             }
         }
@@ -47,14 +47,13 @@ impl Intent {
         let over_from = self.over_from();
         let cash = attempt.method == Method::CashOnDelivery;
         let came = self.took_money(attempt.number)?;
+        let spent = self.is_spent(attempt)?;
         match () {
             // The courier's money comes when it comes.
             () if cash && (self.order.is_some() || over_from > now.0) => {}
-            () if came && (done || self.is_spent(attempt)) => self.plan_last_look(attempt, now, patience, plan),
-            // Captured in part, and nothing is held any more: nobody can pay it again.
-            () if came && attempt.method == Method::CardToken => {}
+            () if spent || (came && done) => self.plan_last_look(attempt, now, patience, plan),
             // A second code, although all is done: nobody is to pay that one too.
-            () if done => plan.end_of(attempt, now.0, now, patience),
+            () if done => plan.end_of(attempt, attempt.recorded_at.0, now, patience),
             () => {
                 let until = attempt.expires_at.map_or(over_from, |at| at.0.min(over_from));
                 if now.0 < until {
@@ -95,7 +94,7 @@ impl Intent {
     /// Nothing comes of it any more by itself, as far as its rail can know.
     pub(super) fn is_surely_over(&self, attempt: &Attempt, patience: &Patience) -> bool {
         let looked = attempt.method == Method::CardToken || attempt.heard_since(self.last_look_at(attempt, patience));
-        attempt.is_surely_dead(patience) || (self.is_spent(attempt) && looked)
+        attempt.is_surely_dead(patience) || (self.is_spent(attempt).unwrap_or(false) && looked)
     }
 
     /// Of several tries with held money one is captured: the one that it was asked of, else the first. The others are let
@@ -112,8 +111,8 @@ impl Intent {
         Ok(asked.or(first))
     }
 
-    /// Held money is taken where it is wanted, else let go. What was asked for is asked for again, each time after the
-    /// rail said that the money is still held; and so may the other of the two be, when it is long enough ago.
+    /// Held money is taken where it is wanted, else let go. Whatever was asked of it before, the same or the other is asked
+    /// for again only when the rail has said, at a time when it had to know, that the money is still held.
     fn plan_held(
         &self,
         attempt: &Attempt,
@@ -124,27 +123,20 @@ impl Intent {
         plan: &mut Plan,
     ) -> Result<(), money::Error> {
         let number = attempt.number;
-        let over = self.ended.is_some() || (self.order.is_none() && self.over_from() <= now.0);
-        let wanted = self.due.minor().saturating_sub(self.here()?).max(0).min(held);
-        let mut what = if capturing && wanted > 0 && !over { Settling::Capture } else { Settling::Void };
-        if let Some((before, sent)) = attempt.settling {
-            if !attempt.heard_since(sent.0.saturating_add(1)) {
-                let ask = attempt.paced(sent.0.saturating_add(ASK_AFTER_US[0]));
-                plan.at(ask, now, Act::Query { attempt: number });
-                return Ok(());
-            }
-            if before != what && !attempt.may_settle_otherwise(patience) {
-                if before == Settling::Capture && wanted == 0 {
-                    let ask = attempt.paced(sent.0.saturating_add(patience.visible_us));
-                    plan.at(ask, now, Act::Query { attempt: number });
-                    return Ok(());
-                }
-                what = before;
-            }
+        if let Some((_, told)) = attempt.settling
+            && !attempt.may_settle(patience)
+        {
+            let ask = attempt.paced(told.first.0.saturating_add(ASK_AFTER_US[0]));
+            plan.at(ask, now, Act::Query { attempt: number });
+            return Ok(());
         }
-        let minor = if what == Settling::Capture { wanted } else { held };
-        let again = attempt.settling.map_or(now.0, |(_, sent)| attempt.paced(sent.0.saturating_add(ASK_AFTER_US[0])));
-        plan.at(again, now, Act::Settle { attempt: number, what, minor });
+        let over = self.order.is_some() || self.ended.is_some() || self.over_from() <= now.0;
+        let wanted = self.due.minor().saturating_sub(self.here()?).max(0).min(held);
+        let act = match capturing && wanted > 0 && !over {
+            true => Act::Settle { attempt: number, what: Settling::Capture, minor: wanted },
+            false => Act::Settle { attempt: number, what: Settling::Void, minor: held },
+        };
+        plan.acts.push(act);
         Ok(())
     }
 
@@ -164,7 +156,7 @@ impl Intent {
         for attempt in self.attempts.iter().filter(|attempt| !self.is_surely_over(attempt, patience)) {
             sure = false;
             // Its last look is planned already.
-            if attempt.fate == Fate::Accepted {
+            if matches!(attempt.fate, Fate::Accepted | Fate::Paid) {
                 continue;
             }
             let at = attempt.over_since.unwrap_or(now).0.saturating_add(patience.grace_us);
@@ -195,15 +187,16 @@ impl Plan {
     fn end_of(&mut self, attempt: &Attempt, from: i64, now: Timestamp, patience: &Patience) {
         let number = attempt.number;
         let query = Act::Query { attempt: number };
-        match attempt.told_to_end_at {
+        match attempt.told_to_end {
             None if attempt.heard_since(from) => self.at(now.0, now, Act::Expire { attempt: number }),
             None => self.at(attempt.paced(from), now, query),
             Some(told) => {
-                let sure = told.0.saturating_add(patience.grace_us);
+                let paced = attempt.paced(told.first.0.saturating_add(patience.grace_us));
+                let sure = told.last.0.saturating_add(patience.grace_us);
                 if attempt.heard_since(sure) {
-                    self.at(attempt.paced(sure), now, Act::Expire { attempt: number });
+                    self.at(paced, now, Act::Expire { attempt: number });
                 } else {
-                    self.at(attempt.paced(sure), now, query);
+                    self.at(paced.max(sure), now, query);
                 }
             }
         }
@@ -217,8 +210,8 @@ impl Attempt {
         self.fate.is_dead() && (self.fate != Fate::Over || self.over_since.is_none_or(sure))
     }
 
-    /// What was asked of held money first would have had its effect by now, and the rail says that it has not.
-    pub(super) fn may_settle_otherwise(&self, patience: &Patience) -> bool {
-        self.settling.is_none_or(|(_, sent)| self.heard_since(sent.0.saturating_add(patience.visible_us)))
+    /// What was last asked of held money would have had its effect by now, and the rail has spoken since.
+    pub(super) fn may_settle(&self, patience: &Patience) -> bool {
+        self.settling.is_none_or(|(_, told)| self.heard_since(told.last.0.saturating_add(patience.visible_us)))
     }
 }

@@ -4,7 +4,7 @@
 use crate::context::Context;
 use crate::drive::Driver;
 use crate::error::{Result, answered};
-use crate::staged::{Again, Ledger, ROGUE_MAX};
+use crate::staged::{Again, Ledger};
 use crate::{derive, rehearse, source_rows, totals, verify};
 use cutover::progress::Progress;
 use cutover::state::State;
@@ -33,7 +33,6 @@ impl Driver {
         let of_the_shop: BTreeSet<&str> =
             open.iter().filter(|one| one.kind == Kind::Shop).map(|one| &*one.class).collect();
         let mut wanted = named(&cx, &shop, open);
-        let rogues = rogues(&cx, &shop, open, &mut wanted).await?;
         if of_the_shop.iter().any(|class| class.starts_with("verify.")) {
             let name = shop.clone();
             let unproven = cx.staged.run(move |staged| staged.listed(Ledger::Prove, &name, UNPROVEN_MAX)).await?;
@@ -51,12 +50,6 @@ impl Driver {
             }
         }
         let differing = settle(&cx, &shop, epoch).await?;
-        // A rogue that was told of when the shop had gone back already: what it wrote is the legacy's own by now.
-        for (finding, touched) in rogues {
-            if differing == 0 && is_whole(&touched) {
-                cx.store.close_findings(&shop, finding.kind, &finding.origin).await?;
-            }
-        }
         self.look_at_the_whole(&of_the_shop, differing == 0).await?;
         Ok(Some(read))
     }
@@ -81,33 +74,6 @@ impl Driver {
         }
         Ok(())
     }
-}
-
-/// What each rogue among the findings has touched, as far as that is kept; all of it is wanted as well.
-pub(super) async fn rogues<'a>(
-    cx: &Context,
-    shop: &ShopId,
-    open: &'a [Finding],
-    wanted: &mut BTreeMap<RuleNo, BTreeSet<Anchor>>,
-) -> Result<Vec<(&'a Finding, Vec<(RuleNo, Anchor)>)>> {
-    let mut rogues = Vec::new();
-    for finding in open.iter().filter(|one| &*one.class == "rogue_watch") {
-        let Some(order) = finding.origin.as_str().strip_prefix("tx:").and_then(|order| order.parse().ok()) else {
-            continue;
-        };
-        let name = shop.clone();
-        let touched = cx.staged.run(move |staged| staged.rogue_of(&name, order)).await?;
-        for (rule, anchor) in &touched {
-            wanted.entry(*rule).or_default().insert(anchor.clone());
-        }
-        rogues.push((finding, touched));
-    }
-    Ok(rogues)
-}
-
-/// All that a rogue has touched is kept, so that it can be looked at.
-pub(super) fn is_whole(touched: &[(RuleNo, Anchor)]) -> bool {
-    !touched.is_empty() && touched.len() < ROGUE_MAX
 }
 
 /// Where the aggregates of findings lie.

@@ -1,11 +1,11 @@
 //! A shop that the backend owns, read again: nothing is derived, and nothing of it is copied. What the legacy has is compared
 //! with what our facts say it must have; where that is so, the way back is as good as if nothing had been.
 
-use super::keyed::{is_whole, named, rogues, stage_all};
+use super::keyed::{named, stage_all};
 use super::{Answer, mend};
 use crate::drive::Driver;
 use crate::error::Result;
-use crate::staged::Ledger;
+use crate::staged::{Ledger, ROGUE_MAX};
 use crate::throttle::Pace;
 use crate::verify::{self, Different};
 use cutover::bounds::FENCE_LOCK_MS_MAX;
@@ -89,7 +89,18 @@ impl Driver {
         }
         let (cx, shop) = (self.cx.clone(), self.shop.clone());
         let mut wanted = named(&cx, &shop, open);
-        let rogues = rogues(&cx, &shop, open, &mut wanted).await?;
+        let mut rogues = Vec::new();
+        for finding in open.iter().filter(|one| &*one.class == "rogue_watch") {
+            let Some(order) = finding.origin.as_str().strip_prefix("tx:").and_then(|order| order.parse().ok()) else {
+                continue;
+            };
+            let name = shop.clone();
+            let touched = cx.staged.run(move |staged| staged.rogue_of(&name, order)).await?;
+            for (rule, anchor) in &touched {
+                wanted.entry(*rule).or_default().insert(anchor.clone());
+            }
+            rogues.push((finding, touched));
+        }
         let listed: Vec<_> =
             wanted.iter().flat_map(|(rule, anchors)| anchors.iter().map(|anchor| (*rule, anchor.clone()))).collect();
         let (name, list) = (shop.clone(), listed.clone());
@@ -100,7 +111,7 @@ impl Driver {
             let of =
                 |(rule, anchor): &(RuleNo, Anchor)| (cx.mapping.rules()[*rule].kind, cx.mapping.origin(*rule, anchor));
             let still: Vec<(Kind, Origin)> = touched.iter().map(of).filter(|one| differs.contains(one)).collect();
-            if still.is_empty() && is_whole(&touched) {
+            if still.is_empty() && !touched.is_empty() && touched.len() < ROGUE_MAX {
                 cx.store.close_findings(&shop, finding.kind, &finding.origin).await?;
             } else if still != finding.about() {
                 let detail = Finding::naming(finding.detail.clone(), still);

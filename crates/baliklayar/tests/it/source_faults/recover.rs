@@ -71,6 +71,7 @@ async fn reread(stage: &Stage) -> Told {
         if outcome.bool("fulfilled") == Some(true) && outcome.int("left").unwrap_or(0) == 0 {
             return Ok(());
         }
+        accept_rogues(stage).await?;
         if begun.elapsed() > AGAIN_MAX {
             return Err(format!(
                 "reading again does not help: {}: {}",
@@ -80,6 +81,22 @@ async fn reread(stage: &Stage) -> Told {
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// A rogue that is told of when its shop has gone back already: the rows are the legacy's own, and somebody who has looked
+/// at them says so.
+async fn accept_rogues(stage: &Stage) -> Told {
+    if stage.world.owner(&stage.shop).await == Side::Backend {
+        return Ok(());
+    }
+    let counts = stage.world.store.finding_counts(&stage.shop).await.map_err(|error| error.to_string())?;
+    let Some(open) = counts.iter().find(|count| &*count.class == "rogue_watch" && count.open > 0) else {
+        return Ok(());
+    };
+    let count = i64::try_from(open.open).unwrap_or(i64::MAX);
+    let args = Record::default().with("class", "rogue_watch").with("count", count);
+    stage.world.put_down_with(Verb::Accept, Some(&stage.shop), args).await;
+    Ok(())
 }
 
 fn why(outcome: &Record) -> String {

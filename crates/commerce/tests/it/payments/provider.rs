@@ -76,7 +76,8 @@ impl Provider {
         let answer = match charge.status {
             Status::Pending if charge.expires_at < now && !self.stays_pending => Answer::Over,
             Status::Paid if charge.expires_at < now && receipts.is_empty() => Answer::Over,
-            Status::Pending | Status::Authorised | Status::Paid => Answer::Accepted,
+            Status::Paid => Answer::Paid,
+            Status::Pending | Status::Authorised => Answer::Accepted,
             Status::Declined => Answer::Declined,
             Status::Over => Answer::Over,
         };

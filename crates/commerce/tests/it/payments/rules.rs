@@ -37,7 +37,7 @@ fn a_refund_that_no_rail_has_is_withdrawn_when_the_money_leaves_by_another_way()
     let reversed = received(&waits, "b", ReceiptKind::Reversed, 1, DUE);
     assert_eq!(reversed.pay_out_to(key, "014", LATER).map_err(|refusal| refusal.code), Err("refund_not_owed"));
     assert!(acts(&reversed, LATER).contains(&Act::WithdrawRefund { key: key.to_owned() }));
-    let withdrawn = reversed.withdraw_refund(key).expect("no rail has it");
+    let withdrawn = reversed.withdraw_refund(key, LATER).expect("no rail has it");
     assert_eq!((withdrawn.given(), withdrawn.owed_back()), (0, Ok(0)));
     assert!(!acts(&withdrawn, LATER).contains(&Act::Refund));
 }
@@ -78,7 +78,8 @@ fn a_refund_that_was_called_rejected_and_left_all_the_same_is_booked_as_both_and
     let sent = given_back(Method::Wallet);
     let key = sent.refunds()[0].key().to_owned();
     let rejected = sent.refund_answered(&key, RefundAnswer::Rejected, LATER, &PATIENCE).expect("known");
-    let instead = rejected.refund_what_is_owed(LATER).expect("a payout");
+    let asked = answered(&rejected, 1, Answer::Paid, Timestamp(LATER.0 + SECOND));
+    let instead = asked.refund_what_is_owed(LATER).expect("a payout");
     let confirmed = instead.refund_answered(&key, RefundAnswer::Confirmed, LATER, &PATIENCE).expect("known");
     assert_eq!(confirmed.refunds()[0].state(), RefundState::Confirmed);
     let payout = confirmed.refunds()[1].key().to_owned();
@@ -339,4 +340,96 @@ fn a_try_says_nothing_of_what_the_buyer_is_shown() {
     let intent = awaiting(Method::VirtualAccount).showing(1, "8808 1234", None).expect("known");
     assert_eq!(intent.attempts()[0].shown(), Some("8808 1234"));
     assert!(!format!("{intent:?}").contains("8808"), "payment data is in no log");
+}
+
+#[test]
+fn a_card_that_was_captured_in_part_keeps_nobody_waiting_when_the_rest_is_taken_back() {
+    let part = received(&awaiting(Method::VirtualAccount), "a", ReceiptKind::Captured, 1, DUE / 5 * 2);
+    let over = answered(&part, 1, Answer::Over, LATER);
+    let (card, _) = over.attempt(Method::CardToken, LATER).expect("the first is over");
+    let held = received(&answered(&card, 2, Answer::Accepted, LATER), "b", ReceiptKind::Authorised, 2, DUE);
+    let taken = received(&held, "c", ReceiptKind::Captured, 2, DUE / 5 * 3);
+    let rest = received(&taken, "d", ReceiptKind::Voided, 2, DUE / 5 * 2);
+    let reversed = received(&rest, "e", ReceiptKind::Reversed, 1, DUE / 5 * 2);
+    let canceled = reversed.cancel(LATER).expect("not paid");
+    let sure = Timestamp(LATER.0 + PATIENCE.grace_us);
+    let again = answered(&canceled, 1, Answer::Over, sure);
+    assert!(acts(&again, sure).contains(&Act::End(Ending::Canceled)));
+    let ended = again.end(Ending::Canceled, sure, &PATIENCE).expect("nothing is alive");
+    assert_eq!(ended.owed_back(), Ok(DUE / 5 * 3));
+}
+
+#[test]
+fn a_code_of_which_the_rail_takes_no_more_makes_room_for_another() {
+    let part = received(&awaiting(Method::VirtualAccount), "a", ReceiptKind::Captured, 1, DUE / 5 * 2);
+    let closed = answered(&part, 1, Answer::Paid, LATER);
+    assert!(closed.attempt(Method::Qr, LATER).is_ok());
+    let stale = answered(&closed, 1, Answer::Accepted, LATER);
+    assert_eq!(stale.attempts()[0].fate(), Fate::Paid);
+}
+
+#[test]
+fn a_second_code_is_told_to_end_at_whatever_moment_it_is_looked_at() {
+    let over = answered(&awaiting(Method::VirtualAccount), 1, Answer::Over, LATER);
+    let (two, _) = over.attempt(Method::Qr, LATER).expect("the first is over");
+    let two = answered(&two, 2, Answer::Accepted, Timestamp(LATER.0 + SECOND));
+    let paid = received(&two, "a", ReceiptKind::Captured, 1, DUE);
+    let order = paid.completed(&PublicId::new("70")).expect("paid");
+    assert!(acts(&order, Timestamp(LATER.0 + 7 * SECOND)).contains(&Act::Expire { attempt: 2 }));
+}
+
+#[test]
+fn what_an_order_gave_back_is_not_taken_from_another_card() {
+    let (one, _) = super::world::World::new(1).intent.attempt(Method::CardToken, Timestamp(START)).expect("the first");
+    let gone = answered(&one, 1, Answer::NotFound, Timestamp(START + 5 * SECOND));
+    let gone = answered(&gone, 1, Answer::NotFound, Timestamp(START + 70 * SECOND));
+    let (two, _) = gone.attempt(Method::Qr, LATER).expect("the first is dead");
+    let paid = received(&answered(&two, 2, Answer::Accepted, LATER), "a", ReceiptKind::Captured, 2, DUE);
+    let order = paid.completed(&PublicId::new("70")).expect("paid").give_back(idr(DUE / 4)).expect("a quarter");
+    let refunding = order.refund_what_is_owed(LATER).expect("one");
+    let late = received(&refunding, "b", ReceiptKind::Authorised, 1, DUE);
+    assert!(acts(&late, LATER).contains(&Act::Settle { attempt: 1, what: Settling::Void, minor: DUE }));
+}
+
+#[test]
+fn a_capture_that_the_rail_does_not_do_gives_way_to_letting_go() {
+    let held = received(&awaiting(Method::CardToken), "a", ReceiptKind::Authorised, 1, DUE);
+    let sent = held.settling(1, Settling::Capture, LATER, &PATIENCE).expect("the first");
+    let early = answered(&sent, 1, Answer::Accepted, Timestamp(LATER.0 + 10 * SECOND));
+    assert!(early.settling(1, Settling::Void, LATER, &PATIENCE).is_err(), "it may be on its way");
+    let sure = Timestamp(LATER.0 + PATIENCE.visible_us);
+    let heard = answered(&early, 1, Answer::Accepted, sure).cancel(sure).expect("not paid");
+    assert_eq!(acts(&heard, sure), [Act::Settle { attempt: 1, what: Settling::Void, minor: DUE }]);
+    assert!(heard.settling(1, Settling::Void, sure, &PATIENCE).is_ok());
+}
+
+#[test]
+fn one_silent_rail_holds_back_only_its_own_money() {
+    let over = answered(&awaiting(Method::Wallet), 1, Answer::Over, LATER);
+    let (two, _) = over.attempt(Method::Qr, LATER).expect("the first is over");
+    let one = received(&answered(&two, 2, Answer::Accepted, LATER), "a", ReceiptKind::Captured, 1, DUE);
+    let order = one.completed(&PublicId::new("70")).expect("paid").give_back(idr(DUE)).expect("all of it");
+    let sent = order.refund_what_is_owed(LATER).expect("one");
+    let key = sent.refunds()[0].key().to_owned();
+    let rejected = sent.refund_answered(&key, RefundAnswer::Rejected, LATER, &PATIENCE).expect("known");
+    let both = received(&rejected, "b", ReceiptKind::Captured, 2, DUE);
+    assert!(acts(&both, LATER).contains(&Act::Refund));
+    let refunded = both.refund_what_is_owed(LATER).expect("what is sure");
+    let last = refunded.refunds().last().expect("a refund");
+    assert_eq!((last.attempt(), last.amount()), (Some(2), idr(DUE)));
+}
+
+#[test]
+fn a_refund_that_was_withdrawn_and_left_all_the_same_is_booked_as_both() {
+    let sent = given_back(Method::Wallet);
+    let key = sent.refunds()[0].key().to_owned();
+    let asked =
+        |intent: &Intent, at| intent.refund_answered(&key, RefundAnswer::NotFound, at, &PATIENCE).expect("known");
+    let absent = asked(&asked(&sent, LATER), Timestamp(LATER.0 + PATIENCE.visible_us));
+    let told = received(&absent, "b", ReceiptKind::Refunded, 1, DUE);
+    let withdrawn = told.withdraw_refund(&key, LATER).expect("no rail has it");
+    let confirmed = withdrawn.refund_answered(&key, RefundAnswer::Confirmed, LATER, &PATIENCE).expect("known");
+    let added: Vec<String> =
+        confirmed.booked_since(&withdrawn).expect("small").into_iter().map(|it| it.event).collect();
+    assert_eq!(added, [format!("{key} owed after all"), format!("{key} confirmed")]);
 }

@@ -4,8 +4,8 @@
 use super::provider::Provider;
 use commerce::decision::Aggregate;
 use commerce::intent::{
-    Act, Answer, Entered, Fate, Intent, Method, Opening, Patience, Receipt, ReceiptKind, RefundAnswer, RefundState,
-    State,
+    Act, Answer, Entered, Fate, Intent, Method, Opening, Patience, Posting, Receipt, ReceiptKind, RefundAnswer,
+    RefundState, State,
 };
 use commerce::ledger::Account;
 use commerce::money::{Currency, Money};
@@ -87,6 +87,9 @@ pub struct World {
     pub units_back: u32,
     mail: BTreeMap<(i64, u64), Mail>,
     letters: u64,
+    /// What was booked bit by bit, and up to where.
+    booked: Vec<Posting>,
+    before: Intent,
     /// Payouts whose buyers were asked for an account.
     asked: BTreeSet<String>,
     pub refused: Vec<&'static str>,
@@ -102,10 +105,11 @@ impl World {
             at: Timestamp(START),
             expires_at: Timestamp(EXPIRES),
         };
+        let intent = Intent::open(opening).expect("an intent");
         Self {
             chance: Chance(seed),
             now: START,
-            intent: Intent::open(opening).expect("an intent"),
+            intent: intent.clone(),
             provider: Provider::default(),
             faults: false,
             sold_out: false,
@@ -117,6 +121,8 @@ impl World {
             units_back: 0,
             mail: BTreeMap::new(),
             letters: 0,
+            booked: Vec::new(),
+            before: intent,
             asked: BTreeSet::new(),
             refused: Vec::new(),
         }
@@ -140,6 +146,7 @@ impl World {
         for _ in 0..STEPS_MAX {
             let wake = self.perform_all();
             let letter = self.mail.keys().next().map(|key| key.0);
+            self.keep();
             let Some(next) = [wake, letter].into_iter().flatten().min().filter(|next| *next <= end) else { return };
             self.now = self.now.max(next);
             if letter.is_some_and(|at| at <= self.now)
@@ -276,6 +283,8 @@ impl World {
         let kept = Intent::from_document(&self.intent.document()).expect("what it writes it reads");
         assert_eq!(kept, self.intent);
         self.intent = kept;
+        self.booked.extend(self.intent.booked_since(&self.before).expect("small amounts"));
+        self.before = self.intent.clone();
     }
 
     fn perform(&mut self, act: Act) {
@@ -326,7 +335,9 @@ impl World {
                 self.intent = self.intent.refund_sent_again(&key, now).expect("the rail does not know it");
                 self.send_refund(key);
             }
-            Act::WithdrawRefund { key } => self.intent = self.intent.withdraw_refund(&key).expect("no rail has it"),
+            Act::WithdrawRefund { key } => {
+                self.intent = self.intent.withdraw_refund(&key, now).expect("no rail has it")
+            }
             Act::QueryRefund { key } => {
                 let lost = self.faults && self.chance.one_in(3);
                 let answer = if lost { RefundAnswer::Nothing } else { self.provider.query_refund(&key) };
@@ -442,6 +453,8 @@ impl World {
         let postings = self.intent.postings().expect("small amounts");
         let events: BTreeSet<&str> = postings.iter().map(|posting| posting.event.as_str()).collect();
         assert_eq!(events.len(), postings.len(), "an event is booked once");
+        let bit_by_bit: BTreeSet<&str> = self.booked.iter().map(|posting| posting.event.as_str()).collect();
+        assert!(bit_by_bit == events && self.booked.len() == postings.len(), "what was booked is what is to be booked");
         let sign = |on: Account| i64::from(on == account);
         postings.iter().map(|it| (sign(it.debit) - sign(it.credit)) * it.amount.minor()).sum()
     }
