@@ -7,6 +7,26 @@
 //! Absent on purpose: clocks, rails, SQL, stock, orders. Time comes in as an argument; what has to happen outside goes
 //! out as data ([`Act`]).
 
+/// The words of an enum, each written once: as it is kept, shown and shaped.
+macro_rules! words {
+    ($type:ident { $($variant:ident = $word:literal,)* }) => {
+        impl $type {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+            pub const WORDS: &'static [&'static str] = &[$($word),*];
+
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|it| it.name() == name)
+            }
+        }
+    };
+}
+
 mod act;
 mod attempt;
 mod booking;
@@ -41,21 +61,11 @@ pub enum Ending {
     Failed,
 }
 
-impl Ending {
-    pub const ALL: [Self; 3] = [Self::Expired, Self::Canceled, Self::Failed];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Expired => "expired",
-            Self::Canceled => "canceled",
-            Self::Failed => "failed",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|ending| ending.name() == name)
-    }
-}
+words!(Ending {
+    Expired = "expired",
+    Canceled = "canceled",
+    Failed = "failed",
+});
 
 /// What one checkout owes. `due` and `expires_at` never change; a changed basket gets an intent of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! A shape is the wire between the typed aggregates and everything that only sees plain data; the typed side is
 //! in the modules named after each kind, whose `from_document` checks what a shape cannot say.
 
+use crate::intent::{Ending, Fate, Method, ReceiptKind, RefundState, Settling, Why};
 use vocab::id::Kind;
 use vocab::shape::{Field, Shape, Type, field, optional};
 
@@ -168,8 +169,8 @@ pub const IDEMPOTENCY: Shape = Shape {
 const ATTEMPT: &[Field] = &[
     field("number", Type::Int),
     field("reference", Type::Text),
-    field("method", Type::Word(&["card_token", "virtual_account", "qr", "wallet", "cash_on_delivery"])),
-    field("fate", Type::Word(&["recorded", "accepted", "paid", "declined", "unknown", "absent", "over"])),
+    field("method", Type::Word(Method::WORDS)),
+    field("fate", Type::Word(Fate::WORDS)),
     field("recorded_at", Type::Instant),
     field("asked", Type::Int),
     optional("asked_at", Type::Instant),
@@ -178,7 +179,7 @@ const ATTEMPT: &[Field] = &[
     optional("over_since", Type::Instant),
     optional("told_to_end_first", Type::Instant),
     optional("told_to_end_last", Type::Instant),
-    optional("settling", Type::Word(&["capture", "void"])),
+    optional("settling", Type::Word(Settling::WORDS)),
     optional("settling_first", Type::Instant),
     optional("settling_last", Type::Instant),
     optional("expires_at", Type::Instant),
@@ -187,19 +188,7 @@ const ATTEMPT: &[Field] = &[
 
 const RECEIPT: &[Field] = &[
     field("transaction", Type::Text),
-    field(
-        "kind",
-        Type::Word(&[
-            "authorised",
-            "captured",
-            "voided",
-            "reversed",
-            "disputed",
-            "dispute_won",
-            "dispute_lost",
-            "refunded",
-        ]),
-    ),
+    field("kind", Type::Word(ReceiptKind::WORDS)),
     field("attempt", Type::Int),
     field("amount", Type::Money),
     field("at", Type::Instant),
@@ -211,20 +200,8 @@ const REFUND: &[Field] = &[
     field("key", Type::Text),
     optional("attempt", Type::Int),
     field("amount", Type::Money),
-    field("why", Type::Word(&["returned", "over", "ended"])),
-    field(
-        "state",
-        Type::Word(&[
-            "needs_account",
-            "recorded",
-            "unknown",
-            "absent",
-            "accepted",
-            "confirmed",
-            "rejected",
-            "withdrawn",
-        ]),
-    ),
+    field("why", Type::Word(Why::WORDS)),
+    field("state", Type::Word(RefundState::WORDS)),
     field("recorded_at", Type::Instant),
     field("asked", Type::Int),
     optional("asked_at", Type::Instant),
@@ -246,7 +223,7 @@ pub const INTENT: Shape = Shape {
         field("created_at", Type::Instant),
         field("expires_at", Type::Instant),
         optional("cancel_asked_at", Type::Instant),
-        optional("ended", Type::Word(&["expired", "canceled", "failed"])),
+        optional("ended", Type::Word(Ending::WORDS)),
         optional("ended_at", Type::Instant),
         optional("order", Type::Id),
         field("returned", Type::Money),

@@ -48,7 +48,6 @@ impl Pace {
 }
 
 /// People who come and go.
-#[derive(Default)]
 struct People {
     /// Here, and nothing of theirs is out.
     free: VecDeque<Shopper>,

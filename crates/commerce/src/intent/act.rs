@@ -103,11 +103,9 @@ impl Intent {
         if owed > 0 {
             let mut waits = 0_i64;
             // Its rail may have taken the money back, and then nothing of it is owed.
-            for (number, since, there) in self.unsure_of()? {
+            for (attempt, since, there) in self.unsure_of()? {
                 waits = waits.saturating_add(there);
-                let asked = self.attempts.iter().find(|attempt| attempt.number == number);
-                let at = asked.map_or(since, |attempt| attempt.paced(since));
-                plan.at(at, now, Act::Query { attempt: number });
+                plan.at(attempt.paced(since), now, Act::Query { attempt: attempt.number });
             }
             if owed > waits {
                 plan.acts.push(Act::Refund);

@@ -19,23 +19,15 @@ pub enum Method {
     CashOnDelivery,
 }
 
+words!(Method {
+    CardToken = "card_token",
+    VirtualAccount = "virtual_account",
+    Qr = "qr",
+    Wallet = "wallet",
+    CashOnDelivery = "cash_on_delivery",
+});
+
 impl Method {
-    pub const ALL: [Self; 5] = [Self::CardToken, Self::VirtualAccount, Self::Qr, Self::Wallet, Self::CashOnDelivery];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CardToken => "card_token",
-            Self::VirtualAccount => "virtual_account",
-            Self::Qr => "qr",
-            Self::Wallet => "wallet",
-            Self::CashOnDelivery => "cash_on_delivery",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|method| method.name() == name)
-    }
-
     /// Whether money can go back the way it came; else it is paid out to an account that the buyer names.
     pub const fn refunds(self) -> bool {
         match self {
@@ -64,26 +56,17 @@ pub enum Fate {
     Over,
 }
 
+words!(Fate {
+    Recorded = "recorded",
+    Accepted = "accepted",
+    Paid = "paid",
+    Declined = "declined",
+    Unknown = "unknown",
+    Absent = "absent",
+    Over = "over",
+});
+
 impl Fate {
-    pub const ALL: [Self; 7] =
-        [Self::Recorded, Self::Accepted, Self::Paid, Self::Declined, Self::Unknown, Self::Absent, Self::Over];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Recorded => "recorded",
-            Self::Accepted => "accepted",
-            Self::Paid => "paid",
-            Self::Declined => "declined",
-            Self::Unknown => "unknown",
-            Self::Absent => "absent",
-            Self::Over => "over",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|fate| fate.name() == name)
-    }
-
     pub const fn is_dead(self) -> bool {
         matches!(self, Self::Declined | Self::Absent | Self::Over)
     }
@@ -96,20 +79,10 @@ pub enum Settling {
     Void,
 }
 
-impl Settling {
-    pub const ALL: [Self; 2] = [Self::Capture, Self::Void];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Capture => "capture",
-            Self::Void => "void",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|settling| settling.name() == name)
-    }
-}
+words!(Settling {
+    Capture = "capture",
+    Void = "void",
+});
 
 /// When something was asked of a rail: the first time, by which it is paced, and the last, from which it has to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -322,15 +295,6 @@ impl Intent {
         };
         change(attempt);
         Ok(after)
-    }
-
-    /// The try that a rail knows under this reference.
-    ///
-    /// # Errors
-    /// `not_found`.
-    pub fn by_reference(&self, reference: &str) -> Result<&Attempt, Refusal> {
-        let found = self.attempts.iter().find(|attempt| attempt.reference == reference);
-        found.ok_or_else(|| Refusal::new("not_found", Retry::Never, "no attempt has this reference"))
     }
 }
 

@@ -2,7 +2,7 @@
 //! refund, so that nothing goes back twice, whatever asked for it.
 
 use super::refund::{Refund, RefundState, Why};
-use super::{Intent, REFUNDS_MAX};
+use super::{Attempt, Intent, REFUNDS_MAX};
 use crate::money::{self, Money};
 use crate::refusal::{Refusal, Retry};
 use vocab::id::Timestamp;
@@ -69,7 +69,7 @@ impl Intent {
         let rest = if self.order.is_none() && (self.ended.is_some() || self.too_late) { Why::Ended } else { Why::Over };
         for (why, mut owed) in [(Why::Returned, returned), (rest, owed - returned)] {
             for attempt in self.attempts.iter().rev().filter(|attempt| attempt.method.refunds()) {
-                if unsure.iter().any(|(number, ..)| *number == attempt.number) {
+                if unsure.iter().any(|(unsure, ..)| unsure.number == attempt.number) {
                     continue;
                 }
                 let there = after.refundable(attempt.number)?.min(owed);
@@ -87,7 +87,7 @@ impl Intent {
 
     /// The attempts whose rail has rejected a refund and has not spoken of the money since: it may have taken that back. For
     /// each, since when it is asked, and how much is there as far as we know.
-    pub(super) fn unsure_of(&self) -> Result<Vec<(u32, i64, i64)>, money::Error> {
+    pub(super) fn unsure_of(&self) -> Result<Vec<(&Attempt, i64, i64)>, money::Error> {
         let mut unsure = Vec::new();
         for attempt in &self.attempts {
             let of_this = || self.refunds.iter().filter(|refund| refund.attempt == Some(attempt.number));
@@ -95,7 +95,7 @@ impl Intent {
             let since = rejected.0.saturating_add(1);
             if !attempt.heard_since(since) {
                 let gone: i64 = of_this().filter(|it| it.state.gives()).map(|it| it.amount.minor()).sum();
-                unsure.push((attempt.number, since, self.came_by(attempt.number)?.saturating_sub(gone).max(0)));
+                unsure.push((attempt, since, self.came_by(attempt.number)?.saturating_sub(gone).max(0)));
             }
         }
         Ok(unsure)

@@ -29,35 +29,16 @@ pub enum ReceiptKind {
     Refunded,
 }
 
-impl ReceiptKind {
-    pub const ALL: [Self; 8] = [
-        Self::Authorised,
-        Self::Captured,
-        Self::Voided,
-        Self::Reversed,
-        Self::Disputed,
-        Self::DisputeWon,
-        Self::DisputeLost,
-        Self::Refunded,
-    ];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Authorised => "authorised",
-            Self::Captured => "captured",
-            Self::Voided => "voided",
-            Self::Reversed => "reversed",
-            Self::Disputed => "disputed",
-            Self::DisputeWon => "dispute_won",
-            Self::DisputeLost => "dispute_lost",
-            Self::Refunded => "refunded",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-}
+words!(ReceiptKind {
+    Authorised = "authorised",
+    Captured = "captured",
+    Voided = "voided",
+    Reversed = "reversed",
+    Disputed = "disputed",
+    DisputeWon = "dispute_won",
+    DisputeLost = "dispute_lost",
+    Refunded = "refunded",
+});
 
 /// One thing that a provider said of money. Unique by transaction and kind.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,21 +17,11 @@ pub enum Why {
     Ended,
 }
 
-impl Why {
-    pub const ALL: [Self; 3] = [Self::Returned, Self::Over, Self::Ended];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Returned => "returned",
-            Self::Over => "over",
-            Self::Ended => "ended",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|why| why.name() == name)
-    }
-}
+words!(Why {
+    Returned = "returned",
+    Over = "over",
+    Ended = "ended",
+});
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefundState {
@@ -52,35 +42,18 @@ pub enum RefundState {
     Withdrawn,
 }
 
+words!(RefundState {
+    NeedsAccount = "needs_account",
+    Recorded = "recorded",
+    Unknown = "unknown",
+    Absent = "absent",
+    Accepted = "accepted",
+    Confirmed = "confirmed",
+    Rejected = "rejected",
+    Withdrawn = "withdrawn",
+});
+
 impl RefundState {
-    pub const ALL: [Self; 8] = [
-        Self::NeedsAccount,
-        Self::Recorded,
-        Self::Unknown,
-        Self::Absent,
-        Self::Accepted,
-        Self::Confirmed,
-        Self::Rejected,
-        Self::Withdrawn,
-    ];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NeedsAccount => "needs_account",
-            Self::Recorded => "recorded",
-            Self::Unknown => "unknown",
-            Self::Absent => "absent",
-            Self::Accepted => "accepted",
-            Self::Confirmed => "confirmed",
-            Self::Rejected => "rejected",
-            Self::Withdrawn => "withdrawn",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-
     /// Nothing is on its way.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Confirmed | Self::Rejected | Self::Withdrawn)

@@ -35,27 +35,23 @@ pub enum State {
     Created,
 }
 
-impl State {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Disputed => "disputed",
-            Self::Refunding => "refunding",
-            Self::Refunded => "refunded",
-            Self::Reversed => "reversed",
-            Self::Over => "over",
-            Self::Paid => "paid",
-            Self::Short => "short",
-            Self::Unknown => "unknown",
-            Self::Authorised => "authorised",
-            Self::Awaiting => "awaiting",
-            Self::Promised => "promised",
-            Self::Expired => "expired",
-            Self::Canceled => "canceled",
-            Self::Failed => "failed",
-            Self::Created => "created",
-        }
-    }
-}
+words!(State {
+    Disputed = "disputed",
+    Refunding = "refunding",
+    Refunded = "refunded",
+    Reversed = "reversed",
+    Over = "over",
+    Paid = "paid",
+    Short = "short",
+    Unknown = "unknown",
+    Authorised = "authorised",
+    Awaiting = "awaiting",
+    Promised = "promised",
+    Expired = "expired",
+    Canceled = "canceled",
+    Failed = "failed",
+    Created = "created",
+});
 
 impl Intent {
     /// # Errors
