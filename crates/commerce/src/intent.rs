@@ -44,7 +44,7 @@ pub use receipt::{Entered, Receipt, ReceiptKind};
 pub use refund::{Refund, RefundAnswer, RefundState, Why};
 pub use state::State;
 
-use crate::money::{self, Money};
+use crate::money::Money;
 use crate::refusal::{Refusal, Retry};
 use vocab::id::{Origin, PublicId, Timestamp};
 
@@ -158,7 +158,7 @@ impl Intent {
         if at >= self.expires_at {
             return Err(Refusal::new("payment_expired", Retry::Changed, "the time to pay is over"));
         }
-        if self.order.is_some() || self.is_paid()? {
+        if self.order.is_some() || self.is_paid() {
             return Err(Refusal::new("payment_received", Retry::Never, "it is paid"));
         }
         if self.live().is_some() {
@@ -177,7 +177,7 @@ impl Intent {
 
     /// The one that may still bring money by itself: sent, waiting to be paid, or unknown.
     pub fn live(&self) -> Option<&Attempt> {
-        self.attempts.iter().rev().find(|attempt| attempt.is_alive() && !self.is_spent(attempt).unwrap_or(false))
+        self.attempts.iter().rev().find(|attempt| attempt.is_alive() && !self.is_spent(attempt))
     }
 
     /// The buyer, or the shop, wants it to end. Money that is there already keeps it.
@@ -185,7 +185,7 @@ impl Intent {
     /// # Errors
     /// `payment_received` where it is paid; then a refund is what can be had.
     pub fn cancel(&self, at: Timestamp) -> Result<Self, Refusal> {
-        if self.order.is_some() || self.is_paid()? {
+        if self.order.is_some() || self.is_paid() {
             return Err(Refusal::new("payment_received", Retry::Never, "it is paid; it can be refunded"));
         }
         let mut after = self.clone();
@@ -200,10 +200,10 @@ impl Intent {
     /// `payment_in_progress` while an attempt is alive or the rail may yet learn of money for it, `payment_received` where
     /// it is paid.
     pub fn end(&self, ending: Ending, at: Timestamp, patience: &Patience) -> Result<Self, Refusal> {
-        if self.is_disputed()? || !self.attempts.iter().all(|attempt| self.is_surely_over(attempt, patience)) {
+        if self.is_disputed() || !self.attempts.iter().all(|attempt| self.is_surely_over(attempt, patience)) {
             return Err(Refusal::new("payment_in_progress", Retry::Later, "a try is not surely over"));
         }
-        if self.order.is_some() || self.is_paid()? {
+        if self.order.is_some() || self.is_paid() {
             return Err(Refusal::new("payment_received", Retry::Never, "it is paid"));
         }
         let mut after = self.clone();
@@ -223,10 +223,10 @@ impl Intent {
         if self.order.is_some() {
             return Err(Refusal::new("payment_closed", Retry::Never, "it has paid for another order"));
         }
-        if self.too_late || (self.ended.is_some() && !self.is_late()?) {
+        if self.too_late || (self.ended.is_some() && !self.is_late()) {
             return Err(Refusal::new("payment_closed", Retry::Never, "the money is on its way back"));
         }
-        if !self.is_late()? && !self.may_complete()? {
+        if !self.is_late() && !self.may_complete() {
             return Err(Refusal::new("payment_incomplete", Retry::Later, "less is here than is owed"));
         }
         let mut after = self.clone();
@@ -235,14 +235,14 @@ impl Intent {
     }
 
     /// All that is owed is here, and nobody disputes it.
-    pub(crate) fn is_paid(&self) -> Result<bool, money::Error> {
-        Ok(self.here()? >= self.due.minor() && !self.is_disputed()?)
+    pub(crate) fn is_paid(&self) -> bool {
+        self.here() >= self.due.minor() && !self.is_disputed()
     }
 
     /// The order can be placed: it is paid, or somebody will bring the money, and nobody wants it to end.
-    pub(crate) fn may_complete(&self) -> Result<bool, money::Error> {
+    pub(crate) fn may_complete(&self) -> bool {
         let open = self.order.is_none() && self.ended.is_none() && !self.too_late;
-        Ok(open && (self.is_paid()? || (self.is_promised() && self.cancel_asked_at.is_none())))
+        open && (self.is_paid() || (self.is_promised() && self.cancel_asked_at.is_none()))
     }
 
     /// Money came after the end, and there is no order to be had for it any more: it goes back.

@@ -1,7 +1,6 @@
 //! What has to happen next for an intent, as data: whoever performs it answers with facts, and asks again.
 
 use super::{Attempt, Ending, Intent, Refund, RefundState, Settling};
-use crate::money;
 use vocab::id::Timestamp;
 
 const SECOND_US: i64 = 1_000_000;
@@ -78,32 +77,29 @@ impl Plan {
 }
 
 impl Intent {
-    /// # Errors
-    /// `amount_too_large`.
-    pub fn plan(&self, now: Timestamp, patience: &Patience) -> Result<Plan, money::Error> {
+    pub fn plan(&self, now: Timestamp, patience: &Patience) -> Plan {
         let mut plan = Plan::default();
-        self.plan_tries(now, patience, &mut plan)?;
-        self.plan_order(&mut plan)?;
-        self.plan_end(now, patience, &mut plan)?;
-        self.plan_refunds(now, patience, &mut plan)?;
-        Ok(plan)
+        self.plan_tries(now, patience, &mut plan);
+        self.plan_order(&mut plan);
+        self.plan_end(now, patience, &mut plan);
+        self.plan_refunds(now, patience, &mut plan);
+        plan
     }
 
-    fn plan_order(&self, plan: &mut Plan) -> Result<(), money::Error> {
-        if self.is_late()? {
+    fn plan_order(&self, plan: &mut Plan) {
+        if self.is_late() {
             plan.acts.push(Act::CompleteLate);
-        } else if self.may_complete()? {
+        } else if self.may_complete() {
             plan.acts.push(Act::Complete);
         }
-        Ok(())
     }
 
-    fn plan_refunds(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) -> Result<(), money::Error> {
-        let owed = self.owed_back()?;
+    fn plan_refunds(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) {
+        let owed = self.owed_back();
         if owed > 0 {
             let mut waits = 0_i64;
             // Its rail may have taken the money back, and then nothing of it is owed.
-            for (attempt, since, there) in self.unsure_of()? {
+            for (attempt, since, there) in self.unsure_of() {
                 waits = waits.saturating_add(there);
                 plan.at(attempt.paced(since), now, Act::Query { attempt: attempt.number });
             }
@@ -111,8 +107,8 @@ impl Intent {
                 plan.acts.push(Act::Refund);
             }
         }
-        let mut excess = self.given_too_much()?;
-        let disputed = self.is_disputed()?;
+        let mut excess = self.given_too_much();
+        let disputed = self.is_disputed();
         for refund in &self.refunds {
             let key = refund.key.clone();
             match refund.state {
@@ -134,7 +130,6 @@ impl Intent {
                 }
             }
         }
-        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::{Intent, ReceiptKind, Refund, RefundState};
 use crate::ledger::Account;
-use crate::money::{self, Money};
+use crate::money::Money;
 
 /// One movement between two accounts: debit is positive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,20 +20,14 @@ pub struct Posting {
 
 impl Intent {
     /// What it has booked since it stood at `before`.
-    ///
-    /// # Errors
-    /// `amount_too_large`.
-    pub fn booked_since(&self, before: &Self) -> Result<Vec<Posting>, money::Error> {
-        let booked = before.postings()?;
+    pub fn booked_since(&self, before: &Self) -> Vec<Posting> {
+        let booked = before.postings();
         let is_new = |posting: &Posting| booked.iter().all(|old| old.event != posting.event);
-        Ok(self.postings()?.into_iter().filter(is_new).collect())
+        self.postings().into_iter().filter(is_new).collect()
     }
 
     /// All that it has booked.
-    ///
-    /// # Errors
-    /// `amount_too_large`.
-    pub fn postings(&self) -> Result<Vec<Posting>, money::Error> {
+    pub fn postings(&self) -> Vec<Posting> {
         let mut postings = Vec::new();
         for receipt in &self.receipts {
             let (debit, credit) = match receipt.kind {
@@ -52,7 +46,7 @@ impl Intent {
         for refund in &self.refunds {
             postings.extend(refund.postings());
         }
-        Ok(postings)
+        postings
     }
 }
 

@@ -1,8 +1,8 @@
 //! An intent as plain data, and back.
 
 use super::attempt::Told;
-use super::receipt::Receipt;
-use super::{Attempt, Ending, Fate, Intent, Method, ReceiptKind, Refund, RefundState, Settling, Why};
+use super::receipt::{RECEIPTS_MAX, Receipt};
+use super::{Attempt, Ending, Fate, Intent, Method, REFUNDS_MAX, ReceiptKind, Refund, RefundState, Settling, Why};
 use crate::decision::Aggregate;
 use crate::fault::{Fault, Reader, id_node, optional_id_node, with_origin};
 use crate::money::Currency;
@@ -41,6 +41,9 @@ impl Intent {
         let numbered = (1..).zip(&self.attempts).all(|(number, attempt)| attempt.number == number);
         if !numbered {
             return Err(from.fault("number", "attempts", "are not numbered from 1"));
+        }
+        if self.receipts.len() > RECEIPTS_MAX || self.refunds.len() > REFUNDS_MAX {
+            return Err(from.fault("too_many", "receipts", "or refunds are more than one intent may have"));
         }
         let known = |number: u32| number >= 1 && usize::try_from(number).is_ok_and(|it| it <= self.attempts.len());
         if !self.receipts.iter().all(|receipt| known(receipt.attempt)) {

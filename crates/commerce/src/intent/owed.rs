@@ -3,7 +3,7 @@
 
 use super::refund::{Refund, RefundState, Why};
 use super::{Attempt, Intent, REFUNDS_MAX};
-use crate::money::{self, Money};
+use crate::money::Money;
 use crate::refusal::{Refusal, Retry};
 use vocab::id::Timestamp;
 
@@ -11,38 +11,35 @@ impl Intent {
     /// What has to go back and is not yet on its way, in minor units: what came, less what the shop may keep. The shop
     /// keeps what an order cost, less what it gave back; while there is no order yet, what is owed; and of what has ended,
     /// nothing.
-    ///
-    /// # Errors
-    /// `amount_too_large`.
-    pub fn owed_back(&self) -> Result<i64, money::Error> {
+    pub fn owed_back(&self) -> i64 {
         // The money of a dispute leaves by the dispute, or not at all.
-        if self.is_disputed()? {
-            return Ok(0);
+        if self.is_disputed() {
+            return 0;
         }
-        Ok(self.here()?.saturating_sub(self.kept()?).max(0))
+        self.here().saturating_sub(self.kept()).max(0)
     }
 
     /// What is on its way back although it is not owed: the money has left by another way meanwhile.
-    pub(super) fn given_too_much(&self) -> Result<i64, money::Error> {
-        let owed = self.received()?.saturating_sub(self.kept()?).max(0);
-        Ok(self.given().saturating_sub(owed).max(0))
+    pub(super) fn given_too_much(&self) -> i64 {
+        let owed = self.received().saturating_sub(self.kept()).max(0);
+        self.given().saturating_sub(owed).max(0)
     }
 
-    fn kept(&self) -> Result<i64, money::Error> {
+    fn kept(&self) -> i64 {
         let whole = self.due.minor();
-        Ok(match (&self.order, self.ended) {
+        match (&self.order, self.ended) {
             (Some(_), _) => whole.saturating_sub(self.returned),
             (None, None) if !self.too_late => whole,
             // Whole, it may yet be wanted.
-            (None, Some(_)) if self.is_late()? => whole,
+            (None, Some(_)) if self.is_late() => whole,
             _ => 0,
-        })
+        }
     }
 
     /// All of it is here although it had ended: whether there is an order to be had for it is not decided.
-    pub(super) fn is_late(&self) -> Result<bool, money::Error> {
+    pub(super) fn is_late(&self) -> bool {
         let undecided = self.order.is_none() && self.ended.is_some() && !self.too_late;
-        Ok(undecided && self.given() == 0 && !self.is_disputed()? && self.received()? >= self.due.minor())
+        undecided && self.given() == 0 && !self.is_disputed() && self.received() >= self.due.minor()
     }
 
     /// What is on its way back or has gone, in minor units.
@@ -57,9 +54,9 @@ impl Intent {
     /// `too_many_refunds`.
     pub fn refund_what_is_owed(&self, at: Timestamp) -> Result<Self, Refusal> {
         let mut after = self.clone();
-        let unsure = self.unsure_of()?;
+        let unsure = self.unsure_of();
         let waits: i64 = unsure.iter().map(|(_, _, there)| there).sum();
-        let owed = self.owed_back()?.saturating_sub(waits).max(0);
+        let owed = self.owed_back().saturating_sub(waits).max(0);
         let as_returned = |it: &&Refund| it.state.gives() && it.why == Why::Returned;
         let returned: i64 = self.refunds.iter().filter(as_returned).map(|it| it.amount.minor()).sum();
         let returned = match self.order {
@@ -72,7 +69,7 @@ impl Intent {
                 if unsure.iter().any(|(unsure, ..)| unsure.number == attempt.number) {
                     continue;
                 }
-                let there = after.refundable(attempt.number)?.min(owed);
+                let there = after.refundable(attempt.number).min(owed);
                 if there > 0 {
                     after.record_refund(Some(attempt.number), there, why, at)?;
                     owed -= there;
@@ -87,7 +84,7 @@ impl Intent {
 
     /// The attempts whose rail has rejected a refund and has not spoken of the money since: it may have taken that back. For
     /// each, since when it is asked, and how much is there as far as we know.
-    pub(super) fn unsure_of(&self) -> Result<Vec<(&Attempt, i64, i64)>, money::Error> {
+    pub(super) fn unsure_of(&self) -> Vec<(&Attempt, i64, i64)> {
         let mut unsure = Vec::new();
         for attempt in &self.attempts {
             let of_this = || self.refunds.iter().filter(|refund| refund.attempt == Some(attempt.number));
@@ -95,20 +92,20 @@ impl Intent {
             let since = rejected.0.saturating_add(1);
             if !attempt.heard_since(since) {
                 let gone: i64 = of_this().filter(|it| it.state.gives()).map(|it| it.amount.minor()).sum();
-                unsure.push((attempt, since, self.came_by(attempt.number)?.saturating_sub(gone).max(0)));
+                unsure.push((attempt, since, self.came_by(attempt.number).saturating_sub(gone).max(0)));
             }
         }
-        Ok(unsure)
+        unsure
     }
 
     /// What could still go back on the rail of an attempt. One whose rail has rejected a refund is asked no more.
-    fn refundable(&self, attempt: u32) -> Result<i64, money::Error> {
+    fn refundable(&self, attempt: u32) -> i64 {
         let of_this = || self.refunds.iter().filter(|refund| refund.attempt == Some(attempt));
         if of_this().any(|refund| refund.state == RefundState::Rejected) {
-            return Ok(0);
+            return 0;
         }
         let gone: i64 = of_this().filter(|refund| refund.state.gives()).map(|refund| refund.amount.minor()).sum();
-        Ok(self.came_by(attempt)?.saturating_sub(gone))
+        self.came_by(attempt).saturating_sub(gone)
     }
 
     fn record_refund(&mut self, attempt: Option<u32>, minor: i64, why: Why, at: Timestamp) -> Result<(), Refusal> {

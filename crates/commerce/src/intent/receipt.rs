@@ -93,32 +93,29 @@ impl Intent {
     }
 
     /// What came and was not taken back, in minor units. What a dispute is about has come until it is lost.
-    ///
-    /// # Errors
-    /// `amount_too_large`.
-    pub fn received(&self) -> Result<i64, money::Error> {
+    pub fn received(&self) -> i64 {
         self.sum(|receipt| receipt.came())
     }
 
     /// What came by an attempt, less what was taken back of that.
-    pub(super) fn came_by(&self, attempt: u32) -> Result<i64, money::Error> {
+    pub(super) fn came_by(&self, attempt: u32) -> i64 {
         self.sum(|receipt| if receipt.attempt == attempt { receipt.came() } else { 0 })
     }
 
     /// Whether somebody paid by an attempt, and the provider stands by that, wherever the money is now.
-    pub(super) fn took_money(&self, attempt: u32) -> Result<bool, money::Error> {
-        Ok(self.paid_by(attempt)? > 0)
+    pub(super) fn took_money(&self, attempt: u32) -> bool {
+        self.paid_by(attempt) > 0
     }
 
     /// Nobody pays by it any more, but for what a last look finds: the rail says so, or all that was asked for was paid, or
     /// a card's money was taken and nothing is held any more.
-    pub(super) fn is_spent(&self, attempt: &Attempt) -> Result<bool, money::Error> {
-        let paid = self.paid_by(attempt.number)?;
-        let card = attempt.method == Method::CardToken && paid > 0 && self.held(attempt)? == 0;
-        Ok(attempt.fate == Fate::Paid || paid >= self.due.minor() || card)
+    pub(super) fn is_spent(&self, attempt: &Attempt) -> bool {
+        let paid = self.paid_by(attempt.number);
+        let card = attempt.method == Method::CardToken && paid > 0 && self.held(attempt) == 0;
+        attempt.fate == Fate::Paid || paid >= self.due.minor() || card
     }
 
-    fn paid_by(&self, attempt: u32) -> Result<i64, money::Error> {
+    fn paid_by(&self, attempt: u32) -> i64 {
         self.sum(|receipt| match receipt.kind {
             ReceiptKind::Captured | ReceiptKind::Reversed if receipt.attempt == attempt => receipt.came(),
             ReceiptKind::Authorised
@@ -133,17 +130,17 @@ impl Intent {
     }
 
     /// What is here: it came, and has not gone back and is not on its way there.
-    pub(super) fn here(&self) -> Result<i64, money::Error> {
-        Ok(self.received()?.saturating_sub(self.given()))
+    pub(super) fn here(&self) -> i64 {
+        self.received().saturating_sub(self.given())
     }
 
     /// What the rail holds for us for an attempt and could be captured, in minor units: a capture takes it, and so does
     /// a void; and what is over is held no more.
-    pub(super) fn held(&self, attempt: &Attempt) -> Result<i64, money::Error> {
+    pub(super) fn held(&self, attempt: &Attempt) -> i64 {
         let of_this = |receipt: &Receipt, kind: ReceiptKind| receipt.attempt == attempt.number && receipt.kind == kind;
         let authorised = self.receipts.iter().any(|receipt| of_this(receipt, ReceiptKind::Authorised));
         if !authorised || matches!(attempt.fate, Fate::Over | Fate::Paid) {
-            return Ok(0);
+            return 0;
         }
         let held = self.sum(|receipt| match receipt.kind {
             _ if receipt.attempt != attempt.number => 0,
@@ -154,12 +151,12 @@ impl Intent {
             | ReceiptKind::DisputeWon
             | ReceiptKind::DisputeLost
             | ReceiptKind::Refunded => 0,
-        })?;
-        Ok(held.max(0))
+        });
+        held.max(0)
     }
 
     /// A dispute was opened and not decided.
-    pub(super) fn is_disputed(&self) -> Result<bool, money::Error> {
+    pub(super) fn is_disputed(&self) -> bool {
         let open = self.sum(|receipt| match receipt.kind {
             ReceiptKind::Disputed => receipt.amount.minor(),
             ReceiptKind::DisputeWon | ReceiptKind::DisputeLost => -receipt.amount.minor(),
@@ -168,16 +165,17 @@ impl Intent {
             | ReceiptKind::Voided
             | ReceiptKind::Reversed
             | ReceiptKind::Refunded => 0,
-        })?;
-        Ok(open > 0)
+        });
+        open > 0
     }
 
-    fn sum(&self, of: impl Fn(&Receipt) -> i64) -> Result<i64, money::Error> {
-        let sum: i128 = self.receipts.iter().map(|receipt| i128::from(of(receipt))).sum();
-        // As many receipts as there can be, each as large as can be, fit.
-        i64::try_from(sum).map_err(|_| money::Error::TooLarge)
+    /// As many receipts as there can be, each as large as can be, fit.
+    fn sum(&self, of: impl Fn(&Receipt) -> i64) -> i64 {
+        self.receipts.iter().fold(0, |sum: i64, receipt| sum.saturating_add(of(receipt)))
     }
 }
+
+const _: () = assert!(money::MINOR_MAX <= i64::MAX / 1_024 && RECEIPTS_MAX == 1_024);
 
 impl Receipt {
     /// By how much there is more of the buyer's money.

@@ -171,7 +171,7 @@ impl Intent {
     }
 
     fn must_be_owed(&self) -> Result<(), Refusal> {
-        if self.is_disputed()? || self.given_too_much()? > 0 {
+        if self.is_disputed() || self.given_too_much() > 0 {
             return Err(Refusal::new("refund_not_owed", Retry::Later, "the money has left by another way, or may"));
         }
         Ok(())

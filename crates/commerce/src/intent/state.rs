@@ -1,7 +1,6 @@
 //! What an intent is at a moment: a fold over its facts, the first that holds.
 
 use super::{Ending, Fate, Intent, Patience, ReceiptKind, RefundState};
-use crate::money;
 use vocab::id::Timestamp;
 
 /// Never stored: it is counted again from the facts each time.
@@ -54,29 +53,27 @@ words!(State {
 });
 
 impl Intent {
-    /// # Errors
-    /// `amount_too_large`.
-    pub fn state(&self, now: Timestamp, patience: &Patience) -> Result<State, money::Error> {
-        let received = self.received()?;
-        let of_money = self.state_of_money(received)?;
-        Ok(of_money.unwrap_or_else(|| self.state_of_tries(now, patience)))
+    pub fn state(&self, now: Timestamp, patience: &Patience) -> State {
+        let received = self.received();
+        let of_money = self.state_of_money(received);
+        of_money.unwrap_or_else(|| self.state_of_tries(now, patience))
     }
 
-    fn state_of_money(&self, received: i64) -> Result<Option<State>, money::Error> {
+    fn state_of_money(&self, received: i64) -> Option<State> {
         let reversed = self.receipts().iter().any(|receipt| receipt.kind == ReceiptKind::Reversed);
         let moving = |state: RefundState| !state.is_final();
-        let here = self.here()?;
+        let here = self.here();
         let came = self.receipts().iter().any(|receipt| receipt.kind == ReceiptKind::Captured);
-        Ok(Some(match () {
-            () if self.is_disputed()? => State::Disputed,
+        Some(match () {
+            () if self.is_disputed() => State::Disputed,
             () if self.refunds().iter().any(|refund| moving(refund.state())) => State::Refunding,
             () if reversed && received <= 0 => State::Reversed,
             () if came && here <= 0 => State::Refunded,
-            () if self.owed_back()? > 0 || self.is_late()? => State::Over,
+            () if self.owed_back() > 0 || self.is_late() => State::Over,
             () if came && here.saturating_add(self.given_by_order()) >= self.due().minor() => State::Paid,
             () if here > 0 => State::Short,
-            () => return Ok(None),
-        }))
+            () => return None,
+        })
     }
 
     fn state_of_tries(&self, now: Timestamp, patience: &Patience) -> State {
@@ -89,7 +86,7 @@ impl Intent {
         let accepted = self.attempts().iter().any(|attempt| attempt.fate() == Fate::Accepted);
         match self.ended() {
             _ if unknown => State::Unknown,
-            _ if self.attempts().iter().any(|it| self.held(it).is_ok_and(|held| held > 0)) => State::Authorised,
+            _ if self.attempts().iter().any(|it| self.held(it) > 0) => State::Authorised,
             _ if self.order().is_some() && self.given_by_order() == self.due().minor() => State::Canceled,
             _ if self.is_promised() => State::Promised,
             _ if accepted => State::Awaiting,

@@ -2,7 +2,6 @@
 
 use super::act::{ASK_AFTER_US, Act, Patience, Plan};
 use super::{Attempt, Ending, Fate, Intent, Method, Settling};
-use crate::money;
 use vocab::id::Timestamp;
 
 impl Intent {
@@ -12,15 +11,15 @@ impl Intent {
         self.cancel_asked_at.map_or(expires, |asked| asked.0.min(expires))
     }
 
-    pub(super) fn plan_tries(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) -> Result<(), money::Error> {
+    pub(super) fn plan_tries(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) {
         // Nothing more is wanted of anybody.
-        let done = self.order.is_some() || self.ended.is_some() || self.is_paid()?;
-        let capturing = self.capturing()?;
+        let done = self.order.is_some() || self.ended.is_some() || self.is_paid();
+        let capturing = self.capturing();
         for attempt in &self.attempts {
             let number = attempt.number;
-            let held = self.held(attempt)?;
+            let held = self.held(attempt);
             if held > 0 {
-                self.plan_held(attempt, held, capturing == Some(number), now, patience, plan)?;
+                self.plan_held(attempt, held, capturing == Some(number), now, patience, plan);
                 continue;
             }
             match attempt.fate {
@@ -29,25 +28,17 @@ impl Intent {
                     plan.at(due, now, Act::Query { attempt: number });
                 }
                 Fate::Unknown => plan.at(attempt.ask_at(), now, Act::Query { attempt: number }),
-                Fate::Accepted | Fate::Paid => self.plan_accepted(attempt, done, now, patience, plan)?,
-                Fate::Declined | Fate::Absent | Fate::Over => self.plan_untold(attempt, now, plan)?,
+                Fate::Accepted | Fate::Paid => self.plan_accepted(attempt, done, now, patience, plan),
+                Fate::Declined | Fate::Absent | Fate::Over => self.plan_untold(attempt, now, plan),
             }
         }
-        Ok(())
     }
 
-    fn plan_accepted(
-        &self,
-        attempt: &Attempt,
-        done: bool,
-        now: Timestamp,
-        patience: &Patience,
-        plan: &mut Plan,
-    ) -> Result<(), money::Error> {
+    fn plan_accepted(&self, attempt: &Attempt, done: bool, now: Timestamp, patience: &Patience, plan: &mut Plan) {
         let over_from = self.over_from();
         let cash = attempt.method == Method::CashOnDelivery;
-        let came = self.took_money(attempt.number)?;
-        let spent = self.is_spent(attempt)?;
+        let came = self.took_money(attempt.number);
+        let spent = self.is_spent(attempt);
         match () {
             // The courier's money comes when it comes.
             () if cash && (self.order.is_some() || over_from > now.0) => {}
@@ -64,7 +55,6 @@ impl Intent {
                 }
             }
         }
-        Ok(())
     }
 
     /// Who has paid a code may pay it again, and the notice of that may never come: each code is asked about once after
@@ -77,13 +67,12 @@ impl Intent {
     }
 
     /// More was taken back than had come: that it came was told by nobody yet.
-    fn plan_untold(&self, attempt: &Attempt, now: Timestamp, plan: &mut Plan) -> Result<(), money::Error> {
-        if self.came_by(attempt.number)? < 0 {
+    fn plan_untold(&self, attempt: &Attempt, now: Timestamp, plan: &mut Plan) {
+        if self.came_by(attempt.number) < 0 {
             let of_this = self.receipts.iter().filter(|receipt| receipt.attempt == attempt.number);
             let last = of_this.map(|receipt| receipt.at.0).max().unwrap_or(now.0);
             plan.at(attempt.paced(last), now, Act::Query { attempt: attempt.number });
         }
-        Ok(())
     }
 
     fn last_look_at(&self, attempt: &Attempt, patience: &Patience) -> i64 {
@@ -94,21 +83,21 @@ impl Intent {
     /// Nothing comes of it any more by itself, as far as its rail can know.
     pub(super) fn is_surely_over(&self, attempt: &Attempt, patience: &Patience) -> bool {
         let looked = attempt.method == Method::CardToken || attempt.heard_since(self.last_look_at(attempt, patience));
-        attempt.is_surely_dead(patience) || (self.is_spent(attempt).unwrap_or(false) && looked)
+        attempt.is_surely_dead(patience) || (self.is_spent(attempt) && looked)
     }
 
     /// Of several tries with held money one is captured: the one that it was asked of, else the first. The others are let
     /// go.
-    fn capturing(&self) -> Result<Option<u32>, money::Error> {
+    fn capturing(&self) -> Option<u32> {
         let (mut first, mut asked) = (None, None);
         for attempt in &self.attempts {
-            if self.held(attempt)? > 0 && attempt.fate != Fate::Declined {
+            if self.held(attempt) > 0 && attempt.fate != Fate::Declined {
                 first = first.or(Some(attempt.number));
                 let capture = attempt.settling.is_some_and(|(what, _)| what == Settling::Capture);
                 asked = asked.or(capture.then_some(attempt.number));
             }
         }
-        Ok(asked.or(first))
+        asked.or(first)
     }
 
     /// Held money is taken where it is wanted, else let go. Whatever was asked of it before, the same or the other is asked
@@ -121,36 +110,35 @@ impl Intent {
         now: Timestamp,
         patience: &Patience,
         plan: &mut Plan,
-    ) -> Result<(), money::Error> {
+    ) {
         let number = attempt.number;
         if let Some((_, told)) = attempt.settling
             && !attempt.may_settle(patience)
         {
             let ask = attempt.paced(told.first.0.saturating_add(ASK_AFTER_US[0]));
             plan.at(ask, now, Act::Query { attempt: number });
-            return Ok(());
+            return;
         }
         let over = self.order.is_some() || self.ended.is_some() || self.over_from() <= now.0;
-        let wanted = self.due.minor().saturating_sub(self.here()?).max(0).min(held);
+        let wanted = self.due.minor().saturating_sub(self.here()).max(0).min(held);
         let act = match capturing && wanted > 0 && !over {
             true => Act::Settle { attempt: number, what: Settling::Capture, minor: wanted },
             false => Act::Settle { attempt: number, what: Settling::Void, minor: held },
         };
         plan.acts.push(act);
-        Ok(())
     }
 
     /// It ends when its time is over, or somebody asked for it, and every try is dead: those that the rail has as over
     /// since a question that was asked late enough to have learnt of money that was paid at the last moment.
-    pub(super) fn plan_end(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) -> Result<(), money::Error> {
+    pub(super) fn plan_end(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) {
         let open = self.order.is_none() && self.ended.is_none();
-        if !open || self.live().is_some() || self.is_paid()? || self.is_disputed()? {
-            return Ok(());
+        if !open || self.live().is_some() || self.is_paid() || self.is_disputed() {
+            return;
         }
         let from = self.over_from();
         if from > now.0 {
             plan.wake(from);
-            return Ok(());
+            return;
         }
         let mut sure = true;
         for attempt in self.attempts.iter().filter(|attempt| !self.is_surely_over(attempt, patience)) {
@@ -165,7 +153,6 @@ impl Intent {
         if sure {
             plan.acts.push(Act::End(self.ending()));
         }
-        Ok(())
     }
 
     fn ending(&self) -> Ending {

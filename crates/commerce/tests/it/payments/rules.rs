@@ -11,7 +11,7 @@ const PATIENCE: Patience = Patience::USUAL;
 const LATER: Timestamp = Timestamp(START + HOUR);
 
 fn acts(intent: &Intent, at: Timestamp) -> Vec<Act> {
-    intent.plan(at, &PATIENCE).expect("small amounts").acts
+    intent.plan(at, &PATIENCE).acts
 }
 
 fn received(intent: &Intent, transaction: &str, kind: ReceiptKind, attempt: u32, minor: i64) -> Intent {
@@ -38,7 +38,7 @@ fn a_refund_that_no_rail_has_is_withdrawn_when_the_money_leaves_by_another_way()
     assert_eq!(reversed.pay_out_to(key, "014", LATER).map_err(|refusal| refusal.code), Err("refund_not_owed"));
     assert!(acts(&reversed, LATER).contains(&Act::WithdrawRefund { key: key.to_owned() }));
     let withdrawn = reversed.withdraw_refund(key, LATER).expect("no rail has it");
-    assert_eq!((withdrawn.given(), withdrawn.owed_back()), (0, Ok(0)));
+    assert_eq!((withdrawn.given(), withdrawn.owed_back()), (0, 0));
     assert!(!acts(&withdrawn, LATER).contains(&Act::Refund));
 }
 
@@ -70,7 +70,7 @@ fn what_somebody_gave_back_at_the_providers_own_desk_is_not_given_back_again() {
     // The money itself is asked about first.
     assert_eq!(acts(&rejected, Timestamp(LATER.0 + SECOND)), [Act::Query { attempt: 1 }]);
     let told = received(&rejected, "b", ReceiptKind::Refunded, 1, DUE);
-    assert_eq!(told.owed_back(), Ok(0));
+    assert_eq!(told.owed_back(), 0);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_refund_that_was_called_rejected_and_left_all_the_same_is_booked_as_both_and
     assert_eq!(confirmed.refunds()[0].state(), RefundState::Confirmed);
     let payout = confirmed.refunds()[1].key().to_owned();
     assert!(acts(&confirmed, LATER).contains(&Act::WithdrawRefund { key: payout }));
-    let events: Vec<String> = confirmed.postings().expect("small").into_iter().map(|it| it.event).collect();
+    let events: Vec<String> = confirmed.postings().into_iter().map(|it| it.event).collect();
     let of_key: Vec<&str> = events.iter().filter_map(|event| event.strip_prefix(&format!("{key} "))).collect();
     assert_eq!(of_key, ["owed", "rejected", "owed after all", "confirmed"]);
     // Said the other way round, the money has left.
@@ -184,7 +184,7 @@ fn a_refund_that_its_rail_does_not_know_goes_out_again_at_a_pace() {
     let key = sent.refunds()[0].key().to_owned();
     let (mut intent, mut now, mut sends) = (sent, LATER, 0);
     for _ in 0..200 {
-        let plan = intent.plan(now, &PATIENCE).expect("small");
+        let plan = intent.plan(now, &PATIENCE);
         let Some(act) = plan.acts.into_iter().find(|act| !matches!(act, Act::Query { .. })) else {
             now = plan.wake_at.expect("it is waited for");
             continue;
@@ -207,12 +207,12 @@ fn a_refund_that_its_rail_does_not_know_goes_out_again_at_a_pace() {
 fn goods_that_are_paid_at_the_door_are_ordered_at_once_unless_somebody_cancelled_before() {
     let promised = awaiting(Method::CashOnDelivery);
     assert_eq!(acts(&promised, LATER), [Act::Complete]);
-    assert_eq!(promised.state(LATER, &PATIENCE), Ok(State::Promised));
+    assert_eq!(promised.state(LATER, &PATIENCE), State::Promised);
     let order = promised.completed(&PublicId::new("70")).expect("promised");
     assert_eq!(acts(&order, Timestamp(EXPIRES + 100 * HOUR)), []);
     // Refused at the door: nothing came, nothing is owed, and nothing is asked for again.
     let refused = answered(&order, 1, Answer::Over, LATER).give_back(idr(DUE)).expect("all of it");
-    assert_eq!((refused.owed_back(), refused.state(LATER, &PATIENCE)), (Ok(0), Ok(State::Canceled)));
+    assert_eq!((refused.owed_back(), refused.state(LATER, &PATIENCE)), (0, State::Canceled));
     assert_eq!(refused.attempt(Method::Qr, LATER).map(|_| ()).map_err(|it| it.code), Err("payment_received"));
     let canceled = promised.cancel(LATER).expect("not paid");
     assert!(!acts(&canceled, LATER).contains(&Act::Complete));
@@ -236,14 +236,14 @@ fn a_second_code_is_ended_at_once_when_the_first_turns_out_to_be_paid() {
     let (two, _) = over.attempt(Method::Qr, Timestamp(START + HOUR)).expect("the first is dead");
     let two = two.answered(2, Answer::Accepted, Timestamp(START + HOUR), &PATIENCE).expect("known");
     let (paid, _) = two.receive(receipt("a", ReceiptKind::Captured, 1, DUE)).expect("money");
-    let acts = paid.plan(Timestamp(START + HOUR), &PATIENCE).expect("small").acts;
+    let acts = paid.plan(Timestamp(START + HOUR), &PATIENCE).acts;
     assert!(acts.contains(&Act::Complete) && acts.contains(&Act::Expire { attempt: 2 }), "{acts:?}");
 }
 
 #[test]
 fn money_that_is_held_when_nobody_wants_it_any_more_is_let_go() {
     let (held, _) = awaiting(Method::CardToken).receive(receipt("a", ReceiptKind::Authorised, 1, DUE)).expect("money");
-    let settles = |intent: &Intent| intent.plan(Timestamp(START + HOUR), &PATIENCE).expect("small").acts;
+    let settles = |intent: &Intent| intent.plan(Timestamp(START + HOUR), &PATIENCE).acts;
     let act = |what| vec![Act::Settle { attempt: 1, what, minor: DUE }];
     assert_eq!(settles(&held), act(Settling::Capture));
     assert_eq!(settles(&held.cancel(Timestamp(START)).expect("not paid")), act(Settling::Void));
@@ -273,7 +273,7 @@ fn no_second_code_is_given_out_while_the_first_can_be_paid() {
 fn what_a_rail_said_before_does_not_undo_what_it_says_now() {
     let (paid, _) = awaiting(Method::Qr).receive(receipt("a", ReceiptKind::Captured, 1, DUE)).expect("money");
     let stale = paid.answered(1, Answer::Accepted, Timestamp(START + HOUR), &PATIENCE).expect("known");
-    assert_eq!(stale.state(Timestamp(START + HOUR), &PATIENCE), Ok(State::Paid));
+    assert_eq!(stale.state(Timestamp(START + HOUR), &PATIENCE), State::Paid);
     let dead = awaiting(Method::Qr).answered(1, Answer::Over, Timestamp(START + HOUR), &PATIENCE).expect("known");
     let stale = dead.answered(1, Answer::Accepted, Timestamp(START + 2 * HOUR), &PATIENCE).expect("known");
     assert_eq!(stale.attempts()[0].fate(), Fate::Over);
@@ -356,7 +356,7 @@ fn a_card_that_was_captured_in_part_keeps_nobody_waiting_when_the_rest_is_taken_
     let again = answered(&canceled, 1, Answer::Over, sure);
     assert!(acts(&again, sure).contains(&Act::End(Ending::Canceled)));
     let ended = again.end(Ending::Canceled, sure, &PATIENCE).expect("nothing is alive");
-    assert_eq!(ended.owed_back(), Ok(DUE / 5 * 3));
+    assert_eq!(ended.owed_back(), DUE / 5 * 3);
 }
 
 #[test]
@@ -429,7 +429,6 @@ fn a_refund_that_was_withdrawn_and_left_all_the_same_is_booked_as_both() {
     let told = received(&absent, "b", ReceiptKind::Refunded, 1, DUE);
     let withdrawn = told.withdraw_refund(&key, LATER).expect("no rail has it");
     let confirmed = withdrawn.refund_answered(&key, RefundAnswer::Confirmed, LATER, &PATIENCE).expect("known");
-    let added: Vec<String> =
-        confirmed.booked_since(&withdrawn).expect("small").into_iter().map(|it| it.event).collect();
+    let added: Vec<String> = confirmed.booked_since(&withdrawn).into_iter().map(|it| it.event).collect();
     assert_eq!(added, [format!("{key} owed after all"), format!("{key} confirmed")]);
 }
