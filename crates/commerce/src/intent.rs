@@ -28,6 +28,7 @@ macro_rules! words {
 }
 
 mod act;
+mod asking;
 mod attempt;
 mod booking;
 mod document;

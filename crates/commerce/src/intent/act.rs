@@ -1,14 +1,10 @@
 //! What has to happen next for an intent, as data: whoever performs it answers with facts, and asks again.
 
-use super::{Attempt, Ending, Intent, Refund, RefundState, Settling};
+use super::asking::{ASK_AFTER_US, HOUR_US};
+use super::{Attempt, Ending, Intent, RefundState, Settling};
 use vocab::id::Timestamp;
 
 const SECOND_US: i64 = 1_000_000;
-const HOUR_US: i64 = 3_600 * SECOND_US;
-
-/// When a rail is asked again what became of something, after it was put on record; then every hour, for ever: what
-/// nobody knows does not become known by waiting.
-pub(super) const ASK_AFTER_US: [i64; 5] = [5 * SECOND_US, 30 * SECOND_US, 120 * SECOND_US, 600 * SECOND_US, HOUR_US];
 
 /// Where an answer is due, questions follow each other fast for so long.
 const OFTEN_FOR_US: i64 = 600 * SECOND_US;
@@ -119,12 +115,12 @@ impl Intent {
                 // The money leaves by the dispute, or not at all.
                 RefundState::NeedsAccount | RefundState::Absent if disputed => {}
                 RefundState::Recorded => {
-                    let sent = refund.asked_at.unwrap_or(refund.recorded_at).max(refund.recorded_at);
+                    let sent = refund.asked.last.unwrap_or(refund.recorded_at).max(refund.recorded_at);
                     plan.at(sent.0.saturating_add(patience.answer_us), now, Act::QueryRefund { key });
                 }
-                RefundState::Absent => plan.at(refund.ask_at(), now, Act::SendRefund { key }),
+                RefundState::Absent => plan.at(refund.asked.next(refund.recorded_at), now, Act::SendRefund { key }),
                 RefundState::Unknown | RefundState::Accepted => {
-                    plan.at(refund.ask_at(), now, Act::QueryRefund { key });
+                    plan.at(refund.asked.next(refund.recorded_at), now, Act::QueryRefund { key });
                 }
                 RefundState::NeedsAccount | RefundState::Confirmed | RefundState::Rejected | RefundState::Withdrawn => {
                 }
@@ -134,13 +130,9 @@ impl Intent {
 }
 
 impl Attempt {
-    pub(super) fn ask_at(&self) -> i64 {
-        ask_at(self.recorded_at, self.asked, self.asked_at)
-    }
-
     /// At this time, and then again: soon at first, and when that has said nothing new every hour.
     pub(super) fn paced(&self, at: i64) -> i64 {
-        match self.asked_at {
+        match self.asked.last {
             None => at,
             Some(asked) if asked.0 < at => at.max(asked.0.saturating_add(ASK_AFTER_US[0])),
             Some(asked) if asked.0.saturating_sub(at) < OFTEN_FOR_US => asked.0.saturating_add(ASK_AFTER_US[1]),
@@ -150,21 +142,5 @@ impl Attempt {
 
     pub(super) fn heard_since(&self, at: i64) -> bool {
         self.heard_at.is_some_and(|heard| heard.0 >= at)
-    }
-}
-
-impl Refund {
-    fn ask_at(&self) -> i64 {
-        ask_at(self.recorded_at, self.asked, self.asked_at)
-    }
-}
-
-/// The n-th question goes out so long after the record; late ones do not follow each other at once.
-fn ask_at(recorded: Timestamp, asked: u32, asked_at: Option<Timestamp>) -> i64 {
-    let nth = usize::try_from(asked).unwrap_or(usize::MAX);
-    let after = asked_at.map_or(0, |last| last.0.saturating_add(ASK_AFTER_US[0]));
-    match ASK_AFTER_US.get(nth) {
-        Some(delay) => recorded.0.saturating_add(*delay).max(after),
-        None => asked_at.unwrap_or(recorded).0.saturating_add(HOUR_US),
     }
 }

@@ -1,5 +1,6 @@
 //! An attempt: one try to be paid on one rail, under a reference that the rail will never see for another try.
 
+use super::asking::Asked;
 use super::{Intent, Patience, ReceiptKind};
 use crate::refusal::{Refusal, Retry};
 use vocab::id::{PublicId, Timestamp};
@@ -122,13 +123,9 @@ pub struct Attempt {
     pub(super) method: Method,
     pub(super) fate: Fate,
     pub(super) recorded_at: Timestamp,
-    /// How often the rail was asked about it, or spoke of it, and when last.
-    pub(super) asked: u32,
-    pub(super) asked_at: Option<Timestamp>,
+    pub(super) asked: Asked,
     /// When the rail last said something of it.
     pub(super) heard_at: Option<Timestamp>,
-    /// When the rail first said that it does not know it.
-    pub(super) absent_since: Option<Timestamp>,
     /// When the rail first said that it is over.
     pub(super) over_since: Option<Timestamp>,
     /// The rail was told to let nobody pay it any more.
@@ -160,10 +157,8 @@ impl Attempt {
             fate: Fate::Recorded,
             recorded_at: at,
             settling: None,
-            asked: 0,
-            asked_at: None,
+            asked: Asked::default(),
             heard_at: None,
-            absent_since: None,
             over_since: None,
             told_to_end: None,
             expires_at: None,
@@ -255,8 +250,7 @@ impl Intent {
     pub fn answered(&self, number: u32, answer: Answer, at: Timestamp, patience: &Patience) -> Result<Self, Refusal> {
         let held = self.was_authorised(number);
         self.with(number, |attempt| {
-            attempt.asked += 1;
-            attempt.asked_at = Some(at);
+            attempt.asked.note(at);
             // A rail that has forgotten what it knew has said nothing of it.
             let forgot = answer == Answer::NotFound && !matches!(attempt.fate, Fate::Recorded | Fate::Unknown);
             if answer != Answer::Nothing && !forgot {
@@ -276,7 +270,7 @@ impl Intent {
                 // An authorisation that lapsed was declined by nobody.
                 Answer::Declined if !held && attempt.fate != Fate::Paid => attempt.found(Fate::Declined),
                 Answer::Declined | Answer::Over => attempt.found(Fate::Over),
-                Answer::NotFound => attempt.not_found(at, patience.visible_us),
+                Answer::NotFound => attempt.not_found(at, patience),
                 Answer::Nothing => attempt.unknown(),
             }
         })
@@ -301,7 +295,7 @@ impl Intent {
 impl Attempt {
     fn found(&mut self, fate: Fate) {
         self.fate = fate;
-        self.absent_since = None;
+        self.asked.absent_since = None;
     }
 
     fn unknown(&mut self) {
@@ -311,19 +305,17 @@ impl Attempt {
         }
     }
 
-    fn not_found(&mut self, at: Timestamp, visible_us: i64) {
+    fn not_found(&mut self, at: Timestamp, patience: &Patience) {
         // It had been there before: a rail that forgets is not believed.
         if matches!(self.fate, Fate::Accepted | Fate::Paid) {
             return;
         }
-        let since = *self.absent_since.get_or_insert(at);
-        let twice = since < at && at.0.saturating_sub(since.0) >= visible_us;
-        self.fate = if twice { Fate::Absent } else { Fate::Unknown };
+        self.fate = if self.asked.not_found(at, patience) { Fate::Absent } else { Fate::Unknown };
     }
 
     /// Money came for it.
     pub(super) const fn is_known_to_the_rail(&mut self) {
-        self.absent_since = None;
+        self.asked.absent_since = None;
         if matches!(self.fate, Fate::Recorded | Fate::Unknown | Fate::Absent) {
             self.fate = Fate::Accepted;
         }

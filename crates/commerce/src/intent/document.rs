@@ -1,5 +1,6 @@
 //! An intent as plain data, and back.
 
+use super::asking::{Asked, instant};
 use super::attempt::Told;
 use super::receipt::{RECEIPTS_MAX, Receipt};
 use super::{Attempt, Ending, Fate, Intent, Method, REFUNDS_MAX, ReceiptKind, Refund, RefundState, Settling, Why};
@@ -7,7 +8,7 @@ use crate::decision::Aggregate;
 use crate::fault::{Fault, Reader, id_node, optional_id_node, with_origin};
 use crate::money::Currency;
 use vocab::document::{Node, Record};
-use vocab::id::{Kind, Origin, PublicId, Timestamp};
+use vocab::id::{Kind, Origin, PublicId};
 
 impl Intent {
     /// # Errors
@@ -64,10 +65,6 @@ fn told(from: &Reader<'_>, first: &str, last: &str) -> Result<Option<Told>, Faul
     Ok(times.map(|(first, last)| Told { first, last }))
 }
 
-fn instant(at: Option<Timestamp>) -> Node {
-    at.map_or(Node::Null, |at| Node::Int(at.0))
-}
-
 impl Attempt {
     fn read(from: &Reader<'_>) -> Result<Self, Fault> {
         Ok(Self {
@@ -76,10 +73,8 @@ impl Attempt {
             method: from.word("method", Method::from_name)?,
             fate: from.word("fate", Fate::from_name)?,
             recorded_at: from.instant("recorded_at")?,
-            asked: from.count("asked")?,
-            asked_at: from.optional_instant("asked_at")?,
+            asked: Asked::read(from)?,
             heard_at: from.optional_instant("heard_at")?,
-            absent_since: from.optional_instant("absent_since")?,
             over_since: from.optional_instant("over_since")?,
             told_to_end: told(from, "told_to_end_first", "told_to_end_last")?,
             settling: from.optional_word("settling", Settling::from_name)?.zip(told(
@@ -99,10 +94,7 @@ impl Attempt {
             .with("method", self.method.name())
             .with("fate", self.fate.name())
             .with("recorded_at", self.recorded_at.0)
-            .with("asked", i64::from(self.asked))
-            .with("asked_at", instant(self.asked_at))
             .with("heard_at", instant(self.heard_at))
-            .with("absent_since", instant(self.absent_since))
             .with("over_since", instant(self.over_since))
             .with("told_to_end_first", instant(self.told_to_end.map(|told| told.first)))
             .with("told_to_end_last", instant(self.told_to_end.map(|told| told.last)))
@@ -111,7 +103,7 @@ impl Attempt {
             .with("settling_last", instant(self.settling.map(|(_, told)| told.last)))
             .with("expires_at", instant(self.expires_at))
             .with("shown", self.shown.as_deref());
-        Node::Record(record)
+        Node::Record(self.asked.write(record))
     }
 }
 
@@ -147,9 +139,7 @@ impl Refund {
             why: from.word("why", Why::from_name)?,
             state: from.word("state", RefundState::from_name)?,
             recorded_at: from.instant("recorded_at")?,
-            asked: from.count("asked")?,
-            asked_at: from.optional_instant("asked_at")?,
-            absent_since: from.optional_instant("absent_since")?,
+            asked: Asked::read(from)?,
             withdrawn_at: from.optional_instant("withdrawn_at")?,
             rejected_at: from.optional_instant("rejected_at")?,
             account: from.optional_text("account")?,
@@ -165,13 +155,10 @@ impl Refund {
             .with("why", self.why.name())
             .with("state", self.state.name())
             .with("recorded_at", self.recorded_at.0)
-            .with("asked", i64::from(self.asked))
-            .with("asked_at", instant(self.asked_at))
-            .with("absent_since", instant(self.absent_since))
             .with("withdrawn_at", instant(self.withdrawn_at))
             .with("rejected_at", instant(self.rejected_at))
             .with("account", self.account.as_deref());
-        Node::Record(record)
+        Node::Record(self.asked.write(record))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is owed back: what came, less what the shop may keep, less what is on its way already. Never decided refund by
 //! refund, so that nothing goes back twice, whatever asked for it.
 
+use super::asking::Asked;
 use super::refund::{Refund, RefundState, Why};
 use super::{Attempt, Intent, REFUNDS_MAX};
 use crate::money::Money;
@@ -122,9 +123,7 @@ impl Intent {
             why,
             state: if attempt.is_some() { RefundState::Recorded } else { RefundState::NeedsAccount },
             recorded_at: at,
-            asked: 0,
-            asked_at: None,
-            absent_since: None,
+            asked: Asked::default(),
             withdrawn_at: None,
             rejected_at: None,
             account: None,

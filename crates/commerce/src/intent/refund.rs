@@ -1,6 +1,7 @@
 //! Refunds: money on its way back, each under a key of its own that is never used for another. How much has to go is
 //! said by `owed`.
 
+use super::asking::Asked;
 use super::{Fate, Intent, Patience};
 use crate::money::Money;
 use crate::refusal::{Refusal, Retry};
@@ -87,10 +88,7 @@ pub struct Refund {
     pub(super) why: Why,
     pub(super) state: RefundState,
     pub(super) recorded_at: Timestamp,
-    pub(super) asked: u32,
-    pub(super) asked_at: Option<Timestamp>,
-    /// When the provider first said that it does not know it.
-    pub(super) absent_since: Option<Timestamp>,
+    pub(super) asked: Asked,
     pub(super) withdrawn_at: Option<Timestamp>,
     /// A rail said no. It may say otherwise afterwards, and then both are booked.
     pub(super) rejected_at: Option<Timestamp>,
@@ -149,7 +147,8 @@ impl Intent {
             if refund.state != RefundState::Absent {
                 return Err(Refusal::new("refund_in_progress", Retry::Later, "what became of it is not known"));
             }
-            (refund.state, refund.asked_at, refund.absent_since) = (RefundState::Recorded, Some(at), None);
+            refund.state = RefundState::Recorded;
+            (refund.asked.last, refund.asked.absent_since) = (Some(at), None);
             Ok(())
         })
     }
@@ -210,8 +209,7 @@ impl Intent {
         patience: &Patience,
     ) -> Result<Self, Refusal> {
         self.with_refund(key, |refund| {
-            refund.asked += 1;
-            refund.asked_at = Some(at);
+            refund.asked.note(at);
             refund.state = match (refund.state, answer) {
                 (_, RefundAnswer::Confirmed) => RefundState::Confirmed,
                 (done, _) if done.is_final() || done == RefundState::NeedsAccount => done,
@@ -220,9 +218,11 @@ impl Intent {
                 // What it had accepted it does not forget.
                 (RefundState::Accepted, RefundAnswer::NotFound | RefundAnswer::Nothing) => RefundState::Accepted,
                 (_, RefundAnswer::NotFound) => {
-                    let since = *refund.absent_since.get_or_insert(at);
-                    let twice = since < at && at.0.saturating_sub(since.0) >= patience.visible_us;
-                    if twice { RefundState::Absent } else { RefundState::Unknown }
+                    if refund.asked.not_found(at, patience) {
+                        RefundState::Absent
+                    } else {
+                        RefundState::Unknown
+                    }
                 }
                 (_, RefundAnswer::Nothing) => RefundState::Unknown,
             };

@@ -1,6 +1,7 @@
 //! What is to be done about the tries: ask, end, take what is held, and say when all of them are over.
 
-use super::act::{ASK_AFTER_US, Act, Patience, Plan};
+use super::act::{Act, Patience, Plan};
+use super::asking::ASK_AFTER_US;
 use super::{Attempt, Ending, Fate, Intent, Method, Settling};
 use vocab::id::Timestamp;
 
@@ -27,7 +28,7 @@ impl Intent {
                     let due = attempt.recorded_at.0.saturating_add(patience.answer_us);
                     plan.at(due, now, Act::Query { attempt: number });
                 }
-                Fate::Unknown => plan.at(attempt.ask_at(), now, Act::Query { attempt: number }),
+                Fate::Unknown => plan.at(attempt.asked.next(attempt.recorded_at), now, Act::Query { attempt: number }),
                 Fate::Accepted | Fate::Paid => self.plan_accepted(attempt, done, now, patience, plan),
                 Fate::Declined | Fate::Absent | Fate::Over => self.plan_untold(attempt, now, plan),
             }
@@ -49,7 +50,11 @@ impl Intent {
                 let until = attempt.expires_at.map_or(over_from, |at| at.0.min(over_from));
                 if now.0 < until {
                     // A notice that never comes keeps nobody waiting for the end of the code.
-                    plan.at(attempt.ask_at().min(until), now, Act::Query { attempt: attempt.number });
+                    plan.at(
+                        attempt.asked.next(attempt.recorded_at).min(until),
+                        now,
+                        Act::Query { attempt: attempt.number },
+                    );
                 } else {
                     plan.end_of(attempt, until, now, patience);
                 }
