@@ -1,5 +1,7 @@
 //! Being paid once, or not at all: one intent against a provider that loses, delays, repeats and changes its mind.
 
+mod back;
+mod oracle;
 mod provider;
 mod races;
 mod rules;

@@ -1,5 +1,5 @@
 //! One intent, one provider and one buyer, in a world where calls are lost, answers come late and notices never, twice
-//! or after days. Whoever performs what the intent plans is here; so is the oracle.
+//! or after days. Whoever performs what the intent plans is here.
 
 use super::provider::Provider;
 use commerce::decision::Aggregate;
@@ -7,7 +7,6 @@ use commerce::intent::{
     Act, Answer, Entered, Fate, Intent, Method, Opening, Patience, Posting, Receipt, ReceiptKind, RefundAnswer,
     RefundState, State,
 };
-use commerce::ledger::Account;
 use commerce::money::{Currency, Money};
 use std::collections::{BTreeMap, BTreeSet};
 use vocab::id::{PublicId, Timestamp};
@@ -16,6 +15,7 @@ pub const SECOND: i64 = 1_000_000;
 pub const HOUR: i64 = 3_600 * SECOND;
 pub const DUE: i64 = 27_500_000;
 pub const START: i64 = 1_000 * HOUR;
+pub const LATER: Timestamp = Timestamp(START + HOUR);
 pub const EXPIRES: i64 = START + 24 * HOUR;
 const PATIENCE: Patience = Patience::USUAL;
 /// A refund that is sent has its effect within this, or never: money that leaves after it was asked about twice is lost.
@@ -88,7 +88,7 @@ pub struct World {
     mail: BTreeMap<(i64, u64), Mail>,
     letters: u64,
     /// What was booked bit by bit, and up to where.
-    booked: Vec<Posting>,
+    pub(super) booked: Vec<Posting>,
     before: Intent,
     /// Payouts whose buyers were asked for an account.
     asked: BTreeSet<String>,
@@ -415,48 +415,6 @@ impl World {
             _ => RefundAnswer::Accepted,
         };
         self.provider.refund(key, attempt, amount, answer)
-    }
-
-    /// The oracle: what the provider's book says against what the shop did.
-    pub fn verdict(&self) -> Result<(), String> {
-        let (kept, orders) = (self.provider.kept(), self.orders);
-        // Whoever was to bring cash may have brought less, or nothing.
-        let wanted = if orders == 0 { 0 } else { DUE - self.intent.given_by_order() };
-        let (came, taken) = (self.provider.captured(), self.provider.taken_back());
-        let wanted = wanted.min(came);
-        // What was paid out before anybody knew that it had been taken back is lost; what was taken back may have been
-        // what was too much.
-        let lost = if taken > 0 { self.provider.paid_out() } else { 0 };
-        let (least, most) = ((wanted - taken).max(0) - lost, wanted.min(came - taken));
-        let money = (least..=most).contains(&kept);
-        let clearing: i64 = self.balance_of(Account::Clearing);
-        // Of what came to life again that the rail had not known for so long, only a notice tells; a bank lets it lapse.
-        let absent =
-            |number: u32| self.intent.attempts().iter().any(|it| it.number() == number && it.fate() == Fate::Absent);
-        let held = self.provider.held().any(|number| !absent(number));
-        let open_fate = |fate: Fate| matches!(fate, Fate::Recorded | Fate::Unknown);
-        let checks = [
-            (orders <= 1, format!("{orders} orders")),
-            (money, format!("the shop has {kept}, with {orders} orders; it should have {wanted}")),
-            (clearing == self.provider.balance(), format!("clearing {clearing}, book {}", self.provider.balance())),
-            (self.balance_of(Account::Refund) == 0, "a refund is not over".to_owned()),
-            (!held, "money is held on a card for ever".to_owned()),
-            (self.units_back + orders == 1, format!("units came back {} times, {orders} orders", self.units_back)),
-            (!self.intent.attempts().iter().any(|it| open_fate(it.fate())), "a try of unknown fate".to_owned()),
-            (self.intent.is_settled(), "something is on its way".to_owned()),
-        ];
-        let wrong: Vec<String> = checks.into_iter().filter(|(right, _)| !right).map(|(_, what)| what).collect();
-        if wrong.is_empty() { Ok(()) } else { Err(format!("{}: {:?}", wrong.join("; "), self.intent)) }
-    }
-
-    fn balance_of(&self, account: Account) -> i64 {
-        let postings = self.intent.postings();
-        let events: BTreeSet<&str> = postings.iter().map(|posting| posting.event.as_str()).collect();
-        assert_eq!(events.len(), postings.len(), "an event is booked once");
-        let bit_by_bit: BTreeSet<&str> = self.booked.iter().map(|posting| posting.event.as_str()).collect();
-        assert!(bit_by_bit == events && self.booked.len() == postings.len(), "what was booked is what is to be booked");
-        let sign = |on: Account| i64::from(on == account);
-        postings.iter().map(|it| (sign(it.debit) - sign(it.credit)) * it.amount.minor()).sum()
     }
 }
 
