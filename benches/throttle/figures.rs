@@ -5,7 +5,8 @@ use cutover::bounds::THROTTLE_ROWS_MIN;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// Thousandths of the p99 without a copy that a copy with its throttle may come to.
+/// Thousandths of the p99 without a copy that a copy with its throttle may come to: the median of all pairs of windows, so
+/// that one in which the disk was busy with something else decides nothing.
 const LIMIT: u64 = 1_300;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,18 +94,28 @@ impl Figures {
             let rate = self.rows_per_s(arm);
             let _ = write!(text, "\n| {} | {} |{line} {rate} |", arm.name(), self.of(arm).count());
         }
+        let (with, without) = (times(self.p99(Arm::With)), times(self.p99(Arm::Without)));
+        let _ = write!(
+            text,
+            "\n\np99 of a window against the quiet one before it, median: {with} with the throttle, {without} without it; \
+             of quiet windows next to each other, the larger against the smaller: {}",
+            times(self.noise())
+        );
         text
     }
 
     /// What is not as promised; nothing where all is.
     pub fn missed(&self) -> Vec<String> {
-        let p99 = |arm| ratio(self.copied(arm).at(990), self.quiet(arm).at(990));
         let mut missed = Vec::new();
-        let with = p99(Arm::With);
+        let noise = self.noise();
+        if noise > LIMIT {
+            missed.push(format!("nothing can be judged: quiet windows next to each other differ by {}", times(noise)));
+        }
+        let with = self.p99(Arm::With);
         if with > LIMIT {
             missed.push(format!("with the throttle p99 is {} of that without a copy", times(with)));
         }
-        let without = p99(Arm::Without);
+        let without = self.p99(Arm::Without);
         if without <= LIMIT {
             missed.push(format!("without the throttle p99 is only {} of that without a copy", times(without)));
         }
@@ -117,6 +128,20 @@ impl Figures {
             missed.push(format!("{failed} requests failed"));
         }
         missed
+    }
+
+    /// Thousandths of the quiet window's p99 that a window with a copy came to, the median of an arm.
+    fn p99(&self, arm: Arm) -> u64 {
+        median(self.of(arm).map(|pair| ratio(p99_of(&pair.copied), p99_of(&pair.quiet))))
+    }
+
+    /// The same of quiet windows of one course next to each other: what the figures above may be off by.
+    fn noise(&self) -> u64 {
+        let next = |course: &Course| -> Vec<u64> {
+            let quiet: Vec<u64> = course.windows.iter().map(|pair| p99_of(&pair.quiet)).collect();
+            quiet.windows(2).map(|two| ratio(two[0].max(two[1]), two[0].min(two[1]))).collect()
+        };
+        median(self.courses.iter().flat_map(next))
     }
 
     fn pairs(&self) -> impl Iterator<Item = (Arm, &Pair)> {
@@ -168,6 +193,19 @@ impl Waits {
         }
         text
     }
+}
+
+fn p99_of(window: &Window) -> u64 {
+    Waits::of([&window.seen]).at(990)
+}
+
+/// Of an even number the mean of the two in the middle; 0 of none.
+fn median(figures: impl Iterator<Item = u64>) -> u64 {
+    let mut figures: Vec<u64> = figures.collect();
+    figures.sort_unstable();
+    let (low, high) = (figures.len().saturating_sub(1) / 2, figures.len() / 2);
+    let at = |at: usize| figures.get(at).copied().unwrap_or(0);
+    (at(low) + at(high)) / 2
 }
 
 fn ratio(us: u64, quiet_us: u64) -> u64 {
