@@ -43,6 +43,15 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
+    /// A field of a form, where its value needs no encoding.
+    pub fn field(&self, wanted: &str) -> Option<&str> {
+        let body = std::str::from_utf8(&self.body).ok()?;
+        body.split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| value)
+    }
+
     /// The body as JSON; an empty one is an empty object.
     pub fn json(&self) -> Result<Value, Problem> {
         if self.body.is_empty() {

@@ -11,16 +11,17 @@ mod words;
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::routes::{Api, Shared};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
+pub use figures::{amount, instant};
 use http::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
+pub use page::OPERATOR;
 use shop::Failure;
 use vocab::id::{PublicId, ShopId};
-use words::Lang;
+pub use words::Lang;
 
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -35,7 +36,7 @@ const CARRIED: [(HeaderName, HeaderValue); 5] = [
 ];
 
 /// The style sheet's name under `assets/`.
-const STYLE: &str = "invoice.css";
+pub const STYLE: &str = "invoice.css";
 
 pub async fn show(State(api): Shared, call: Call) -> Result<Response, Problem> {
     let lang = Lang::choose(call.parameter("lang"), call.header(&ACCEPT_LANGUAGE));
@@ -63,18 +64,4 @@ fn html(status: StatusCode, page: maud::Markup) -> Response {
     let mut response = (status, Html(page.into_string())).into_response();
     response.headers_mut().extend(CARRIED);
     response
-}
-
-/// What pages refer to.
-pub async fn asset(Path((_, name)): Path<(String, String)>) -> Result<Response, Problem> {
-    if name != STYLE {
-        return Err(Problem::not_found());
-    }
-    let headers = [
-        (CONTENT_TYPE, "text/css; charset=utf-8"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // A new version of the program must not meet an old sheet.
-        (CACHE_CONTROL, "no-cache"),
-    ];
-    Ok((headers, include_str!("../assets/invoice.css")).into_response())
 }

@@ -7,6 +7,8 @@
 mod call;
 mod invoice;
 mod link;
+mod notices;
+mod pay;
 mod problem;
 mod routes;
 mod serve;

@@ -1,6 +1,7 @@
-//! Links that a person opens without a sign-in: an order's invoice, under a key that nobody finds by counting ids.
+//! Links that a person opens without a sign-in, an order's invoice and the page where a checkout is paid, each under a key
+//! that nobody finds by counting ids.
 //!
-//! Invariant: the key is a function of the host's secret, the shop and the order, so both sides make the same link, it
+//! Invariant: the key is a function of the host's secret, the shop and what it opens, so both sides make the same link, it
 //! works whoever owns the shop, and it lasts as long as the secret. Absent on purpose: anything that writes one down.
 
 use ring::hmac;
@@ -20,27 +21,49 @@ impl Links {
 
     /// Where a person opens an order's invoice, relative to the origin.
     pub fn invoice(&self, shop: &ShopId, order: &PublicId) -> String {
-        let id: String = order.as_str().bytes().map(in_path).collect();
-        format!("/shops/{shop}/orders/{id}/invoice?key={}", self.key(shop, order))
+        format!("/shops/{shop}/orders/{}/invoice?key={}", in_path(order), self.key(shop, order))
     }
 
-    /// Is this the key of that order's link? Keys are compared whole, so that the time it takes tells nothing.
+    /// Where a buyer pays a checkout, relative to the origin.
+    pub fn checkout(&self, shop: &ShopId, checkout: &PublicId) -> String {
+        format!("/shops/{shop}/checkout/{}?key={}", in_path(checkout), self.checkout_key(shop, checkout))
+    }
+
+    /// Is this the key of that order's link?
     pub fn opens(&self, shop: &ShopId, order: &PublicId, key: &str) -> bool {
-        let right = self.key(shop, order);
-        key.len() == right.len() && key.bytes().zip(right.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b)) == 0
+        same(&self.key(shop, order), key)
+    }
+
+    /// Is this the key of that checkout's link?
+    pub fn opens_checkout(&self, shop: &ShopId, checkout: &PublicId, key: &str) -> bool {
+        same(&self.checkout_key(shop, checkout), key)
     }
 
     pub fn key(&self, shop: &ShopId, order: &PublicId) -> String {
-        // A shop's id has no line break, so that no two pairs are one text.
-        let tag = hmac::sign(&self.0, format!("invoice\n{shop}\n{order}").as_bytes());
+        self.key_of("invoice", shop, order)
+    }
+
+    pub fn checkout_key(&self, shop: &ShopId, checkout: &PublicId) -> String {
+        self.key_of("checkout", shop, checkout)
+    }
+
+    fn key_of(&self, what: &str, shop: &ShopId, id: &PublicId) -> String {
+        // A shop's id has no line break, so that no two are one text.
+        let tag = hmac::sign(&self.0, format!("{what}\n{shop}\n{id}").as_bytes());
         tag.as_ref().iter().take(KEY_BYTES).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
-/// A byte of an id as it stands in a path.
-fn in_path(byte: u8) -> String {
-    let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+/// Compared whole, so that the time it takes tells nothing.
+fn same(right: &str, key: &str) -> bool {
+    key.len() == right.len() && key.bytes().zip(right.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b)) == 0
+}
+
+/// An id as it stands in a path.
+pub fn in_path(id: &PublicId) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let escaped = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    id.as_str().bytes().map(escaped).collect()
 }
 
 #[cfg(test)]
@@ -62,6 +85,10 @@ mod tests {
         assert!(!links.opens(&eight, &order, key) && !links.opens(&seven, &PublicId::new("TRX-0000002"), key));
         assert!(links.invoice(&seven, &PublicId::new("a b?ö")).starts_with("/shops/7/orders/a%20b%3F%C3%B6/invoice?"));
         assert!(!Links::of("another").opens(&seven, &order, key));
+        // What opens one of the two opens nothing of the other.
+        let paid = links.checkout_key(&seven, &order);
+        assert!(links.opens_checkout(&seven, &order, &paid) && !links.opens(&seven, &order, &paid));
+        assert!(!links.opens_checkout(&seven, &order, key));
     }
 
     /// The legacy of the demo makes its links by the same rule in code of its own; this is what both come to.

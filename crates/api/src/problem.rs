@@ -55,7 +55,13 @@ impl From<Failure> for Problem {
             | Failure::Busy
             | Failure::NoTerms => tracing::debug!(%failure, "not served"),
         }
-        Self::new(status, code, failure.to_string())
+        // How the store failed is for whoever reads the log.
+        let content = if matches!(failure, Failure::Store(_)) {
+            "the shop's storage has failed; the same request may be repeated".to_owned()
+        } else {
+            failure.to_string()
+        };
+        Self::new(status, code, content)
     }
 }
 

@@ -5,7 +5,9 @@ use crate::call::Call;
 use crate::invoice;
 use crate::link::Links;
 use crate::problem::Problem;
-use crate::wire::{request, response};
+use crate::wire::request::{self, Instrument};
+use crate::wire::response;
+use crate::{notices, pay};
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -39,13 +41,16 @@ pub fn router(service: Service, keys: Keys) -> Router {
         .route("/checkout-sessions/{id}/cancel", post(cancel_checkout))
         .route("/orders/{id}", get(order))
         .route("/orders/{id}/invoice", get(invoice::show))
-        .route("/assets/{name}", get(invoice::asset))
+        .route("/assets/{name}", get(pay::asset))
+        .route("/checkout/{id}", get(pay::show).post(pay::confirm))
+        .route("/checkout/{id}/state", get(pay::state))
         .route("/orders/{id}/cancel", post(cancel_order))
         .route("/orders/{id}/refund", post(refund_order))
         .route("/seller/products/{id}", put(edit_product));
     Router::new()
         .route("/health", get(|| async { StatusCode::OK }))
         .route("/ready", get(ready))
+        .route("/notices/{rail}", post(notices::admit))
         .nest("/shops/{shop}", shop)
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async {
@@ -122,8 +127,13 @@ async fn update_checkout(State(api): Shared, call: Call) -> Answered {
 
 async fn complete(State(api): Shared, call: Call) -> Answered {
     let instrument = request::instrument(&call.json()?)?;
-    let keyed = call.keyed()?;
-    Ok(api.render(&call, &api.service.complete(&call.frame, &keyed, &call.id()?, &instrument).await?))
+    let (keyed, id) = (call.keyed()?, call.id()?);
+    let answer = match instrument {
+        Instrument::Instant(choice) => api.service.complete(&call.frame, &keyed, &id, &choice).await?,
+        Instrument::OnPage => api.service.choose_page(&call.frame, &id).await?,
+        Instrument::WithCredential(path) => api.service.refuse_credential(&call.frame, &id, &path).await?,
+    };
+    Ok(api.render(&call, &answer))
 }
 
 async fn cancel_checkout(State(api): Shared, call: Call) -> Answered {

@@ -45,6 +45,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// The demo's payment provider
+    #[command(hide = true, disable_help_flag = true)]
+    Provider {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// The demo's shoppers and oracle
     #[command(hide = true, disable_help_flag = true)]
     Shoppers {
@@ -81,6 +87,7 @@ async fn perform(command: Command) -> anyhow::Result<Exit> {
         Command::Serving(args) => serving::run(args).await.map(|()| Exit::Clean),
         Command::Legacy { args } => in_thread(move || demo_legacy::run(args)).await,
         Command::Host { args } => in_thread(move || demo_host::run(args)).await,
+        Command::Provider { args } => in_thread(move || demo_provider::run(args)).await,
         Command::Shoppers { args } => in_thread(move || demo_shoppers::run(args)).await,
     }
 }
@@ -91,7 +98,7 @@ fn print(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// The legacy, the host app and the shoppers are programs of their own, with runtimes of their own.
+/// The legacy, the host app, the provider and the shoppers are programs of their own, with runtimes of their own.
 async fn in_thread(program: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<Exit> {
     tokio::task::spawn_blocking(program).await??;
     Ok(Exit::Clean)

@@ -8,6 +8,7 @@ use mapping::Mapping;
 use mover::{Links, Setup, Without};
 use shop::Service;
 use shop::ids::{IdPlan, Misfit};
+use shop::rails::{Config, Loket};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -17,10 +18,11 @@ use store::Store;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use vocab::document::Record;
-use vocab::id::{Minted, PublicId, ShopId, Side, Timestamp};
+use vocab::id::{Kind, Minted, PublicId, ShopId, Side, Timestamp};
 
 /// How the process is told to serve.
-#[derive(Debug, Clone, clap::Args)]
+/// Keys are in it: this type does not print itself.
+#[derive(Clone, clap::Args)]
 pub struct Args {
     /// Folder of the store and the staged rows
     #[arg(long)]
@@ -39,6 +41,14 @@ pub struct Args {
     host_key: String,
     #[arg(long, env = "BALIK_SELLER_KEY", hide_env_values = true)]
     seller_key: String,
+    /// http://host:port of the payment provider's API; without it buyers can pay by the instant rail only
+    #[arg(long)]
+    provider: Option<String>,
+    #[arg(long, env = "BALIK_PROVIDER_KEY", hide_env_values = true, default_value = "")]
+    provider_key: String,
+    /// What the provider signs notices with: the key, and behind a comma the one before while it is being replaced
+    #[arg(long, env = "BALIK_PROVIDER_NOTICE_KEYS", hide_env_values = true, default_value = "")]
+    provider_notice_keys: String,
     /// Detector to take away; tests and demo only
     #[arg(long)]
     without: Vec<String>,
@@ -67,11 +77,11 @@ pub async fn run(args: Args) -> Result<()> {
     let sealed: Arc<ArcSwap<BTreeSet<ShopId>>> = Arc::default();
     let service = Service::new(store.clone(), id_plan(mapping.clone(), sealed.clone()), clock());
     let backend = listen(args.backend_port).await?;
-    let backend_at = backend.local_addr()?;
+    let seam = start_seam(&args, backend.local_addr()?).await?;
+    let service = with_rail(service, &args, seam.address())?;
     let keys = api::Keys { host: args.host_key.clone(), seller: args.seller_key.clone() };
     let router = api::router(service.clone(), keys);
     let api = tokio::spawn(api::serve(backend, router, std::future::pending()));
-    let seam = start_seam(&args, backend_at).await?;
     let console = start_console(args.console_port, store.clone()).await?;
     let link = Link::new(store.clone(), seam.handle(), service.clone());
     let (asks, answering) = link.answer_asks();
@@ -92,7 +102,8 @@ pub async fn run(args: Args) -> Result<()> {
         ended = link.push_routes() => ended?,
         ended = mover::run(setup) => ended.context("the mover ended")?,
         () = follow_plan(store.clone(), mapping, compiled) => {}
-        () = sweep(store, service, sealed) => {}
+        () = service.work() => {}
+        () = sweep(store, service.clone(), sealed) => {}
         () = stdin_ended() => {}
     }
     Ok(())
@@ -117,6 +128,26 @@ async fn start_seam(args: &Args, backend: SocketAddr) -> Result<seam::Seam> {
     seam::start(listener, config).context("starting the seam")
 }
 
+/// What providers call us by, and so what stands in payments for ever.
+const ACCOUNT: &str = "loket";
+
+/// The service with the provider that it was told of. Notices come through the seam, whoever owns a shop.
+fn with_rail(service: Service, args: &Args, seam: SocketAddr) -> Result<Service> {
+    let Some(api) = &args.provider else { return Ok(service) };
+    let notice_keys: Vec<String> =
+        args.provider_notice_keys.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect();
+    if args.provider_key.is_empty() || notice_keys.is_empty() {
+        anyhow::bail!("--provider needs BALIK_PROVIDER_KEY and BALIK_PROVIDER_NOTICE_KEYS in the environment");
+    }
+    Ok(service.with_rail(Loket::new(Config {
+        account: ACCOUNT.to_owned(),
+        api: api.trim_end_matches('/').to_owned(),
+        key: args.provider_key.clone(),
+        notice_keys,
+        notices_at: format!("http://{seam}/notices/{ACCOUNT}"),
+    })))
+}
+
 /// Begins to serve the console, if it has a port. What comes back resolves only when it could not go on.
 async fn start_console(port: Option<u16>, store: Store) -> Result<impl Future<Output = Result<()>>> {
     let listener = match port {
@@ -134,7 +165,8 @@ async fn start_console(port: Option<u16>, store: Store) -> Result<impl Future<Ou
 /// Ids as the plan's mapping says; before there is a plan nothing is minted from blocks. A sealed shop goes back no more,
 /// so that anything fits.
 pub fn id_plan(mapping: Arc<ArcSwapOption<Mapping>>, sealed: Arc<ArcSwap<BTreeSet<ShopId>>>) -> IdPlan {
-    let (tables, origins, columns) = (mapping.clone(), mapping.clone(), mapping.clone());
+    let (tables, origins, columns, rules) = (mapping.clone(), mapping.clone(), mapping.clone(), mapping.clone());
+    let no_way_back = sealed.clone();
     IdPlan {
         table: Box::new(move |element| {
             let mapping = tables.load();
@@ -155,6 +187,11 @@ pub fn id_plan(mapping: Arc<ArcSwapOption<Mapping>>, sealed: Arc<ArcSwap<BTreeSe
             }
             let misfit = columns.load().as_ref()?.misfit(kind, document)?;
             Some(Misfit { path: misfit.path, why: misfit.why })
+        }),
+        pays_later: Box::new(move |shop| {
+            let carries =
+                |mapping: &Mapping| mapping.rules().iter().any(|rule| rule.kind == Kind::Intent && rule.writes);
+            no_way_back.load().contains(shop) || rules.load().as_ref().is_some_and(|mapping| carries(mapping))
         }),
     }
 }

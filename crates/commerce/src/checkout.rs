@@ -1,16 +1,15 @@
 //! Checkout: from the first line item to exactly one order.
 //!
 //! Invariant: a completed checkout names one order, for ever; what was acknowledged as its totals is what it is paid at.
-//! While it is `paying` its units are off the shelf, and nothing but the rail's answer changes it.
+//! While it waits to be paid its units are off the shelf, and nothing but what the rail says changes it.
 //! Absent on purpose: clocks, stock, SQL, HTTP, async. Time, ids and stock on hand come in as arguments.
 
 mod document;
+mod paying;
 
 use crate::catalogue::Catalogue;
-use crate::decision::{Aggregate, StockChange};
 use crate::lines::{self, LineId, Wanted};
 use crate::money::{self, Currency, Money};
-use crate::order::Order;
 use crate::payment::{Attempt, Choice};
 use crate::refusal::{Refusal, Retry};
 use crate::terms::{Terms, Totals};
@@ -22,8 +21,15 @@ pub const FLAT: &str = "flat";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     Open,
+    /// The instant rail is being asked.
     Paying(Attempt),
-    Completed { order: PublicId },
+    /// The buyer pays an intent, in their own time.
+    Awaiting {
+        intent: PublicId,
+    },
+    Completed {
+        order: PublicId,
+    },
     Canceled,
 }
 
@@ -61,6 +67,8 @@ pub struct Checkout {
     currency: Currency,
     created_at: Timestamp,
     cart: Option<PublicId>,
+    /// While it is open: the intent that ended unpaid, if nothing was changed since.
+    lapsed: Option<PublicId>,
     details: Details,
     totals: Totals,
     lines: Vec<Line>,
@@ -113,6 +121,7 @@ impl Checkout {
             currency: terms.currency(),
             created_at: opening.at,
             cart: opening.cart,
+            lapsed: None,
             details: Details::default(),
             totals: terms.totals(Money::zero(terms.currency()), false)?,
             lines: Vec::new(),
@@ -161,7 +170,7 @@ impl Checkout {
             });
         }
         let totals = terms.totals(goods(&lines, self.currency)?, details.flat)?;
-        Ok(Self { details, totals, lines, ..self.clone() })
+        Ok(Self { lapsed: None, details, totals, lines, ..self.clone() })
     }
 
     /// Did a price move under lines that stayed, or the tax under goods that stayed?
@@ -190,68 +199,7 @@ impl Checkout {
     /// `checkout_closed`, `checkout_in_progress`.
     pub fn cancel(&self) -> Result<Self, Refusal> {
         self.must_be_open()?;
-        Ok(Self { state: State::Canceled, ..self.clone() })
-    }
-
-    /// Takes the units off the shelf and waits for the rail. `on_hand` tells the stock of a variant.
-    ///
-    /// # Errors
-    /// `checkout_incomplete`, `out_of_stock` (with the line's place), `item_unavailable`, and as for `cancel`.
-    pub fn pay(
-        &self,
-        attempt: Attempt,
-        catalogue: &Catalogue,
-        on_hand: impl Fn(&PublicId) -> i64,
-    ) -> Result<(Self, Vec<StockChange>), Refusal> {
-        self.must_be_open()?;
-        if let Some(path) = self.missing() {
-            let content = "buyer, address and shipping option are needed first";
-            return Err(Refusal::new("checkout_incomplete", Retry::Changed, content).at(path));
-        }
-        let taken = catalogue.stock_changes(self.units(-1))?;
-        let short = taken.iter().find(|change| on_hand(&change.variant).saturating_add(change.delta) < 0);
-        if let Some(short) = short {
-            return Err(self.out_of_stock(&short.variant, catalogue, on_hand(&short.variant)));
-        }
-        Ok((Self { state: State::Paying(attempt), ..self.clone() }, taken))
-    }
-
-    /// Says which line asks for more than there is.
-    pub fn out_of_stock(&self, variant: &PublicId, catalogue: &Catalogue, left: i64) -> Refusal {
-        let is_it = |line: &Line| catalogue.get(&line.product).is_some_and(|product| product.variant().id() == variant);
-        let index = self.lines.iter().position(is_it).unwrap_or(0);
-        Refusal::new("out_of_stock", Retry::Changed, format!("only {left} left")).at(format!("$.line_items[{index}]"))
-    }
-
-    /// The rail approved: the only way into `Completed`.
-    ///
-    /// # Errors
-    /// `checkout_closed` if it is not waiting for the rail; `ids_exhausted` where the caller handed in too few.
-    pub fn approved(&self, ids: OrderIds, at: Timestamp) -> Result<(Self, Order), Refusal> {
-        let order = Order::paid(self, self.attempt()?, ids, at)?;
-        let state = State::Completed { order: order.id().clone() };
-        Ok((Self { state, ..self.clone() }, order))
-    }
-
-    /// The rail declined: open as before, the units back on the shelf.
-    ///
-    /// # Errors
-    /// `checkout_closed` if it is not waiting for the rail; `item_unavailable` where a product is gone altogether.
-    pub fn declined(&self, catalogue: &Catalogue) -> Result<(Self, Vec<StockChange>), Refusal> {
-        self.attempt()?;
-        let back = catalogue.stock_changes(self.units(1))?;
-        Ok((Self { state: State::Open, ..self.clone() }, back))
-    }
-
-    fn attempt(&self) -> Result<&Attempt, Refusal> {
-        let State::Paying(attempt) = &self.state else {
-            return Err(Refusal::new("checkout_closed", Retry::Never, "no payment is under way"));
-        };
-        Ok(attempt)
-    }
-
-    fn units(&self, sign: i64) -> impl Iterator<Item = (&PublicId, i64)> {
-        self.lines.iter().map(move |line| (&line.product, sign * i64::from(line.quantity)))
+        Ok(Self { state: State::Canceled, lapsed: None, ..self.clone() })
     }
 
     /// # Errors
@@ -259,10 +207,21 @@ impl Checkout {
     pub fn must_be_open(&self) -> Result<(), Refusal> {
         match self.state {
             State::Open => Ok(()),
-            State::Paying(_) => Err(Refusal::new("checkout_in_progress", Retry::Later, "the payment is under way")),
+            State::Paying(_) | State::Awaiting { .. } => {
+                Err(Refusal::new("checkout_in_progress", Retry::Later, "the payment is under way"))
+            }
             State::Completed { .. } => Err(Refusal::new("checkout_closed", Retry::Never, "it is completed")),
             State::Canceled => Err(Refusal::new("checkout_closed", Retry::Never, "it is canceled")),
         }
+    }
+
+    /// # Errors
+    /// `checkout_incomplete` with the place of what is missing, and as for `must_be_open`.
+    pub fn must_be_payable(&self) -> Result<(), Refusal> {
+        self.must_be_open()?;
+        let Some(path) = self.missing() else { return Ok(()) };
+        let content = "buyer, address and shipping option are needed first";
+        Err(Refusal::new("checkout_incomplete", Retry::Changed, content).at(path))
     }
 
     /// The place of the first thing that is missing before it can be paid.
@@ -284,6 +243,17 @@ impl Checkout {
 
     pub const fn state(&self) -> &State {
         &self.state
+    }
+
+    /// It was not paid in time, and is open again as it was.
+    pub const fn has_lapsed(&self) -> bool {
+        self.lapsed.is_some()
+    }
+
+    /// The order that it became.
+    pub const fn order(&self) -> Option<&PublicId> {
+        let State::Completed { order } = &self.state else { return None };
+        Some(order)
     }
 
     pub const fn currency(&self) -> Currency {
@@ -351,4 +321,9 @@ pub fn choice(instrument: &str) -> Result<Choice, Refusal> {
 /// The rail did not approve.
 pub fn payment_failed() -> Refusal {
     Refusal::new("payment_failed", Retry::Changed, "the payment was declined").at("$.payment.instruments[0]")
+}
+
+/// What was begun came to nothing, and the checkout is open again.
+pub fn not_paid_in_time() -> Refusal {
+    Refusal::new("payment_failed", Retry::Changed, "it was not paid in time; it can be paid anew")
 }

@@ -3,7 +3,7 @@
 use crate::ledger::Entry;
 use crate::order::Order;
 use vocab::document::Record;
-use vocab::id::{Kind, Origin, PublicId};
+use vocab::id::{Kind, Origin, PublicId, Timestamp};
 
 /// An aggregate that lives in the store as one document.
 pub trait Aggregate {
@@ -40,6 +40,8 @@ pub struct Decision {
     pub writes: Vec<Write>,
     pub stock: Vec<StockChange>,
     pub entries: Vec<Entry>,
+    /// Which intents somebody has to look at again by themselves, and when; one that is written and not named here: never.
+    pub wakes: Vec<(PublicId, Timestamp)>,
 }
 
 impl Decision {
@@ -89,6 +91,22 @@ impl Decision {
     #[must_use]
     pub fn moving(mut self, stock: Vec<StockChange>) -> Self {
         self.stock.extend(stock);
+        self
+    }
+
+    /// This and what another part of it decided, in one commit.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.writes.extend(other.writes);
+        self.stock.extend(other.stock);
+        self.entries.extend(other.entries);
+        self.wakes.extend(other.wakes);
+        self
+    }
+
+    #[must_use]
+    pub fn waking(mut self, intent: &PublicId, at: Option<Timestamp>) -> Self {
+        self.wakes.extend(at.map(|at| (intent.clone(), at)));
         self
     }
 

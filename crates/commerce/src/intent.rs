@@ -144,10 +144,11 @@ impl Intent {
         })
     }
 
-    /// Another try, on record before the first byte goes out. Its reference is `<intent>-<n>`.
+    /// Another try, on record before the first byte goes out, for what is not here yet. Its reference is `<intent>-<n>`.
     ///
     /// # Errors
-    /// `payment_in_progress` while an attempt is alive or nobody knows what became of it, `payment_received` where
+    /// `payment_in_progress` while an attempt is alive, or nobody knows what became of it or how much it brought;
+    /// `payment_received` where
     /// nothing is owed any more, `payment_expired`, `payment_closed`, `too_many_attempts`.
     pub fn attempt(&self, method: Method, at: Timestamp) -> Result<(Self, Attempt), Refusal> {
         if let Some((ending, _)) = self.ended {
@@ -162,15 +163,20 @@ impl Intent {
         if self.order.is_some() || self.is_paid() {
             return Err(Refusal::new("payment_received", Retry::Never, "it is paid"));
         }
-        if self.live().is_some() {
+        let untold = |attempt: &Attempt| attempt.fate == Fate::Paid && !self.took_money(attempt.number);
+        if self.live().is_some() || self.attempts.iter().any(untold) {
             return Err(Refusal::new("payment_in_progress", Retry::Later, "an earlier try is not over"));
+        }
+        let rest = Money::new(self.due.minor().saturating_sub(self.here().max(0)), self.due.currency())?;
+        if rest.is_zero() || rest.is_negative() || !rest.is_whole() {
+            return Err(Refusal::new("payment_in_progress", Retry::Later, "what is here is not decided"));
         }
         if self.attempts.len() >= ATTEMPTS_MAX {
             let content = format!("{ATTEMPTS_MAX} tries were made");
             return Err(Refusal::new("too_many_attempts", Retry::Never, content));
         }
         let number = u32::try_from(self.attempts.len() + 1).unwrap_or(u32::MAX);
-        let attempt = Attempt::recorded(&self.id, number, method, at);
+        let attempt = Attempt::recorded(&self.id, number, method, rest, at);
         let mut after = self.clone();
         after.attempts.push(attempt.clone());
         Ok((after, attempt))
@@ -266,6 +272,11 @@ impl Intent {
             return Err(Refusal::new("refund_exceeds_payment", Retry::Changed, "more would go back than was owed"));
         }
         Ok(Self { returned: self.returned.saturating_add(amount.minor()), ..self.clone() })
+    }
+
+    /// There is an order, and less is here than it keeps: a bank has taken it back, or it was never brought.
+    pub fn is_order_unpaid(&self) -> bool {
+        self.order.is_some() && !self.is_promised() && self.received() < self.due.minor().saturating_sub(self.returned)
     }
 
     /// Whoever brings the goods will take the money.

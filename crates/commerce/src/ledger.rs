@@ -39,6 +39,7 @@ impl Account {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// The order, or the intent.
     pub order: PublicId,
     pub account: Account,
     pub amount: Money,
@@ -74,7 +75,9 @@ fn postings(order: &Order) -> Result<Vec<Entry>, money::Error> {
         return Ok(Vec::new());
     }
     let (total, tax) = (order.totals().total(), order.totals().tax());
-    let mut book = Book { order, entries: Vec::new() };
+    // What an intent took is with it until the order takes it; the instant rail, and another program, owe it directly.
+    let from = if order.intent().is_some() { Account::Unapplied } else { Account::Clearing };
+    let mut book = Book { order, from, entries: Vec::new() };
     book.post(total, tax)?;
     let zero = Money::zero(order.currency());
     let (mut adjusted, mut untaxed) = (zero, zero);
@@ -96,6 +99,8 @@ fn postings(order: &Order) -> Result<Vec<Entry>, money::Error> {
 
 struct Book<'a> {
     order: &'a Order,
+    /// Where the buyer's money is.
+    from: Account,
     entries: Vec<Entry>,
 }
 
@@ -103,8 +108,7 @@ impl Book<'_> {
     /// Money that came (or went, if negative), and how much of it is tax.
     fn post(&mut self, amount: Money, tax: Money) -> Result<(), money::Error> {
         let zero = Money::zero(amount.currency());
-        let sides =
-            [(Account::Clearing, amount), (Account::Payable, tax.minus(amount)?), (Account::Tax, zero.minus(tax)?)];
+        let sides = [(self.from, amount), (Account::Payable, tax.minus(amount)?), (Account::Tax, zero.minus(tax)?)];
         let entries =
             sides.into_iter().map(|(account, amount)| Entry { order: self.order.id().clone(), account, amount });
         self.entries.extend(entries);

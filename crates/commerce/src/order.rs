@@ -10,11 +10,12 @@ pub use back::{Back, Command};
 
 use crate::checkout::{self, Checkout};
 use crate::decision::Aggregate;
+use crate::intent::Intent;
 use crate::invoice::InvoiceNo;
 use crate::lines::{LineId, ids_exhausted};
 use crate::money::{Currency, Money};
 use crate::payment::{Attempt, INSTANT};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Retry};
 use crate::terms::Totals;
 use vocab::id::{Minted, Origin, PublicId, Timestamp};
 
@@ -132,6 +133,7 @@ pub struct Payment {
     paid_at: Option<Timestamp>,
     state: PaymentState,
     reference: Option<String>,
+    intent: Option<PublicId>,
 }
 
 impl Payment {
@@ -155,6 +157,36 @@ impl Payment {
     /// The attempt it answers, where it was made here.
     pub fn reference(&self) -> Option<&str> {
         self.reference.as_deref()
+    }
+
+    /// The intent that took the money.
+    pub const fn intent(&self) -> Option<&PublicId> {
+        self.intent.as_ref()
+    }
+}
+
+/// Who has taken the money of an order that is placed.
+pub(crate) struct Taken {
+    method: &'static str,
+    reference: String,
+    intent: Option<PublicId>,
+}
+
+impl Taken {
+    /// The instant rail.
+    pub(crate) fn at_once(attempt: &Attempt) -> Self {
+        Self { method: INSTANT, reference: attempt.id().to_owned(), intent: None }
+    }
+
+    /// By the try that brought money last.
+    ///
+    /// # Errors
+    /// `payment_incomplete` where none did.
+    pub(crate) fn by_intent(intent: &Intent) -> Result<Self, Refusal> {
+        let brought = intent.brought_last();
+        let brought = brought.ok_or_else(|| Refusal::new("payment_incomplete", Retry::Later, "nothing came yet"))?;
+        let reference = brought.reference().to_owned();
+        Ok(Self { method: brought.method().name(), reference, intent: Some(intent.id().clone()) })
     }
 }
 
@@ -230,7 +262,7 @@ impl Order {
     /// `ids_exhausted` where there are fewer line ids than lines.
     pub(crate) fn paid(
         checkout: &Checkout,
-        attempt: &Attempt,
+        taken: Taken,
         ids: checkout::OrderIds,
         at: Timestamp,
     ) -> Result<Self, Refusal> {
@@ -266,7 +298,7 @@ impl Order {
                 phone: details.buyer_phone.clone(),
             }),
             lines: lines.collect(),
-            payments: vec![captured(attempt, ids.payment, checkout.totals().total(), at)],
+            payments: vec![captured(taken, ids.payment, checkout.totals().total(), at)],
             adjustments: Vec::new(),
         })
     }
@@ -274,6 +306,11 @@ impl Order {
     /// Did a provider take the money?
     pub fn is_captured(&self) -> bool {
         self.payments.iter().any(|payment| payment.state == PaymentState::Captured)
+    }
+
+    /// The intent that took its money, where one did.
+    pub fn intent(&self) -> Option<&PublicId> {
+        self.payments.iter().find_map(|payment| payment.intent.as_ref())
     }
 
     pub const fn invoice(&self) -> Option<InvoiceNo> {
@@ -325,13 +362,14 @@ impl Order {
     }
 }
 
-fn captured(attempt: &Attempt, id: Minted, amount: Money, at: Timestamp) -> Payment {
+fn captured(taken: Taken, id: Minted, amount: Money, at: Timestamp) -> Payment {
     Payment {
         identity: LineId::from(id),
-        method: INSTANT.to_owned(),
+        method: taken.method.to_owned(),
         amount,
         paid_at: Some(at),
         state: PaymentState::Captured,
-        reference: Some(attempt.id().to_owned()),
+        reference: Some(taken.reference),
+        intent: taken.intent,
     }
 }

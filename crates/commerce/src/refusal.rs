@@ -9,6 +9,8 @@ pub enum Retry {
     Later,
     /// Another request may pass.
     Changed,
+    /// The buyer can go on, on the page of the backend, and nobody else.
+    Buyer,
     /// Nothing helps.
     Never,
 }

@@ -60,12 +60,13 @@ const CHECKOUT_LINE: &[Field] = &[
 ];
 
 /// Totals are frozen at what was acknowledged; an update re-prices. `shipping_option` is `flat` or null.
-/// `attempt` and `instrument` are null but in state `paying`.
+/// `attempt` and `instrument` are there while the instant rail is asked (`paying`), `intent` while the buyer pays one
+/// (`awaiting`), and while it is open again because that one lapsed.
 pub const CHECKOUT: Shape = Shape {
     kind: Kind::Checkout,
     fields: &[
         field("id", Type::Id),
-        field("state", Type::Word(&["open", "paying", "completed", "canceled"])),
+        field("state", Type::Word(&["open", "paying", "awaiting", "completed", "canceled"])),
         field("currency", Type::Currency),
         field("created_at", Type::Instant),
         optional("cart", Type::Id),
@@ -85,6 +86,7 @@ pub const CHECKOUT: Shape = Shape {
         optional("order", Type::Id),
         optional("attempt", Type::Text),
         optional("instrument", Type::Text),
+        optional("intent", Type::Id),
         field("lines", Type::List(CHECKOUT_LINE)),
     ],
 };
@@ -103,6 +105,7 @@ const ORDER_LINE: &[Field] = &[
     field("total", Type::Money),
 ];
 
+/// `intent` is the one that took the money; null where another program did, or the instant rail.
 const PAYMENT: &[Field] = &[
     field("id", Type::Id),
     field("method", Type::Text),
@@ -110,6 +113,7 @@ const PAYMENT: &[Field] = &[
     optional("paid_at", Type::Instant),
     field("state", Type::Word(&["pending", "captured", "failed"])),
     optional("reference", Type::Text),
+    optional("intent", Type::Id),
 ];
 
 /// Money given back, one element per line and command; `line` null where the whole rest of the order (with its
@@ -170,6 +174,7 @@ const ATTEMPT: &[Field] = &[
     field("number", Type::Int),
     field("reference", Type::Text),
     field("method", Type::Word(Method::WORDS)),
+    field("amount", Type::Money),
     field("fate", Type::Word(Fate::WORDS)),
     field("recorded_at", Type::Instant),
     field("asked", Type::Int),

@@ -87,7 +87,9 @@ async fn pass(service: &Rc<Service>, request: Request<Incoming>) -> Result<Vec<u
     if service.via().is_loop(request.headers()) {
         return Err(Reason::Loop);
     }
-    service.check_fresh()?;
+    if class != Class::Notice {
+        service.check_fresh()?;
+    }
     let (parts, body) = request.into_parts();
     let body = receive(service, &parts.headers, body).await?;
     let head = headers::towards_owner(&parts, service.via(), body.len());
@@ -105,7 +107,7 @@ async fn pass(service: &Rc<Service>, request: Request<Incoming>) -> Result<Vec<u
         // Nobody needs its answer when its client has left.
         Class::Read => passing.await,
         // A task of its own: once it is with its owner it goes on, whether its client stays or not.
-        Class::Write => spawn_local(passing).await.unwrap_or(Err(Reason::OwnerClosed)),
+        Class::Write | Class::Notice => spawn_local(passing).await.unwrap_or(Err(Reason::OwnerClosed)),
     };
     drop(here);
     passed

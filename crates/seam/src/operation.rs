@@ -1,4 +1,4 @@
-//! The operation table: the only place where it is known whether a request reads or writes.
+//! The operation table: the only place where it is known whether a request reads or writes, or is a provider's notice.
 //!
 //! Invariant: what no row knows is a write, so that it is held; a wrong guess costs a wait, never a lost write.
 //! Absent on purpose: a guess from the method alone (search is a POST that reads), ids, bodies.
@@ -15,6 +15,9 @@ pub enum Class {
     Read,
     /// Parked during a hold.
     Write,
+    /// A fact that a payment provider tells, of whatever shop: it goes to our inbox, whoever owns the shop, whether it is
+    /// held, and whether the routes here are fresh.
+    Notice,
 }
 
 /// One row: a method, and a path below `/shops/{shop}/` whose segments are literals or `{name}`.
@@ -40,7 +43,7 @@ impl Operation {
 }
 
 /// The calls that both sides serve.
-const SERVED: [Operation; 18] = [
+const SERVED: [Operation; 21] = [
     Operation::of_catalog("catalog/search"),
     Operation::of_catalog("catalog/lookup"),
     Operation::of_catalog("catalog/product"),
@@ -56,6 +59,9 @@ const SERVED: [Operation; 18] = [
     Operation::new(Method::GET, "orders/{id}", Class::Read),
     // Pages for people, and what they refer to.
     Operation::new(Method::GET, "orders/{id}/invoice", Class::Read),
+    Operation::new(Method::GET, "checkout/{id}", Class::Read),
+    Operation::new(Method::GET, "checkout/{id}/state", Class::Read),
+    Operation::new(Method::POST, "checkout/{id}", Class::Write),
     Operation::new(Method::GET, "assets/{name}", Class::Read),
     Operation::new(Method::POST, "orders/{id}/cancel", Class::Write),
     Operation::new(Method::POST, "orders/{id}/refund", Class::Write),
@@ -144,6 +150,9 @@ impl Operations {
 
     /// `overridden`: the request asks to be taken for one of another method.
     pub fn target<'a>(&self, method: &Method, path: &'a str, overridden: bool) -> Result<Target<'a>, NoTarget> {
+        if let Some(rail) = path.strip_prefix(NOTICES) {
+            return notice(method, rail, overridden);
+        }
         let below = path.strip_prefix("/shops/").ok_or(NoTarget::NotFound)?;
         let (shop, rest) = below.split_once('/').ok_or(NoTarget::NotFound)?;
         if is_ambiguous(shop) || is_ambiguous(rest) {
@@ -161,6 +170,19 @@ impl Operations {
             resource: row.map_or(Some(2), Row::resource_depth).and_then(|depth| leading(rest, depth)),
         })
     }
+}
+
+/// Where providers tell facts: `/notices/{rail}`, in no shop.
+const NOTICES: &str = "/notices/";
+
+fn notice<'a>(method: &Method, rail: &str, overridden: bool) -> Result<Target<'a>, NoTarget> {
+    if is_ambiguous(rail) {
+        return Err(NoTarget::Ambiguous);
+    }
+    if *method != Method::POST || overridden || rail.is_empty() || rail.contains('/') {
+        return Err(NoTarget::NotFound);
+    }
+    Ok(Target { shop: "", class: Class::Notice, dial: None, resource: None })
 }
 
 /// The first `depth` segments; none if there are fewer.
@@ -223,6 +245,19 @@ mod tests {
         check(Method::GET, "/shops/a/catalog/search", "a Write catalog/search");
         check(Method::DELETE, "/shops/a/orders/7/lines/1", "a Write orders/7");
         check(Method::GET, "/shops/a/%63arts/7", "a Write %63arts/7");
+    }
+
+    #[test]
+    fn a_notice_is_of_no_shop_and_nothing_else_is_there() {
+        check(Method::POST, "/notices/loket", " Notice -");
+        for path in ["/notices", "/notices/", "/notices/loket/", "/notices/a/b"] {
+            check(Method::POST, path, "NotFound");
+        }
+        check(Method::GET, "/notices/loket", "NotFound");
+        check(Method::POST, "/notices/..", "Ambiguous");
+        check(Method::POST, "/notices/%2e%2e", "Ambiguous");
+        let operations = Operations::new(&[]).unwrap();
+        assert_eq!(operations.target(&Method::POST, "/notices/loket", true).err(), Some(NoTarget::NotFound));
     }
 
     #[test]

@@ -16,11 +16,12 @@ use http::Method;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use vocab::id::{Epoch, Side};
 
 use crate::answer::Reason;
 use crate::cores::{self, Cores};
 use crate::forward::Forwarder;
-use crate::gate::{Admission, Arrival, Gate};
+use crate::gate::{Admission, Arrival, Gate, Owner};
 use crate::headers::Via;
 use crate::operation::{Class, NoTarget, Operations, Target};
 use crate::shops::Shops;
@@ -149,10 +150,19 @@ impl Service {
         gone: impl Future<Output = ()>,
         answer: &mut Vec<u8>,
     ) -> Result<(), Reason> {
-        self.check_fresh()?;
         match target.class {
-            Class::Read => self.read(target, question, answer).await,
-            Class::Write => self.write(target, question, gone, answer).await,
+            Class::Notice => {
+                self.notice(question, answer).await;
+                Ok(())
+            }
+            Class::Read => {
+                self.check_fresh()?;
+                self.read(target, question, answer).await
+            }
+            Class::Write => {
+                self.check_fresh()?;
+                self.write(target, question, gone, answer).await
+            }
         }
     }
 
@@ -178,6 +188,12 @@ impl Service {
         let status = self.forwarder.read(question, owner, answer).await;
         self.count(gate.as_ref(), begun.elapsed(), Some(status));
         Ok(())
+    }
+
+    /// To our own side, at any time. What it answers decides whether the provider repeats it; kept twice it is kept once.
+    async fn notice(&self, question: Question<'_>, answer: &mut Vec<u8>) {
+        let inbox = Owner { side: Side::Backend, epoch: Epoch(0) };
+        self.forwarder.read(question, inbox, answer).await;
     }
 
     async fn write(

@@ -5,6 +5,7 @@ use commerce::cart::Cart;
 use commerce::catalogue::Catalogue;
 use commerce::checkout::Checkout;
 use commerce::history::History;
+use commerce::intent::Method;
 use commerce::money::Money;
 use commerce::order::Order;
 use commerce::product::Product;
@@ -41,10 +42,11 @@ pub enum Resource {
     Shelf(Listed),
     /// A cart and the products it names, at today's prices.
     Cart(Cart, Catalogue),
-    /// A checkout and what flat shipping would cost.
+    /// A checkout, what flat shipping would cost, and how it can be paid on the page of the backend.
     Checkout {
         checkout: Checkout,
         flat: Money,
+        ways: Vec<Method>,
     },
     Order(Order),
     History(History),

@@ -162,7 +162,7 @@ impl Service {
             Command::UpdateCheckout { id, lines, details } => {
                 self.update_checkout(shop, view, purse, id, lines, details).await
             }
-            Command::CancelCheckout { id } => Self::cancel_checkout(view, id),
+            Command::CancelCheckout { id } => self.cancel_checkout(shop, view, id).await,
             Command::CancelOrder { id, back } => self.give_back(shop, view, purse, id, Returning::Cancel, back).await,
             Command::RefundOrder { id, back } => self.give_back(shop, view, purse, id, Returning::Refund, back).await,
             Command::EditProduct { id, edit } => self.edit_product(shop, view, id, *edit).await,
@@ -197,6 +197,7 @@ impl Service {
             writes,
             stock: decision.stock.into_iter().map(stock_change).collect(),
             entries: decision.entries.into_iter().map(entry).collect(),
+            wakes: decision.wakes.into_iter().map(|(intent, at)| store::Wake { intent, at }).collect(),
         };
         self.store.commit(commit).await.map_err(Unwritten::from)
     }

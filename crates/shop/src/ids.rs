@@ -31,6 +31,8 @@ pub struct IdPlan {
     pub origin: Box<OriginOf>,
     /// The first field of a document that could not go back; none where everything could, or need not any more.
     pub misfit: Box<MisfitOf>,
+    /// Can payments that a buyer makes in their own time go back, or need not any more? Else a shop takes none.
+    pub pays_later: Box<dyn Fn(&ShopId) -> bool + Send + Sync>,
 }
 
 /// A field that the legacy cannot hold: where it is, and what would fit.
@@ -52,6 +54,7 @@ impl IdPlan {
             mint: Box::new(never),
             origin: Box::new(|_, _, _| None),
             misfit: Box::new(|_, _, _| None),
+            pays_later: Box::new(|_| true),
         }
     }
 }
@@ -137,6 +140,10 @@ impl Ids {
 
     pub(crate) fn origin(&self, shop: &ShopId, kind: Kind, document: &Record) -> Option<Origin> {
         (self.plan.origin)(shop, kind, document)
+    }
+
+    pub(crate) fn pays_later(&self, shop: &ShopId) -> bool {
+        (self.plan.pays_later)(shop)
     }
 
     /// Refuses what a command would make unfit to go back. What was so before keeps nobody from ending it.

@@ -2,8 +2,8 @@
 //!
 //! Every write carries an idempotency key and the epoch under which it was decided; the record of the key is one of
 //! the writes of the same commit. A decision that met another one is taken again on what stands now, a bounded number
-//! of times. Money moves between two commits: first that it is asked for, then what the rail said; [`Service::settle`]
-//! finishes what a crash left between them.
+//! of times. Money moves between two commits: first that it is asked for, then what the rail said. What a crash leaves
+//! between them, [`Service::settle`] finishes for the instant rail, and [`Service::work`] for every other.
 //! Absent on purpose: HTTP, SQL, who owns a shop and why, and a clock: time is handed in.
 
 mod answer;
@@ -12,9 +12,11 @@ mod command;
 mod failure;
 mod frame;
 pub mod ids;
+mod instant;
 mod invoice;
-mod pay;
+mod payment;
 mod purse;
+pub mod rails;
 mod read;
 mod sweep;
 mod view;
@@ -26,9 +28,12 @@ pub use frame::{Frame, Keyed};
 pub use invoice::Invoice;
 pub use view::Filed;
 
+pub(crate) use failure::Stop;
 use ids::{IdPlan, Ids};
+use rails::Loket;
 use std::sync::Arc;
 use store::Store;
+use tokio::sync::Notify;
 use vocab::id::Timestamp;
 
 /// Where the time comes from.
@@ -43,12 +48,22 @@ pub struct Service {
     store: Store,
     ids: Arc<Ids>,
     clock: Clock,
+    /// None: the instant rail is all there is.
+    rail: Option<Arc<Loket>>,
+    /// Something came for the loop behind payments.
+    news: Arc<Notify>,
 }
 
 impl Service {
     pub fn new(store: Store, plan: IdPlan, clock: Clock) -> Self {
         let ids = Arc::new(Ids::new(store.clone(), plan, Arc::clone(&clock)));
-        Self { store, ids, clock }
+        Self { store, ids, clock, rail: None, news: Arc::default() }
+    }
+
+    /// The same, with a provider through which buyers pay in their own time.
+    #[must_use]
+    pub fn with_rail(self, rail: Loket) -> Self {
+        Self { rail: Some(Arc::new(rail)), ..self }
     }
 
     fn now(&self) -> Timestamp {

@@ -1,6 +1,7 @@
 //! What a request has read: the head, and the aggregates with the versions at which they were seen.
 
 use crate::failure::{Failure, Stop};
+use crate::rails::Loket;
 use crate::{Frame, Keyed, Resource, Service};
 use commerce::cart::Cart;
 use commerce::catalogue::Catalogue;
@@ -8,11 +9,13 @@ use commerce::checkout::Checkout;
 use commerce::decision::{Aggregate, Decision};
 use commerce::history::History;
 use commerce::idempotency::{Operation, Recorded, record_id};
+use commerce::intent::Intent;
 use commerce::order::Order;
 use commerce::product::Product;
 use commerce::terms::Terms;
 use commerce::{Fault, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use store::{Class, Head, Loaded, Stored};
 use vocab::document::Record;
 use vocab::id::{Kind, PublicId, ShopId, Side};
@@ -24,6 +27,8 @@ pub(crate) struct View {
     pub(crate) recorded: Option<Recorded>,
     /// The resource as it stands, for a refusal to show.
     pub(crate) current: Option<Resource>,
+    /// By which a checkout can be paid on the page of the backend.
+    rail: Option<Arc<Loket>>,
     seen: BTreeMap<(Kind, PublicId), u64>,
     main: Option<Stored>,
 }
@@ -57,7 +62,8 @@ impl Service {
             .map(|stored| parse(Kind::Idempotency, &wanted[1].1, &stored.document, Recorded::from_document))
             .transpose()?;
         let main_stored = documents.next().flatten();
-        let mut view = View { head, terms, recorded, current: None, seen: BTreeMap::new(), main: main_stored };
+        let rail = self.rail_at(shop);
+        let mut view = View { head, terms, recorded, current: None, rail, seen: BTreeMap::new(), main: main_stored };
         if let (Some(id), Some(stored)) = (main, &view.main) {
             view.seen.insert(id, stored.version);
         }
@@ -131,6 +137,10 @@ impl View {
         self.main(Kind::Checkout, id, Checkout::from_document)
     }
 
+    pub(crate) fn intent(&self, id: &PublicId) -> Result<Intent, Stop> {
+        self.main(Kind::Intent, id, Intent::from_document)
+    }
+
     pub(crate) fn product(&self, id: &PublicId) -> Result<Product, Stop> {
         self.main(Kind::Product, id, Product::from_document)
     }
@@ -167,7 +177,8 @@ impl View {
     }
 
     pub(crate) fn show_checkout(&self, checkout: &Checkout) -> Resource {
-        Resource::Checkout { checkout: checkout.clone(), flat: self.terms.shipping_flat() }
+        let ways = self.rail.as_ref().map_or_else(Vec::new, |rail| rail.ways_to_pay(checkout.totals().total()));
+        Resource::Checkout { checkout: checkout.clone(), flat: self.terms.shipping_flat(), ways }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::documents::Put;
 use crate::head::Head;
 use crate::serials::{self, Gapped};
 use crate::writer::Door;
-use crate::{Error, Result, Store, documents, facts, head, json, ledger, sql, stock};
+use crate::{Error, Result, Store, documents, facts, head, json, ledger, payments, sql, stock};
 use rusqlite::Connection;
 use std::borrow::Cow;
 use vocab::document::Record;
@@ -20,6 +20,15 @@ pub struct Commit {
     pub writes: Vec<Write>,
     pub stock: Vec<StockChange>,
     pub entries: Vec<Entry>,
+    pub wakes: Vec<Wake>,
+}
+
+/// An intent that is written, and when it has to be looked at again although nothing has come. One that is written and not
+/// named: never.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wake {
+    pub intent: PublicId,
+    pub at: Timestamp,
 }
 
 /// One document as it is to stand afterwards.
@@ -43,7 +52,7 @@ pub struct StockChange {
     pub delta: i64,
 }
 
-/// One ledger entry of an order; debit positive, minor units.
+/// One ledger entry of an order or an intent; debit positive, minor units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub order: PublicId,
@@ -135,6 +144,10 @@ impl Prepared {
             let own = if write.numbered { Some(serials::next(connection, &commit.shop, write.kind)?) } else { None };
             put(connection, commit, write, &body.filled(own), own)?;
             serial = serial.or(own);
+            if write.kind == Kind::Intent {
+                let wake = commit.wakes.iter().find(|wake| wake.intent == write.id).map(|wake| wake.at);
+                payments::set(connection, &commit.shop, &write.id, &write.document, wake)?;
+            }
         }
         let changes = commit.stock.iter().map(|change| stock::change(connection, commit, change));
         let stock = changes.collect::<Result<_, _>>()?;

@@ -199,7 +199,7 @@ impl Store {
             let sql =
                 "select body, version, class, why, origin, source_tx, id from document indexed by document_by_cart
                        where shop = ?1 and json_extract(body, '$.cart') = ?2
-                         and kind = 'checkout' and class = 'live' and state in ('open', 'paying')
+                         and kind = 'checkout' and class = 'live' and state in ('open', 'paying', 'awaiting')
                        order by number, id limit 1";
             sql::first(connection, READ, sql, [shop.as_str(), cart.as_str()], with_id)
         })

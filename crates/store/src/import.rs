@@ -3,7 +3,7 @@
 use crate::commit::Entry;
 use crate::documents::{self, Put};
 use crate::writer::Door;
-use crate::{Error, Result, Store, head, json, ledger, sql, stock};
+use crate::{Error, Result, Store, belongings, head, json, ledger, sql, stock};
 use rusqlite::{Connection, params};
 use std::cell::Cell;
 use vocab::document::Record;
@@ -201,12 +201,12 @@ fn has_buried(connection: &Connection, shop: &ShopId) -> Result<bool> {
 }
 
 /// A document on its way in, live or history.
-struct Incoming<'a> {
-    id: &'a PublicId,
-    why: Option<&'a str>,
-    document: &'a Record,
-    stock: &'a [(PublicId, i64)],
-    entries: &'a [Entry],
+pub struct Incoming<'a> {
+    pub id: &'a PublicId,
+    pub why: Option<&'a str>,
+    pub document: &'a Record,
+    pub stock: &'a [(PublicId, i64)],
+    pub entries: &'a [Entry],
 }
 
 impl What {
@@ -333,6 +333,8 @@ impl Importing<'_> {
         }
         if prepared.item.kind == Kind::Order {
             ledger::begin(self.connection, self.shop, incoming.id, incoming.entries)?;
+        } else {
+            belongings::replace(self.connection, self.shop, prepared.item.kind, incoming.id, Some(&incoming))?;
         }
         Ok(true)
     }
@@ -366,7 +368,7 @@ impl Importing<'_> {
             Some(same) => documents::replace(self.connection, &row, &same.indexed)?,
             None => documents::put(self.connection, &row)?,
         }
-        self.belongings(item.kind, incoming.id, incoming.stock, incoming.entries)
+        belongings::replace(self.connection, self.shop, item.kind, incoming.id, Some(incoming))
     }
 
     fn bury(&self, item: &Imported, held: Option<&Held>) -> Result<()> {
@@ -383,16 +385,7 @@ impl Importing<'_> {
     fn remove(&self, kind: Kind, id: &PublicId) -> Result<()> {
         let sql = "delete from document where shop = ?1 and kind = ?2 and id = ?3";
         sql::execute(self.connection, WRITE, sql, [self.shop.as_str(), kind.name(), id.as_str()])?;
-        self.belongings(kind, id, &[], &[])
-    }
-
-    /// What stands beside the documents of a kind: all of it is replaced.
-    fn belongings(&self, kind: Kind, id: &PublicId, stock: &[(PublicId, i64)], entries: &[Entry]) -> Result<()> {
-        match kind {
-            Kind::Product => stock::set(self.connection, self.shop, id, stock),
-            Kind::Order => ledger::set(self.connection, self.shop, id, entries),
-            Kind::Shop | Kind::Cart | Kind::Checkout | Kind::Idempotency | Kind::Intent => Ok(()),
-        }
+        belongings::replace(self.connection, self.shop, kind, id, None)
     }
 }
 

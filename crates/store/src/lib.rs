@@ -3,13 +3,15 @@
 //! A shop's tables change through two doors only: `commit` (the owner is Backend; raises `seq`, leaves a fact) and
 //! `import` (the owner is Legacy; leaves no fact). Both check the shop's head inside the transaction that writes, so
 //! the database decides and no memory of this process does: the command line, the supervisor and a second process may
-//! have the same file open. `control` (heads, wishes, step records, findings, blocks, leases) is the third door.
+//! have the same file open. `control` (heads, wishes, step records, findings, blocks, leases) is the third door, `inbox`
+//! (what providers say by themselves) the fourth.
 //!
 //! Every write passes one thread, which commits whatever waits as one group and answers after the sync (a long import may
 //! ask for it piece by piece, `import_lightly`). Reads run on connections of their own, each in one snapshot.
 //! Absent on purpose: what a document means, clocks, HTTP, a second engine.
 
 mod again;
+mod belongings;
 mod blocks;
 mod checkpoint;
 mod commit;
@@ -21,12 +23,14 @@ mod facts;
 mod findings;
 mod head;
 mod import;
+mod inbox;
 mod json;
 mod leases;
 mod ledger;
 mod notes;
 mod overview;
 mod pages;
+mod payments;
 mod plan;
 mod readers;
 mod schema;
@@ -39,7 +43,7 @@ mod writer;
 
 pub use blocks::Block;
 pub use checkpoint::checkpoint_beside;
-pub use commit::{Commit, CommitError, Committed, Entry, StockChange, Write};
+pub use commit::{Commit, CommitError, Committed, Entry, StockChange, Wake, Write};
 pub use debts::Debt;
 pub use documents::{Class, Count, Kept, Loaded, Stored};
 pub use error::Error;
@@ -47,10 +51,12 @@ pub use facts::Fact;
 pub use findings::{AcceptError, Acceptance, Finding, FindingCount, FoundFinding};
 pub use head::{Head, HeadChange, HeadError};
 pub use import::{Fingerprint, Import, ImportError, Imported, Made, Outcome, What};
+pub use inbox::{Due, Notice, NoticeKey};
 pub use json::{decode, encode};
 pub use ledger::LedgerSum;
 pub use overview::{FindingKey, Flip, HoldLength, ShopCount};
 pub use pages::{Wanted, decode_in_part};
+pub use payments::{Referred, Woken};
 pub use plan::{Plan, PlanFile, PlannedShop};
 pub use steps::{RecordedStep, Step};
 pub use wishes::{StoredWish, Wish};

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0005_serials.sql"),
     include_str!("../migrations/0006_findings_since.sql"),
     include_str!("../migrations/0007_fingerprints.sql"),
+    include_str!("../migrations/0008_payments.sql"),
 ];
 
 /// Applies what is missing. Several processes may do this to one file at the same time.
@@ -72,6 +73,7 @@ mod tests {
         "beb29c2bce0045985dcfde48dcd7ca91abc4d65536a7f0ad97047c50bc1745d9",
         "3f061a5e1a5b3a2397a94d00f037f2cc0b0524992bd79b813cf40d74b23cc707",
         "d42684ace8faaf5e2910bc494ceacd72562f8605073f102ace51b6e87ee29919",
+        "8dd923b4466b857dc36a3002426d893ec9e159b7e61c2bfc56db58d0abf7178e",
     ];
 
     #[test]

@@ -26,12 +26,13 @@ pub enum Door {
     /// The same; a group of nothing else is durable with the next group that is synced and has changed something.
     Lightly(usize),
     Control,
+    Inbox,
 }
 
 impl Door {
     const fn weight(self) -> usize {
         match self {
-            Self::Commit | Self::Control => 1,
+            Self::Commit | Self::Control | Self::Inbox => 1,
             Self::Import(weight) | Self::Lightly(weight) => weight,
         }
     }

@@ -49,7 +49,15 @@ pub async fn show(State(app): State<App>, Path(shop): Path<String>, visit: Visit
         @if let Some(checkout) = open {
             (who(&app, &visit, shop, checkout))
             (sums(lang, checkout))
-            @if is_behind { (catch_up(&app, lang, shop)) } @else if checkout.has_details() { (pay(&app, lang, shop, checkout)) }
+            @if checkout.is_being_paid() {
+                p .note role="status" { (words.being_paid) }
+                (elsewhere(&app, lang, checkout))
+            } @else if is_behind {
+                (catch_up(&app, lang, shop))
+            } @else if checkout.has_details() {
+                (pay(&app, lang, shop, checkout))
+                (elsewhere(&app, lang, checkout))
+            }
         } @else if !silent {
             p { a .button href="/basket" data-swap { (words.basket) } }
         }
@@ -169,4 +177,18 @@ fn pay(app: &App, lang: Lang, shop: &Shop, checkout: &Bill) -> Markup {
             button #pay .main { (words.pay_now) " " (rupiah(checkout.total("total"))) }
         },
     )
+}
+
+/// The page of the shop on which it can be paid in other ways. What is paid with there, this app never sees.
+fn elsewhere(app: &App, lang: Lang, checkout: &Bill) -> Markup {
+    let origin = app.seam().addresses().seam;
+    html! {
+        @if let Some(link) = checkout.pay_link() {
+            p {
+                a #elsewhere .button href=(format!("{}{link}", origin.trim_end_matches('/'))) target="_blank" rel="noopener" {
+                    (lang.words().pay_elsewhere) " ↗"
+                }
+            }
+        }
+    }
 }

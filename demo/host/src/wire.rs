@@ -180,6 +180,8 @@ pub struct Bill {
     /// Of a completed checkout.
     #[serde(default)]
     pub order: Option<Named>,
+    /// Of a checkout: where the buyer can pay it, on a page of the shop.
+    continue_url: Option<String>,
     /// Of an order: where its invoice is.
     permalink_url: Option<String>,
     invoice: Option<Invoice>,
@@ -315,6 +317,16 @@ impl Bill {
     pub fn shipping_fee(&self) -> Option<i64> {
         let group = self.fulfillment.methods.first()?.groups.first()?;
         Some(sum_of(&group.options.first()?.totals, "total"))
+    }
+
+    /// Where the buyer can pay it, relative to the shops' origin.
+    pub fn pay_link(&self) -> Option<&str> {
+        self.continue_url.as_deref().filter(|link| link.starts_with('/'))
+    }
+
+    /// A code is out that has not been paid, or a payment is being made this moment.
+    pub fn is_being_paid(&self) -> bool {
+        self.status == "complete_in_progress"
     }
 
     /// Where the invoice is, relative to the shops' origin.

@@ -1,12 +1,12 @@
 //! The API that a shop calls.
 //!
-//! `POST /v1/charges`, `GET /v1/charges?reference=`, `POST /v1/charges/{id}/capture|void|expire`, `POST /v1/refunds`,
+//! `POST /v1/charges`, `GET /v1/charges?reference=`, `POST /v1/charges/{id or reference}/capture|void|expire`, `POST /v1/refunds`,
 //! `GET /v1/refunds?key=`, `GET /v1/balance`, `GET /v1/statements/{date}`. A payout is a refund with an account and
 //! without a reference.
 
 use crate::arguments::Keys;
 use crate::book::Book;
-use crate::charge::{self, Wrong};
+use crate::charge::{self, Wrong, find};
 use crate::door::{failed, json, may, unauthorized, wrong};
 use crate::fault::{Fault, never};
 use crate::refund;
@@ -188,6 +188,7 @@ async fn change_charge(
 ) -> Answer {
     let operation = act.clone();
     api.call(&operation, &headers, move |book| {
+        let id = book.read(|book| Ok(find(book, "reference", &id)?.map_or(id, |charge| charge.id)))?;
         let changed = match act.as_str() {
             "capture" => match parse::<Value>(&body) {
                 Ok(body) => book.settle(&id, Some(body["amount"].as_i64().unwrap_or(0)))?,

@@ -104,7 +104,7 @@ async fn whole_book(State(control): State<Control>, headers: HeaderMap) -> Respo
     if !may(&headers, &control.keys) {
         return unauthorized();
     }
-    let tables = ["charge", "movement", "refund", "notice", "fault"];
+    let tables = ["charge", "movement", "refund", "notice", "fault", "asked"];
     let read = control.book.read(|book| {
         let mut whole = Map::new();
         for table in tables {

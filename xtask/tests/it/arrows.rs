@@ -40,8 +40,9 @@ const BENCHES: &str = "benches";
 const FOR_TESTS: &str = "testkit";
 
 /// Arrows that only tests have, and why.
-const TESTS_MAY_USE: [(&str, &str, &str); 3] = [
+const TESTS_MAY_USE: [(&str, &str, &str); 4] = [
     ("mapping", "commerce", "the laws are checked on the shapes that mapping files are written for"),
+    ("shop", "demo-provider", "payments are tried through a provider that runs, which is no part of the product"),
     ("demo-host", "demo-legacy", "a purchase is tried on a real shop; neither is part of the product"),
     ("demo-shoppers", "demo-legacy", "the oracle is judged on a real legacy; neither is part of the product"),
 ];
@@ -65,8 +66,9 @@ const BEHIND: [(&str, &[&str]); 9] = [
     ("tokio-postgres", &["capture", "baliklayar", "demo-legacy", "demo-shoppers", "testkit"]),
     ("pgwire-replication", &["capture"]),
     ("httparse", &["seam"]),
-    ("hyper", &["seam", "baliklayar", "demo-host", "demo-provider", "demo-shoppers"]),
-    ("hyper-util", &["seam", "baliklayar", "demo-host", "demo-provider", "demo-shoppers"]),
+    // Of a shop only its rails: they call providers.
+    ("hyper", &["seam", "shop", "baliklayar", "demo-host", "demo-provider", "demo-shoppers"]),
+    ("hyper-util", &["seam", "shop", "baliklayar", "demo-host", "demo-provider", "demo-shoppers"]),
     ("axum", &["api", "console", "baliklayar", "demo-host", "demo-legacy", "demo-provider", "demo-shoppers"]),
     ("http", &["api", "seam", "console", "baliklayar", "demo-host", "demo-legacy", "demo-provider", "demo-shoppers"]),
     ("anyhow", &["baliklayar", "demo-host", "demo-legacy", "demo-provider", "demo-shoppers", "xtask"]),

@@ -15,7 +15,7 @@ use shop::{Filed, Invoice};
 use vocab::id::{PublicId, Timestamp};
 
 /// Who runs the shops behind this address.
-const OPERATOR: &str = "Baliklayar";
+pub const OPERATOR: &str = "Baliklayar";
 
 fn frame(lang: Lang, title: &str, body: &Markup) -> Markup {
     html! {

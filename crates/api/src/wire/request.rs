@@ -1,7 +1,7 @@
 //! Requests: JSON into what `shop` understands, or what is wrong and where. Fields that are not asked for are ignored,
 //! and so is what a client may not say: prices, totals, status.
 
-use super::INSTANT;
+use super::{INSTANT, PAGE};
 use crate::problem::Problem;
 use commerce::checkout::{Details, FLAT};
 use commerce::lines::{LINES_MAX, QUANTITY_MAX, Wanted};
@@ -13,7 +13,7 @@ use shop::Basket;
 use vocab::id::PublicId;
 
 /// How many products a page has if nobody says, and at most.
-const PAGE: u64 = 10;
+const PAGE_SIZE: u64 = 10;
 const PAGE_MAX: u64 = 50;
 /// How many products are looked up at once.
 const LOOKUP_MAX: usize = 50;
@@ -119,7 +119,7 @@ pub fn page(body: &Value) -> Result<Page, Problem> {
     let pagination = root.member("pagination")?;
     let limit = pagination.member("limit")?;
     let count = match limit.int()? {
-        None => PAGE,
+        None => PAGE_SIZE,
         Some(count) => u64::try_from(count)
             .ok()
             .filter(|count| *count > 0)
@@ -203,23 +203,45 @@ pub fn details(body: &Value) -> Result<Details, Problem> {
     })
 }
 
+/// What the host says about paying.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instrument {
+    /// An instrument of the instant rail.
+    Instant(String),
+    /// The buyer wants to pay on the page of the backend.
+    OnPage,
+    /// It carries something to pay with, which is to stay where it came from; where in the request.
+    WithCredential(String),
+}
+
 /// The instrument to pay with: the selected one, or the only one.
 ///
 /// # Errors
 /// `invalid_request`.
-pub fn instrument(body: &Value) -> Result<String, Problem> {
+pub fn instrument(body: &Value) -> Result<Instrument, Problem> {
     let instruments = At::root(body)?.member("payment")?.member("instruments")?.elements(LINES_MAX)?;
+    // Of any of them, chosen or not.
+    for instrument in &instruments {
+        let credential = instrument.member("credential")?;
+        if credential.value.is_some() {
+            return Ok(Instrument::WithCredential(credential.path));
+        }
+    }
     let is_selected = |at: &&At<'_>| at.value.and_then(|value| value.get("selected")) == Some(&Value::Bool(true));
     let chosen =
         instruments.iter().find(is_selected).or_else(|| instruments.first().filter(|_| instruments.len() == 1));
     let chosen = chosen.ok_or_else(|| Problem::invalid("$.payment.instruments", "has none selected"))?;
-    for name in ["type", "handler_id"] {
-        let member = chosen.member(name)?;
-        if member.text()?.is_some_and(|value| value != INSTANT) {
-            return Err(Problem::invalid(&member.path, &format!("is not `{INSTANT}`")));
-        }
+    let handler = chosen.member("handler_id")?;
+    match handler.text()?.as_deref() {
+        Some(PAGE) => return Ok(Instrument::OnPage),
+        None | Some(INSTANT) => {}
+        Some(_) => return Err(Problem::invalid(&handler.path, &format!("is neither `{INSTANT}` nor `{PAGE}`"))),
     }
-    chosen.member("id")?.text()?.ok_or_else(|| chosen.required())
+    let kind = chosen.member("type")?;
+    if kind.text()?.is_some_and(|value| value != INSTANT) {
+        return Err(Problem::invalid(&kind.path, &format!("is not `{INSTANT}`")));
+    }
+    chosen.member("id")?.text()?.map(Instrument::Instant).ok_or_else(|| chosen.required())
 }
 
 /// How much of an order goes back; all of it where no lines are named.

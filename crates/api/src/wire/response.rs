@@ -1,12 +1,13 @@
 //! Responses: an answer as JSON. Pure, so that a repeated key is answered by rendering again. Omit, never null.
 
-use super::{HANDLER, INSTANT, VERSION};
+use super::{HANDLER, INSTANT, PAGE, PAGE_HANDLER, VERSION};
 use crate::link::Links;
 use commerce::cart::Cart;
 use commerce::catalogue::Catalogue;
 use commerce::checkout::{self, Checkout, FLAT, State};
 use commerce::decision::Aggregate;
 use commerce::history::History;
+use commerce::intent::Method;
 use commerce::invoice::InvoiceNo;
 use commerce::money::Money;
 use commerce::order::{self, Order};
@@ -20,25 +21,48 @@ use vocab::id::{PublicId, ShopId, Timestamp};
 pub fn body(links: &Links, shop: &ShopId, answer: &Answer) -> Value {
     let link = |order: &PublicId| links.invoice(shop, order);
     let mut body = answer.resource.as_ref().map(|resource| resource_members(&link, resource)).unwrap_or_default();
-    let status = if answer.refusal.is_some() { "error" } else { "success" };
+    // That a person has to go on is no error: the shop takes the order, and the page is where.
+    let escalates = answer.refusal.as_ref().is_some_and(|refusal| refusal.retry == Retry::Buyer);
+    let status = if answer.refusal.is_some() && !escalates { "error" } else { "success" };
     let mut ucp = json!({ "version": VERSION, "status": status });
     let is_checkout = matches!(answer.resource, Some(Resource::Checkout { .. }));
-    if is_checkout {
-        let instruments = json!([{ "type": INSTANT }]);
-        let handler = json!([{ "id": INSTANT, "version": VERSION, "available_instruments": instruments }]);
-        ucp["payment_handlers"] = json!({ HANDLER: handler });
+    if let Some(Resource::Checkout { checkout, ways, .. }) = &answer.resource {
+        ucp["payment_handlers"] = handlers(ways);
+        if !ways.is_empty() && !matches!(checkout.state(), State::Completed { .. } | State::Canceled) {
+            body.insert("continue_url".to_owned(), links.checkout(shop, checkout.id()).into());
+        }
+        if escalates {
+            body.insert("status".to_owned(), "requires_escalation".into());
+        }
     }
     body.insert("ucp".to_owned(), ucp);
-    let messages: Vec<Value> = answer.refusal.iter().map(refusal).chain(answer.notes.iter().map(note)).collect();
+    let mut messages: Vec<Value> = answer.refusal.iter().map(refusal).chain(answer.notes.iter().map(note)).collect();
+    if let Some(Resource::Checkout { checkout, .. }) = &answer.resource
+        && checkout.has_lapsed()
+    {
+        messages.push(refusal(&checkout::not_paid_in_time()));
+    }
     if is_checkout || !messages.is_empty() {
         body.insert("messages".to_owned(), Value::Array(messages));
     }
     Value::Object(body)
 }
 
+/// The ways to pay that a host may offer. Whoever is behind the page is nobody's business.
+fn handlers(ways: &[Method]) -> Value {
+    let handler = |id: &str, instruments: Vec<Value>| json!([{ "id": id, "version": VERSION, "available_instruments": instruments }]);
+    let mut handlers = json!({ HANDLER: handler(INSTANT, vec![json!({ "type": INSTANT })]) });
+    if !ways.is_empty() {
+        let on_page = ways.iter().map(|method| json!({ "type": method.name() })).collect();
+        handlers[PAGE_HANDLER] = handler(PAGE, on_page);
+    }
+    handlers
+}
+
 fn refusal(refusal: &Refusal) -> Value {
     let severity = match refusal.retry {
         Retry::Later | Retry::Changed => "recoverable",
+        Retry::Buyer => "requires_buyer_input",
         Retry::Never => "unrecoverable",
     };
     let mut message =
@@ -74,7 +98,7 @@ fn resource_members(link: Link<'_>, resource: &Resource) -> Map<String, Value> {
         Resource::Product(listed) => json!({ "product": product(listed, Shown::Plain) }),
         Resource::Shelf(listed) => json!({ "product": product(listed, Shown::Shelf) }),
         Resource::Cart(cart, catalogue) => cart_value(cart, catalogue),
-        Resource::Checkout { checkout, flat } => checkout_value(link, checkout, *flat),
+        Resource::Checkout { checkout, flat, .. } => checkout_value(link, checkout, *flat),
         Resource::Order(order) => order_value(link, order),
         Resource::History(history) => history_value(link, history),
     };
@@ -169,7 +193,7 @@ fn checkout_value(link: Link<'_>, checkout: &Checkout, flat: Money) -> Value {
     let status = match checkout.state() {
         State::Open if checkout.missing().is_none() => "ready_for_complete",
         State::Open => "incomplete",
-        State::Paying(_) => "complete_in_progress",
+        State::Paying(_) | State::Awaiting { .. } => "complete_in_progress",
         State::Completed { .. } => "completed",
         State::Canceled => "canceled",
     };

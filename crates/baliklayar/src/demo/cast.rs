@@ -13,6 +13,7 @@ use vocab::id::ShopId;
 const LEGACY_READY_MAX: Duration = Duration::from_secs(300);
 
 const HOST_READY_MAX: Duration = Duration::from_secs(30);
+const PROVIDER_READY_MAX: Duration = Duration::from_secs(30);
 
 /// Ports of the demo's parts.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +23,16 @@ pub struct Ports {
     pub host: u16,
     pub backend: u16,
     pub legacy: u16,
+    pub provider: ProviderPorts,
     pub postgres: u16,
+}
+
+/// Its three doors.
+#[derive(Debug, Clone, Copy)]
+pub struct ProviderPorts {
+    pub api: u16,
+    pub page: u16,
+    pub control: u16,
 }
 
 impl Ports {
@@ -35,23 +45,27 @@ impl Ports {
                 host: at(2)?,
                 backend: at(3)?,
                 legacy: at(4)?,
+                provider: ProviderPorts { api: at(5)?, page: at(6)?, control: at(7)? },
                 postgres: at(9)?,
             });
         }
-        // Held all at once, so that they are six different ones; free again a moment before they are needed.
+        // Held all at once, so that they are different ones; free again a moment before they are needed.
         let held: Vec<TcpListener> =
-            (0..6).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
+            (0..9).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
         let port = |at: usize| Ok::<_, anyhow::Error>(held[at].local_addr()?.port());
         let (seam, console, host) = (port(0)?, port(1)?, port(2)?);
-        Ok(Self { seam, console, host, backend: port(3)?, legacy: port(4)?, postgres: port(5)? })
+        let provider = ProviderPorts { api: port(6)?, page: port(7)?, control: port(8)? };
+        Ok(Self { seam, console, host, backend: port(3)?, legacy: port(4)?, provider, postgres: port(5)? })
     }
 }
 
-/// Bearer keys of host and seller, of this run only.
+/// Bearer keys of host, seller and provider, and what the provider signs notices with, of this run only.
 #[derive(Debug, Clone)]
 pub struct Keys {
     pub host: String,
     pub seller: String,
+    pub provider: String,
+    pub notices: String,
 }
 
 impl Keys {
@@ -62,7 +76,7 @@ impl Keys {
                 ring::digest::digest(&ring::digest::SHA256, format!("baliklayar-demo/{what}/{seed}").as_bytes());
             digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>()
         };
-        Self { host: key("host"), seller: key("seller") }
+        Self { host: key("host"), seller: key("seller"), provider: key("provider"), notices: key("notices") }
     }
 }
 
@@ -92,6 +106,18 @@ pub async fn start_legacy(args: &Args, ports: Ports, url: &str, keys: &Keys) -> 
     Ok((legacy, shops))
 }
 
+/// The provider through which buyers pay in their own time; its book stays in the work folder.
+pub async fn start_provider(folder: &Path, ports: ProviderPorts, keys: &Keys) -> Result<Process> {
+    let mut provider = vec!["--book".to_owned(), folder.join("provider.sqlite").display().to_string()];
+    for (flag, port) in [("--port", ports.api), ("--page-port", ports.page), ("--control-port", ports.control)] {
+        provider.extend([flag.to_owned(), port.to_string()]);
+    }
+    let envs = [("LOKET_KEY", keys.provider.as_str()), ("LOKET_WEBHOOK_KEY", keys.notices.as_str())];
+    let mut process = Process::start("provider", &provider, &envs)?;
+    process.wait_for(PROVIDER_READY_MAX, |line| line == "ready").await?;
+    Ok(process)
+}
+
 pub fn serving_args(args: &Args, folder: &Path, ports: Ports, fault: Option<Fault>) -> Vec<String> {
     let mut serving = Vec::new();
     for (flag, value) in [
@@ -100,6 +126,7 @@ pub fn serving_args(args: &Args, folder: &Path, ports: Ports, fault: Option<Faul
         ("--console-port", ports.console.to_string()),
         ("--backend-port", ports.backend.to_string()),
         ("--legacy", format!("127.0.0.1:{}", ports.legacy)),
+        ("--provider", format!("http://127.0.0.1:{}", ports.provider.api)),
     ] {
         serving.extend([flag.to_owned(), value]);
     }

@@ -76,6 +76,8 @@ fn spawn(args: &[String], keys: &Keys, crash: Option<&str>) -> Result<Process> {
     let mut envs = vec![
         ("BALIK_HOST_KEY", keys.host.as_str()),
         ("BALIK_SELLER_KEY", keys.seller.as_str()),
+        ("BALIK_PROVIDER_KEY", keys.provider.as_str()),
+        ("BALIK_PROVIDER_NOTICE_KEYS", keys.notices.as_str()),
         // The host page shows how long a tap was held.
         ("BALIK_DEBUG_HEADERS", "1"),
     ];
@@ -126,11 +128,13 @@ fn write(folder: &Path, known: &Mutex<Known>) -> Result<()> {
     let text = json!({
         "seam": at(ports.seam), "console": at(ports.console), "host": at(ports.host), "backend": at(ports.backend),
         "legacy": at(ports.legacy),
+        "provider": at(ports.provider.api), "provider_page": at(ports.provider.page),
+        "provider_control": at(ports.provider.control),
         "pids": {"serving": known.serving, "legacy": addresses.legacy_pid, "shoppers": known.shoppers},
         "restarts": known.restarts,
         "databases": {"legacy": addresses.legacy, "store": format!("sqlite:{}", folder.join("store.sqlite").display())},
         "mapping": folder.join("mapping/kios.toml"),
-        "keys": {"host": addresses.keys.host, "seller": addresses.keys.seller},
+        "keys": {"host": addresses.keys.host, "seller": addresses.keys.seller, "provider": addresses.keys.provider},
     });
     let (draft, path) = (folder.join("addresses.json.draft"), folder.join("addresses.json"));
     std::fs::write(&draft, text.to_string()).with_context(|| format!("writing {}", draft.display()))?;

@@ -30,6 +30,7 @@ pub struct Stage {
     shops: Vec<ShopId>,
     server: Option<Server>,
     legacy: Process,
+    provider: Process,
     serving: Serving,
     shoppers: Shoppers,
     host: Process,
@@ -53,6 +54,7 @@ impl Stage {
             }
         };
         let (legacy, names) = cast::start_legacy(args, ports, &program_url, &keys).await?;
+        let provider = cast::start_provider(&folder, ports.provider, &keys).await?;
         let store = Store::open(&folder).context("opening the store")?;
         let plan = planned::plan(args, &mover_url, fault)?;
         mover::compile(&plan).map_err(|error| mapping_refused::Refused(error.to_string()))?;
@@ -83,7 +85,7 @@ impl Stage {
             ports.seam,
             folder.join("addresses.json").display()
         );
-        Ok(Self { folder, store, shops, server, legacy, serving, shoppers, host, legacy_url: mover_url })
+        Ok(Self { folder, store, shops, server, legacy, provider, serving, shoppers, host, legacy_url: mover_url })
     }
 
     pub async fn play(mut self, args: &Args, fault: Option<Fault>) -> Result<Exit> {
@@ -94,7 +96,7 @@ impl Stage {
                 return Ok(Exit::Interrupted);
             }
         };
-        let Self { folder, store, shops, server, legacy, serving, shoppers, mut host, .. } = self;
+        let Self { folder, store, shops, server, legacy, provider, serving, shoppers, mut host, .. } = self;
         let said = shoppers.finish().await?;
         let found = report::Found { args, store: &store, shops: &shops, told: &told, said: &said, fault };
         let report = report::assemble(&found).await?;
@@ -106,7 +108,7 @@ impl Stage {
             interrupted().await;
         }
         host.end().await;
-        end(serving, legacy, server, store, &folder).await?;
+        Box::pin(end(serving, provider, legacy, server, store, &folder)).await?;
         Ok(exit)
     }
 
@@ -148,13 +150,21 @@ impl Stage {
     async fn end(self) -> Result<()> {
         drop(self.shoppers);
         self.host.end().await;
-        end(self.serving, self.legacy, self.server, self.store, &self.folder).await
+        Box::pin(end(self.serving, self.provider, self.legacy, self.server, self.store, &self.folder)).await
     }
 }
 
 /// Ends what runs, in order; no shop is left between a hold and its release.
-async fn end(serving: Serving, legacy: Process, server: Option<Server>, store: Store, folder: &Path) -> Result<()> {
+async fn end(
+    serving: Serving,
+    provider: Process,
+    legacy: Process,
+    server: Option<Server>,
+    store: Store,
+    folder: &Path,
+) -> Result<()> {
     serving.end().await;
+    provider.end().await;
     let released = crate::moving::release(store, folder).await.context("releasing what was held");
     legacy.end().await;
     if let Some(server) = server {

@@ -16,6 +16,7 @@ mod inspect;
 mod invoices;
 mod kills;
 mod laws;
+mod payments;
 mod retry;
 mod roundtrip;
 mod rush;

@@ -1,12 +1,14 @@
 //! The whole product in one process: the demo's legacy, the store, the backend, the seam, the mover and the link between
 //! them, each the real one; and what a client, an operator and somebody with the legacy's database open can do.
 
+mod provider;
 mod tables;
 
+pub use provider::Provider;
 pub use tables::{Cells, Dump};
 
 use crate::client::{Answer, HOST, Request, SELLER, exchange, send};
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use baliklayar::link::Link;
 use baliklayar::serving::{clock, id_plan};
 use cutover::record::Record as Recorded;
@@ -15,6 +17,7 @@ use mapping::Mapping;
 use mover::{Ask, Clock, Links, Setup, Verb, Without};
 use serde_json::{Value, json};
 use shop::Service;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -54,6 +57,8 @@ pub struct World {
     pub mapping: Arc<Mapping>,
     pub shops: Vec<ShopId>,
     pub gateway: seam::Handle,
+    sealed: Arc<ArcSwap<BTreeSet<ShopId>>>,
+    pub provider: Option<Provider>,
     seam: SocketAddr,
     keys: AtomicU64,
     home: Home,
@@ -71,6 +76,8 @@ pub struct How {
     /// A legacy's database that is there already, empty or made.
     pub database: Option<testkit::postgres::Database>,
     pub clock: Clock,
+    /// Buyers can pay in their own time, through a provider of this world's own.
+    pub provider: bool,
     /// Stands between the mover and whoever answers it: told every ask, hands it on.
     pub between: Option<Between>,
     /// Stands between the seam and the legacy: given the legacy's address, answers where the seam shall find it.
@@ -90,6 +97,7 @@ impl How {
             planned: None,
             database: None,
             clock: clock(),
+            provider: false,
             between: None,
             before_legacy: None,
         }
@@ -143,8 +151,17 @@ impl World {
         store.create_heads(planned).await.unwrap();
         store.set_plan(&plan).await.unwrap();
         let compiled = Arc::new(ArcSwapOption::from(Some(mapping.clone())));
-        let service = Service::new(store.clone(), id_plan(compiled, Arc::default()), how.clock.clone());
-        let (seam, gateway, asks) = serve(&store, &service, legacy).await;
+        let sealed: Arc<ArcSwap<BTreeSet<ShopId>>> = Arc::default();
+        let mut service = Service::new(store.clone(), id_plan(compiled, sealed.clone()), how.clock.clone());
+        let (listener, seam) = listen().await;
+        let mut provider = None;
+        if how.provider {
+            let (opened, rail) = Provider::open(work.path(), seam).await;
+            (service, provider) = (service.with_rail(rail), Some(opened));
+            let working = service.clone();
+            tokio::spawn(async move { working.work().await });
+        }
+        let (gateway, asks) = serve(&store, &service, legacy, listener).await;
         let setup = Setup {
             store: store.clone(),
             work: work.path().to_owned(),
@@ -155,7 +172,7 @@ impl World {
             holder: "test".into(),
         };
         tokio::spawn(mover::run(setup));
-        Self { store, service, mapping, shops, gateway, seam, keys: AtomicU64::new(0), home, work }
+        Self { store, service, mapping, shops, gateway, sealed, provider, seam, keys: AtomicU64::new(0), home, work }
     }
 
     pub const fn seam(&self) -> SocketAddr {
@@ -207,6 +224,12 @@ impl World {
             }
             Home::Postgres(_) => panic!("this legacy is on PostgreSQL"),
         }
+    }
+
+    /// Every shop goes back no more, and the backend knows it.
+    pub async fn seal(&self) {
+        self.wish(Verb::Seal, None).await;
+        self.sealed.store(Arc::new(self.shops.iter().cloned().collect()));
     }
 
     /// Wishes it of every shop, or of one, and waits until it has come true.
@@ -367,18 +390,21 @@ fn handed_on(between: Between, asks: mpsc::Sender<Ask>) -> mpsc::Sender<Ask> {
     ours
 }
 
-/// Backend, seam and link, as the serving process has them; answers where the seam is, what steers it, and whom the mover
-/// may ask.
-async fn serve(store: &Store, service: &Service, legacy: SocketAddr) -> (SocketAddr, seam::Handle, mpsc::Sender<Ask>) {
+/// Backend, seam and link, as the serving process has them; answers what steers the seam, and whom the mover may ask.
+async fn serve(
+    store: &Store,
+    service: &Service,
+    legacy: SocketAddr,
+    at: TcpListener,
+) -> (seam::Handle, mpsc::Sender<Ask>) {
     let (listener, backend) = listen().await;
     let router = api::router(service.clone(), api::Keys { host: HOST.into(), seller: SELLER.into() });
     tokio::spawn(api::serve(listener, router, std::future::pending()));
-    let (listener, address) = listen().await;
     let mut config = seam::Config::new(legacy.to_string().parse().unwrap(), backend.to_string().parse().unwrap());
     config.default_owner = Some(Side::Legacy);
     // The host page shows how long a tap was held.
     config.debug_headers = true;
-    let seam = seam::start(listener, config).unwrap();
+    let seam = seam::start(at, config).unwrap();
     let gateway = seam.handle();
     let link = Link::new(store.clone(), gateway.clone(), service.clone());
     let (asks, answering) = link.answer_asks();
@@ -388,5 +414,5 @@ async fn serve(store: &Store, service: &Service, legacy: SocketAddr) -> (SocketA
         let _seam = seam;
         link.push_routes().await
     });
-    (address, gateway, asks)
+    (gateway, asks)
 }

@@ -18,13 +18,16 @@ impl Checkout {
         let currency = from.currency("currency")?;
         let lines = from.elements("lines", |from| Line::read(&from, currency))?;
         let goods = goods(&lines, currency).map_err(|error| from.fault("amount", "lines", error.to_string()))?;
+        let state = State::read(&from)?;
+        let lapsed = if state == State::Open { from.optional_id("intent")? } else { None };
         Ok(Self {
             id: from.id("id")?,
             origin: from.origin(),
-            state: State::read(&from)?,
+            state,
             currency,
             created_at: from.instant("created_at")?,
             cart: from.optional_id("cart")?,
+            lapsed,
             details: Details::read(&from)?,
             totals: Totals::read(&from, goods)?,
             lines,
@@ -69,6 +72,7 @@ impl State {
         match self {
             Self::Open => "open",
             Self::Paying(_) => "paying",
+            Self::Awaiting { .. } => "awaiting",
             Self::Completed { .. } => "completed",
             Self::Canceled => "canceled",
         }
@@ -78,18 +82,22 @@ impl State {
         let name = from.text("state")?;
         let order = from.optional_id("order")?;
         let attempt = from.optional_text("attempt")?;
-        match (name.as_str(), order, attempt) {
-            ("open", None, None) => Ok(Self::Open),
-            ("canceled", None, None) => Ok(Self::Canceled),
-            ("completed", Some(order), None) => Ok(Self::Completed { order }),
-            ("paying", None, Some(attempt)) => {
+        let intent = from.optional_id("intent")?;
+        match (name.as_str(), order, attempt, intent) {
+            ("open", None, None, _) => Ok(Self::Open),
+            ("canceled", None, None, None) => Ok(Self::Canceled),
+            ("completed", Some(order), None, None) => Ok(Self::Completed { order }),
+            ("awaiting", None, None, Some(intent)) => Ok(Self::Awaiting { intent }),
+            ("paying", None, Some(attempt), None) => {
                 let choice = from.word("instrument", Choice::from_name)?;
                 let empty = || from.fault("empty_id", "attempt", "is an empty id");
                 Attempt::new(attempt, choice).map(Self::Paying).ok_or_else(empty)
             }
-            ("open" | "canceled" | "completed" | "paying", ..) => {
-                Err(from.fault("state_differs", "state", format!("`{name}` does not go with its order and attempt")))
-            }
+            ("open" | "canceled" | "completed" | "paying" | "awaiting", ..) => Err(from.fault(
+                "state_differs",
+                "state",
+                format!("`{name}` does not go with its order, attempt and intent"),
+            )),
             _ => Err(from.fault("word", "state", format!("`{name}` is not one of its words"))),
         }
     }
@@ -144,10 +152,12 @@ impl Aggregate for Checkout {
             let record = line.record();
             Node::Record(with_origin(record, line.identity.origin.as_ref()))
         });
-        let (order, attempt) = match &self.state {
-            State::Open | State::Canceled => (None, None),
-            State::Paying(attempt) => (None, Some(attempt)),
-            State::Completed { order } => (Some(order), None),
+        let (order, attempt, intent) = match &self.state {
+            State::Open => (None, None, self.lapsed.as_ref()),
+            State::Canceled => (None, None, None),
+            State::Paying(attempt) => (None, Some(attempt), None),
+            State::Awaiting { intent } => (None, None, Some(intent)),
+            State::Completed { order } => (Some(order), None, None),
         };
         let record = Record::default()
             .with("id", id_node(&self.id))
@@ -158,6 +168,7 @@ impl Aggregate for Checkout {
             .with("order", optional_id_node(order))
             .with("attempt", attempt.map(Attempt::id))
             .with("instrument", attempt.map(|attempt| attempt.choice().name()))
+            .with("intent", optional_id_node(intent))
             .with("lines", lines.collect::<Vec<_>>());
         with_origin(self.totals.write(self.details.write(record)), self.origin.as_ref())
     }

@@ -2,6 +2,7 @@
 
 use super::asking::Asked;
 use super::{Intent, Patience, ReceiptKind};
+use crate::money::Money;
 use crate::refusal::{Refusal, Retry};
 use vocab::id::{PublicId, Timestamp};
 
@@ -121,6 +122,8 @@ pub struct Attempt {
     pub(super) number: u32,
     pub(super) reference: String,
     pub(super) method: Method,
+    /// What is asked for by it: all that was owed, less what was here already.
+    pub(super) amount: Money,
     pub(super) fate: Fate,
     pub(super) recorded_at: Timestamp,
     pub(super) asked: Asked,
@@ -149,11 +152,12 @@ impl std::fmt::Debug for Attempt {
 }
 
 impl Attempt {
-    pub(super) fn recorded(intent: &PublicId, number: u32, method: Method, at: Timestamp) -> Self {
+    pub(super) fn recorded(intent: &PublicId, number: u32, method: Method, amount: Money, at: Timestamp) -> Self {
         Self {
             number,
             reference: format!("{intent}-{number}"),
             method,
+            amount,
             fate: Fate::Recorded,
             recorded_at: at,
             settling: None,
@@ -177,6 +181,11 @@ impl Attempt {
 
     pub const fn method(&self) -> Method {
         self.method
+    }
+
+    /// What is asked for by it.
+    pub const fn amount(&self) -> Money {
+        self.amount
     }
 
     pub const fn fate(&self) -> Fate {
@@ -234,9 +243,9 @@ impl Intent {
     ///
     /// # Errors
     /// `not_found`.
-    pub fn showing(&self, number: u32, shown: &str, expires_at: Option<Timestamp>) -> Result<Self, Refusal> {
+    pub fn showing(&self, number: u32, shown: Option<&str>, expires_at: Option<Timestamp>) -> Result<Self, Refusal> {
         self.with(number, |attempt| {
-            attempt.shown.get_or_insert_with(|| shown.to_owned());
+            attempt.shown = attempt.shown.take().or_else(|| shown.map(str::to_owned));
             attempt.expires_at = attempt.expires_at.or(expires_at);
         })
     }

@@ -1,12 +1,13 @@
 //! What an intent books: money that came, until there is an order for it, and money that goes back.
 //!
 //! Invariant: each posting is two sides of one amount, and is booked once, by the name of its event.
-//! [`Account::Unapplied`] has what came until an order takes it. The entries of an order ([`crate::ledger`]) book against
-//! clearing, which is right for the instant rail only: an order that an intent paid for is to book against `Unapplied`.
+//! [`Account::Unapplied`] has what came until an order takes it: the entries of an order that an intent paid for
+//! ([`crate::ledger`]) book against it, where those of the instant rail book against clearing.
 
 use super::{Intent, ReceiptKind, Refund, RefundState};
-use crate::ledger::Account;
-use crate::money::Money;
+use crate::decision::Aggregate;
+use crate::ledger::{Account, Entry};
+use crate::money::{self, Money};
 
 /// One movement between two accounts: debit is positive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,21 @@ pub struct Posting {
 }
 
 impl Intent {
+    /// What it has booked since it stood at `before`, as the ledger takes it: under the intent's own id, debit positive.
+    ///
+    /// # Errors
+    /// `TooLarge`: not for amounts that were received.
+    pub fn entries_since(&self, before: &Self) -> Result<Vec<Entry>, money::Error> {
+        let mut entries = Vec::new();
+        for posting in self.booked_since(before) {
+            let zero = Money::zero(posting.amount.currency());
+            for (account, amount) in [(posting.debit, posting.amount), (posting.credit, zero.minus(posting.amount)?)] {
+                entries.push(Entry { order: self.id().clone(), account, amount });
+            }
+        }
+        Ok(entries)
+    }
+
     /// What it has booked since it stood at `before`.
     pub fn booked_since(&self, before: &Self) -> Vec<Posting> {
         let booked = before.postings();

@@ -30,7 +30,7 @@ impl Intent {
             order: from.optional_id("order")?,
             returned: from.int("returned")?,
             too_late: from.flag("too_late")?,
-            attempts: from.elements("attempts", |from| Attempt::read(&from))?,
+            attempts: from.elements("attempts", |from| Attempt::read(&from, currency))?,
             receipts: from.elements("receipts", |from| Receipt::read(&from, currency))?,
             refunds: from.elements("refunds", |from| Refund::read(&from, currency))?,
         };
@@ -66,11 +66,12 @@ fn told(from: &Reader<'_>, first: &str, last: &str) -> Result<Option<Told>, Faul
 }
 
 impl Attempt {
-    fn read(from: &Reader<'_>) -> Result<Self, Fault> {
+    fn read(from: &Reader<'_>, currency: Currency) -> Result<Self, Fault> {
         Ok(Self {
             number: from.count("number")?,
             reference: from.text("reference")?,
             method: from.word("method", Method::from_name)?,
+            amount: from.money("amount", currency)?,
             fate: from.word("fate", Fate::from_name)?,
             recorded_at: from.instant("recorded_at")?,
             asked: Asked::read(from)?,
@@ -92,6 +93,7 @@ impl Attempt {
             .with("number", i64::from(self.number))
             .with("reference", self.reference.as_str())
             .with("method", self.method.name())
+            .with("amount", self.amount.minor())
             .with("fate", self.fate.name())
             .with("recorded_at", self.recorded_at.0)
             .with("heard_at", instant(self.heard_at))

@@ -68,8 +68,7 @@ impl Intent {
     ///
     /// # Errors
     /// `not_found` for an attempt that this intent does not have; `currency_differs` for money that is not what is owed:
-    /// both are findings, and no receipt. `amount_not_payable`; `too_many_receipts`: the notice stays in the inbox, and
-    /// somebody has to look.
+    /// both are findings, and no receipt. `amount_not_payable`; `too_many_receipts`: somebody has to look.
     pub fn receive(&self, receipt: Receipt) -> Result<(Self, Entered), Refusal> {
         if receipt.amount.currency() != self.due.currency() {
             return Err(money::Error::Currencies(self.due.currency(), receipt.amount.currency()).into());
@@ -102,6 +101,12 @@ impl Intent {
         self.sum(|receipt| if receipt.attempt == attempt { receipt.came() } else { 0 })
     }
 
+    /// The try by which money came last.
+    pub(crate) fn brought_last(&self) -> Option<&Attempt> {
+        let last = self.receipts.iter().rev().find(|receipt| receipt.kind == ReceiptKind::Captured)?;
+        self.attempts.iter().find(|attempt| attempt.number == last.attempt)
+    }
+
     /// Whether somebody paid by an attempt, and the provider stands by that, wherever the money is now.
     pub(super) fn took_money(&self, attempt: u32) -> bool {
         self.paid_by(attempt) > 0
@@ -112,7 +117,7 @@ impl Intent {
     pub(super) fn is_spent(&self, attempt: &Attempt) -> bool {
         let paid = self.paid_by(attempt.number);
         let card = attempt.method == Method::CardToken && paid > 0 && self.held(attempt) == 0;
-        attempt.fate == Fate::Paid || paid >= self.due.minor() || card
+        attempt.fate == Fate::Paid || paid >= attempt.amount.minor() || card
     }
 
     fn paid_by(&self, attempt: u32) -> i64 {

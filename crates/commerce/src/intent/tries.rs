@@ -30,7 +30,11 @@ impl Intent {
                 }
                 Fate::Unknown => plan.at(attempt.asked.next(attempt.recorded_at), now, Act::Query { attempt: number }),
                 Fate::Accepted | Fate::Paid => self.plan_accepted(attempt, done, now, patience, plan),
-                Fate::Declined | Fate::Absent | Fate::Over => self.plan_untold(attempt, now, plan),
+                Fate::Over => {
+                    self.plan_untold(attempt, now, plan);
+                    attempt.plan_last_word(now, patience, plan);
+                }
+                Fate::Declined | Fate::Absent => self.plan_untold(attempt, now, plan),
             }
         }
     }
@@ -145,17 +149,8 @@ impl Intent {
             plan.wake(from);
             return;
         }
-        let mut sure = true;
-        for attempt in self.attempts.iter().filter(|attempt| !self.is_surely_over(attempt, patience)) {
-            sure = false;
-            // Its last look is planned already.
-            if matches!(attempt.fate, Fate::Accepted | Fate::Paid) {
-                continue;
-            }
-            let at = attempt.over_since.unwrap_or(now).0.saturating_add(patience.grace_us);
-            plan.at(attempt.paced(at), now, Act::Query { attempt: attempt.number });
-        }
-        if sure {
+        // For each that is not, the look that will tell is planned already.
+        if self.attempts.iter().all(|attempt| self.is_surely_over(attempt, patience)) {
             plan.acts.push(Act::End(self.ending()));
         }
     }
@@ -196,6 +191,14 @@ impl Plan {
 }
 
 impl Attempt {
+    /// Whoever paid a code in its last moment has paid it, and the notice of that may never come: when the rail has to know
+    /// of all that was paid in time it is asked once more, whatever became of the intent meanwhile.
+    fn plan_last_word(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) {
+        if let Some(over) = self.over_since.filter(|_| !self.is_surely_dead(patience)) {
+            plan.at(self.paced(over.0.saturating_add(patience.grace_us)), now, Act::Query { attempt: self.number });
+        }
+    }
+
     /// Dead, and where the rail calls it over, it has said so again when it had to know of all that was paid in time.
     pub(super) fn is_surely_dead(&self, patience: &Patience) -> bool {
         let sure = |since: Timestamp| self.heard_since(since.0.saturating_add(patience.grace_us));

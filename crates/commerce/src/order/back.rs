@@ -113,10 +113,17 @@ impl Order {
         }
     }
 
+    /// What was given back so far.
+    ///
+    /// # Errors
+    /// `amount_too_large`: not for an order that `from_document` accepted.
+    pub fn given_back(&self) -> Result<Money, Refusal> {
+        Ok(Money::sum(self.adjustments.iter().map(|adjustment| adjustment.amount), self.currency)?)
+    }
+
     /// What is not given back yet.
     fn left(&self) -> Result<Money, Refusal> {
-        let given = Money::sum(self.adjustments.iter().map(|adjustment| adjustment.amount), self.currency)?;
-        Ok(self.totals.total().minus(given)?)
+        Ok(self.totals.total().minus(self.given_back()?)?)
     }
 
     fn give_back_rest(

@@ -137,17 +137,19 @@ impl Payment {
             paid_at: from.optional_instant("paid_at")?,
             state: from.word("state", PaymentState::from_name)?,
             reference: from.optional_text("reference")?,
+            intent: from.optional_id("intent")?,
         })
     }
 
     fn record(&self) -> Record {
-        let record = Record::with_capacity(7)
+        let record = Record::with_capacity(8)
             .with("id", id_node(&self.identity.id))
             .with("method", self.method.as_str())
             .with("amount", self.amount.minor())
             .with("paid_at", self.paid_at.map(|at| at.0))
             .with("state", self.state.name())
-            .with("reference", self.reference.as_deref());
+            .with("reference", self.reference.as_deref())
+            .with("intent", optional_id_node(self.intent.as_ref()));
         with_origin(record, self.identity.origin.as_ref())
     }
 }

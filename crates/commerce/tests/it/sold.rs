@@ -73,10 +73,10 @@ fn only_the_rails_answer_changes_a_checkout_that_is_being_paid() {
     assert_eq!(paying.pay(attempt(), &catalogue(&[45]), |_| 9).unwrap_err().code, "checkout_in_progress");
     let replaced = paying.replace(&wanted(&[1]), Vec::new(), details(), &terms(0), &catalogue(&[45]));
     assert_eq!(replaced.unwrap_err().code, "checkout_in_progress");
-    let (reopened, back) = paying.declined(&catalogue(&[45])).expect("declined");
+    let (reopened, back) = paying.unpaid(&catalogue(&[45])).expect("declined");
     assert_eq!(reopened, open);
     assert_eq!(taken.iter().chain(&back).map(|change| change.delta).sum::<i64>(), 0);
-    assert_eq!(open.declined(&catalogue(&[45])).unwrap_err().code, "checkout_closed");
+    assert_eq!(open.unpaid(&catalogue(&[45])).unwrap_err().code, "checkout_closed");
 }
 
 #[test]

@@ -247,7 +247,8 @@ fn birth_of_order(mint: &mut Mint, dice: &mut Dice) -> Fact {
     }
     let payment = mint.element(Kind::Order, Some("payments"));
     let payment = payment.with("method", "instant").with("amount", subtotal).with("paid_at", at);
-    let payment = payment.with("state", "captured").with("reference", Node::Null);
+    let payment = payment.with("state", "captured");
+    let payment = payment.with("reference", Node::Null).with("intent", Node::Null);
     let buyer = match dice.roll(3) {
         0 => Node::Null,
         _ => Node::Record(mint.element(Kind::Order, Some("buyer")).with("name", "New").with("phone", "0813")),
@@ -281,6 +282,7 @@ fn birth_of_checkout(mint: &mut Mint) -> Fact {
         "order",
         "attempt",
         "instrument",
+        "intent",
     ];
     for name in null {
         checkout.set(name, Node::Null);

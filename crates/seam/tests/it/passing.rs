@@ -79,3 +79,24 @@ async fn health_is_always_ready_only_with_routes() {
     assert_eq!(World::start().await.call("GET", "/ready", "").await.status.as_u16(), 200);
     assert_eq!(world.call("GET", "/metrics", "").await.by_seam(), "404 not_found");
 }
+
+/// What a provider tells is kept by our side, whatever is being done to whatever shop.
+#[tokio::test]
+async fn a_notice_goes_to_the_backend_at_any_time() {
+    let world = World::with(|config| config.limits.stale_after = std::time::Duration::ZERO).await;
+    world.hold(2);
+    assert_eq!(world.call("POST", "/shops/a/carts", "w").await.by_seam(), "503 routes_stale, again after 1 s");
+    let plain = world.call("POST", "/notices/loket", "{\"data\": 1}").await;
+    assert_eq!((plain.status.as_u16(), plain.header("x-owner")), (200, Some("backend")));
+    // The general way, too: headers that the fast one does not take.
+    let mut sent = request("POST", "/notices/loket?a=1", "{}");
+    sent.headers_mut().append("loket-signature", HeaderValue::from_static("t=1,v1=00"));
+    sent.headers_mut().append("te", HeaderValue::from_static("trailers"));
+    let reply = Client::connect(world.address()).await.send(sent).await;
+    assert_eq!((reply.status.as_u16(), reply.header("x-owner")), (200, Some("backend")));
+    assert_eq!(world.backend.seen().last().unwrap().headers["loket-signature"], "t=1,v1=00");
+    assert!(world.legacy.seen().is_empty());
+    for (method, path) in [("GET", "/notices/loket"), ("POST", "/notices/"), ("POST", "/notices/a/b")] {
+        assert_eq!(world.call(method, path, "").await.by_seam(), "404 not_found", "{method} {path}");
+    }
+}

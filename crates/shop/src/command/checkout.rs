@@ -7,7 +7,7 @@ use crate::purse::Purse;
 use crate::view::{View, parse};
 use crate::{Note, NoteKind, Service};
 use commerce::Refusal;
-use commerce::checkout::{Checkout, Details, Opening};
+use commerce::checkout::{Checkout, Details, Opening, State};
 use commerce::decision::Decision;
 use commerce::lines::Wanted;
 use store::Stored;
@@ -89,13 +89,24 @@ impl Service {
         Ok(Decided { notes, ..Decided::new(decision, &after, view.show_checkout(&after)) })
     }
 
-    pub(super) fn cancel_checkout(view: &mut View, id: &PublicId) -> Result<Decided, Stop> {
+    /// One that waits to be paid is canceled when its provider says that nobody can pay it any more.
+    pub(super) async fn cancel_checkout(&self, shop: &ShopId, view: &mut View, id: &PublicId) -> Result<Decided, Stop> {
         let before = view.checkout(id)?;
         view.current = Some(view.show_checkout(&before));
+        if let State::Awaiting { intent } = before.state() {
+            let decision = self.cancel_intent(shop, view, intent).await?;
+            let shown = view.show_checkout(&before);
+            return Ok(Decided { notes: vec![being_canceled()], ..Decided::new(decision, &before, shown) });
+        }
         let after = before.cancel()?;
         let decision = Decision::default().changed(&before, &after);
         Ok(Decided::new(decision, &after, view.show_checkout(&after)))
     }
+}
+
+fn being_canceled() -> Note {
+    let content = "it is canceled as soon as the payment that was begun is surely over";
+    Note { kind: NoteKind::Info, code: "being_canceled", content: content.to_owned() }
 }
 
 fn price_changed() -> Note {

@@ -41,7 +41,12 @@ impl Service {
         };
         let moved = catalogue.stock_changes(returned.iter().map(|(product, units)| (product, *units)))?;
         let booked = ledger::added(Some(&before), &after)?;
-        let decision = Decision::default().changed(&before, &after).moving(moved).booking(booked);
+        let mut decision = Decision::default().changed(&before, &after).moving(moved).booking(booked);
+        if let Some(intent) = before.intent() {
+            // What the order gives back, the intent sends.
+            let given = after.given_back()?.minus(before.given_back()?)?;
+            decision = self.given_by_intent(shop, view, intent, given, decision).await?;
+        }
         Ok(Decided::new(decision, &after, Resource::Order(after.clone())))
     }
 

@@ -12,6 +12,7 @@ mod keys;
 mod minting;
 mod ownership;
 mod paying;
+mod payments;
 
 use commerce::checkout::Details;
 use commerce::lines::Wanted;
@@ -171,6 +172,7 @@ fn plan() -> IdPlan {
         }),
         origin: Box::new(|_, _, _| None),
         misfit: Box::new(|_, _, _| None),
+        pays_later: Box::new(|_| true),
     }
 }
 

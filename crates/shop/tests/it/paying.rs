@@ -33,6 +33,7 @@ pub(crate) async fn crash_while_paying(bench: &Bench, id: &PublicId, choice: Cho
         }],
         stock: taken.into_iter().map(|t| StockChange { variant: t.variant, delta: t.delta }).collect(),
         entries: vec![],
+        wakes: vec![],
     };
     bench.store.commit(commit).await.unwrap();
 }

@@ -21,8 +21,15 @@ async fn child_that_commits_until_it_is_killed() {
     for n in 1..=COMMITS {
         let write = new_cart(&format!("c{n}"));
         let shop = ShopId::parse("s1").unwrap();
-        let commit =
-            Commit { shop, epoch: Epoch(2), at: Timestamp(0), writes: vec![write], stock: vec![], entries: vec![] };
+        let commit = Commit {
+            shop,
+            epoch: Epoch(2),
+            at: Timestamp(0),
+            writes: vec![write],
+            stock: vec![],
+            entries: vec![],
+            wakes: vec![],
+        };
         let seq = store.commit(commit).await.unwrap().seq;
         writeln!(answered, "{seq}").unwrap();
         std::fs::write(dir.join("answered"), &answered).unwrap();

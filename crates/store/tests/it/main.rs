@@ -8,6 +8,7 @@ mod control;
 mod crashes;
 mod imports;
 mod overview;
+mod payments;
 mod reads;
 mod serials;
 
@@ -69,6 +70,7 @@ impl Bench {
             writes,
             stock: vec![],
             entries: vec![],
+            wakes: vec![],
         }
     }
 

@@ -86,7 +86,7 @@ fn an_order_is_placed_once_and_another_is_refused() {
 #[test]
 fn a_code_that_its_rail_lets_be_paid_for_less_time_makes_room_for_another() {
     let until = Timestamp(START + HOUR / 4);
-    let shown = awaiting(Method::Qr).showing(1, "0002", Some(until)).expect("known");
+    let shown = awaiting(Method::Qr).showing(1, Some("0002"), Some(until)).expect("known");
     // While it is out it is asked about now and then: a notice may never come.
     assert_eq!(acts(&shown, Timestamp(START + 31 * SECOND)), [Act::Query { attempt: 1 }]);
     let heard = answered(&shown, 1, Answer::Over, Timestamp(until.0 + SECOND));
@@ -217,7 +217,7 @@ fn what_is_due_is_more_than_nothing_and_whole() {
 
 #[test]
 fn a_try_says_nothing_of_what_the_buyer_is_shown() {
-    let intent = awaiting(Method::VirtualAccount).showing(1, "8808 1234", None).expect("known");
+    let intent = awaiting(Method::VirtualAccount).showing(1, Some("8808 1234"), None).expect("known");
     assert_eq!(intent.attempts()[0].shown(), Some("8808 1234"));
     assert!(!format!("{intent:?}").contains("8808"), "payment data is in no log");
 }
@@ -246,6 +246,35 @@ fn a_code_of_which_the_rail_takes_no_more_makes_room_for_another() {
     assert!(closed.attempt(Method::Qr, LATER).is_ok());
     let stale = answered(&closed, 1, Answer::Accepted, LATER);
     assert_eq!(stale.attempts()[0].fate(), Fate::Paid);
+}
+
+#[test]
+fn another_try_is_about_what_is_not_here_yet_and_there_is_none_while_nobody_says_how_much_that_is() {
+    let part = received(&awaiting(Method::VirtualAccount), "a", ReceiptKind::Captured, 1, DUE / 5 * 2);
+    let over = answered(&part, 1, Answer::Over, LATER);
+    let (after, rest) = over.attempt(Method::Qr, LATER).expect("a part is owed");
+    assert_eq!((rest.amount(), rest.reference()), (idr(DUE / 5 * 3), "pi_7-2"));
+    let whole = received(&after, "b", ReceiptKind::Captured, 2, DUE / 5 * 3);
+    assert_eq!(whole.state(LATER, &PATIENCE), State::Paid);
+    assert!(acts(&whole, LATER).contains(&Act::Complete));
+    // It was taken, says the rail, and says no amount.
+    let untold = answered(&awaiting(Method::VirtualAccount), 1, Answer::Paid, LATER);
+    assert_eq!(untold.attempt(Method::Qr, LATER).unwrap_err().code, "payment_in_progress");
+}
+
+/// The notice of money that was paid in a code's last moment may never come.
+#[test]
+fn a_code_that_was_ended_is_asked_about_once_more_although_another_has_paid_the_order() {
+    let over = answered(&awaiting(Method::Qr), 1, Answer::Over, LATER);
+    let (two, _) = over.attempt(Method::VirtualAccount, LATER).expect("the first is over");
+    let paid = received(&answered(&two, 2, Answer::Accepted, LATER), "a", ReceiptKind::Captured, 2, DUE);
+    let order = paid.completed(&PublicId::new("70")).expect("paid");
+    let sure = Timestamp(LATER.0 + PATIENCE.grace_us);
+    let query = Act::Query { attempt: 1 };
+    assert!(!acts(&order, Timestamp(sure.0 - 1)).contains(&query));
+    assert!(acts(&order, sure).contains(&query));
+    let heard = answered(&order, 1, Answer::Over, sure);
+    assert!(!acts(&heard, sure).contains(&query));
 }
 
 #[test]

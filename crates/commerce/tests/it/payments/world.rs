@@ -251,7 +251,7 @@ impl World {
         self.intent = self.intent.answered(attempt, answer, now, &PATIENCE).expect("a known attempt");
         if let Some(lets) = self.rail_lets.filter(|_| answer == Answer::Accepted) {
             let until = Some(Timestamp(self.now + lets));
-            self.intent = self.intent.showing(attempt, "8808", until).expect("a known attempt");
+            self.intent = self.intent.showing(attempt, Some("8808"), until).expect("a known attempt");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Paying: two commits with the rail between them.
+//! Paying by the instant rail: two commits with the rail between them.
 //!
 //! The first takes the units off the shelf and records the attempt; the second records what the rail said. Whoever
 //! finds a checkout between the two (a second request, a restart, a drain) asks the rail about the same attempt again
@@ -21,9 +21,9 @@ use store::Committed;
 use vocab::id::{Kind, PublicId, ShopId};
 
 /// The ids of an order to come, in their purse until they are committed.
-struct Numbers<'a> {
-    ids: OrderIds,
-    purse: Purse<'a>,
+pub(crate) struct Numbers<'a> {
+    pub(crate) ids: OrderIds,
+    pub(crate) purse: Purse<'a>,
 }
 
 /// What became of one attempt.
@@ -89,7 +89,7 @@ impl Service {
                 self.finish(shop, id, attempt.clone(), None, None).await?;
                 Ok(None)
             }
-            State::Open | State::Canceled => {
+            State::Open | State::Awaiting { .. } | State::Canceled => {
                 let choice = checkout::choice(instrument)?;
                 let attempt = Attempt::new(self.ids.uuid(), choice).ok_or_else(ids_exhausted)?;
                 let Some((ids, paying)) = self.start(shop, view, &checkout, attempt).await? else { return Ok(None) };
@@ -206,7 +206,7 @@ impl Service {
     }
 
     /// The cart it was made of goes with it. One that was cancelled meanwhile stays so: what was paid is the checkout.
-    async fn converted(
+    pub(crate) async fn converted(
         &self,
         shop: &ShopId,
         view: &mut View,
@@ -226,11 +226,11 @@ impl Service {
 
     async fn reopened(&self, shop: &ShopId, checkout: &Checkout) -> Result<Decision, Stop> {
         let catalogue = self.catalogue(shop, checkout.lines().iter().map(checkout::Line::product)).await?;
-        let (open, back) = checkout.declined(&catalogue)?;
+        let (open, back) = checkout.unpaid(&catalogue)?;
         Ok(Decision::default().changed(checkout, &open).moving(back))
     }
 
-    async fn numbers(&self, checkout: &Checkout) -> Result<Numbers<'_>, Stop> {
+    pub(crate) async fn numbers(&self, checkout: &Checkout) -> Result<Numbers<'_>, Stop> {
         let mut purse = self.purse();
         let ids = OrderIds {
             order: purse.mint_one(ORDER).await?,
@@ -246,8 +246,8 @@ impl Service {
         came_first(self.commit(shop, view, decision).await)
     }
 
-    /// Finishes every checkout that waits for the rail: after a crash, and before the shop is handed over. Answers how
-    /// many it found waiting; when it answers 0, no payment is under way.
+    /// Finishes every checkout that waits for the instant rail: after a crash, and before the shop is handed over. Answers how
+    /// many it found waiting. What a buyer pays in their own time is not waited for: it moves with the shop.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -258,7 +258,7 @@ impl Service {
             let settled = match view.checkout(id) {
                 Ok(checkout) => match checkout.state() {
                     State::Paying(attempt) => self.finish(shop, id, attempt.clone(), None, None).await.map(|_| ()),
-                    State::Open | State::Completed { .. } | State::Canceled => Ok(()),
+                    State::Open | State::Awaiting { .. } | State::Completed { .. } | State::Canceled => Ok(()),
                 },
                 Err(stop) => Err(stop),
             };
@@ -272,7 +272,7 @@ impl Service {
     }
 }
 
-fn came_first(committed: Result<Committed, Unwritten>) -> Result<bool, Failure> {
+pub(crate) fn came_first(committed: Result<Committed, Unwritten>) -> Result<bool, Failure> {
     match committed {
         Ok(_) => Ok(true),
         // Units only come back here; the store knows a variant or it was damaged, so trying again is all there is.

@@ -1,0 +1,149 @@
+//! The page where a buyer pays: what is due, the choice of how, and then what to pay with, until it is paid.
+//!
+//! Invariant: numbers, codes and addresses that a buyer pays with are on this page and nowhere else; without the key of its
+//! link the page looks like one that does not exist. It has one script of its own, which only looks whether something
+//! changed, and works without it. Absent on purpose: fields for a card, and anything of another origin.
+
+mod page;
+mod qr;
+mod qris;
+mod words;
+
+use crate::call::Call;
+use crate::invoice::{self, Lang};
+use crate::problem::Problem;
+use crate::routes::{Api, Shared};
+use axum::extract::{Path, State};
+use axum::response::{Html, IntoResponse, Response};
+use commerce::checkout::Checkout;
+use commerce::intent::{Intent, Method};
+use http::header::{
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, StatusCode};
+use shop::Failure;
+use std::time::Duration;
+use vocab::id::{PublicId, ShopId};
+
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
+                      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const CARRIED: [(HeaderName, HeaderValue); 5] = [
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    // The address is a secret of whoever was given it.
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
+    (VARY, HeaderValue::from_static("accept-language")),
+];
+
+/// How long a buyer waits for a provider before the page says that it is being asked.
+const CONFIRMED_WITHIN: Duration = Duration::from_millis(300);
+
+const STYLE: &str = "pay.css";
+const SCRIPT: &str = "pay.js";
+
+/// What the page is made of.
+struct Sheet<'a> {
+    lang: Lang,
+    checkout: &'a Checkout,
+    intent: Option<&'a Intent>,
+    ways: Vec<Method>,
+    /// Of the page's own link.
+    key: &'a str,
+    /// Where the invoice of the order is, once there is one.
+    invoice: Option<String>,
+    /// Why what was just asked for was not done.
+    refused: Option<&'static str>,
+}
+
+pub async fn show(State(api): Shared, call: Call) -> Result<Response, Problem> {
+    answer(&api, &call, None).await
+}
+
+/// The buyer has chosen how to pay.
+pub async fn confirm(State(api): Shared, call: Call) -> Result<Response, Problem> {
+    let id = call.id()?;
+    if key_of(&api, &call, &id).is_none() {
+        return Ok(html(StatusCode::NOT_FOUND, page::none(lang_of(&call))));
+    }
+    let method = call.field("method").and_then(Method::from_name);
+    let method = method.ok_or_else(|| Problem::invalid("method", "is not a way to pay"))?;
+    let (service, frame) = (api.service.clone(), call.frame.clone());
+    // A provider that is slow keeps no write in flight at the seam: this goes on, and the page looks what has become of it.
+    let confirming = tokio::spawn(async move { service.confirm(&frame, &id, method).await });
+    let refused = match tokio::time::timeout(CONFIRMED_WITHIN, confirming).await {
+        Ok(Ok(confirmed)) => confirmed?.refusal.map(|refusal| refusal.code),
+        Ok(Err(_)) => Some("internal"),
+        Err(_) => None,
+    };
+    answer(&api, &call, refused).await
+}
+
+/// What the script compares: another word, and the page has to be loaded again.
+pub async fn state(State(api): Shared, call: Call) -> Result<Response, Problem> {
+    let id = call.id()?;
+    let found = match key_of(&api, &call, &id) {
+        Some(_) => look(&api, &call.frame.shop, &id).await?,
+        None => None,
+    };
+    let (checkout, intent) = found.ok_or_else(Problem::not_found)?;
+    let mut response = page::mark(&checkout, intent.as_ref()).into_response();
+    response.headers_mut().extend(CARRIED);
+    Ok(response)
+}
+
+async fn answer(api: &Api, call: &Call, refused: Option<&'static str>) -> Result<Response, Problem> {
+    let (lang, id) = (lang_of(call), call.id()?);
+    let Some(key) = key_of(api, call, &id) else { return Ok(html(StatusCode::NOT_FOUND, page::none(lang))) };
+    let shop = &call.frame.shop;
+    let Some((checkout, intent)) = look(api, shop, &id).await? else {
+        return Ok(html(StatusCode::NOT_FOUND, page::none(lang)));
+    };
+    let invoice = checkout.order().map(|order| api.links.invoice(shop, order));
+    let ways = api.service.ways_to_pay(shop, checkout.totals().total());
+    let sheet = Sheet { lang, checkout: &checkout, intent: intent.as_ref(), ways, key, invoice, refused };
+    Ok(html(StatusCode::OK, page::sheet(&sheet)))
+}
+
+async fn look(api: &Api, shop: &ShopId, id: &PublicId) -> Result<Option<(Checkout, Option<Intent>)>, Problem> {
+    match api.service.to_pay(shop, id).await {
+        Ok(found) => Ok(found),
+        Err(Failure::UnknownShop) => Ok(None),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+fn lang_of(call: &Call) -> Lang {
+    Lang::choose(call.parameter("lang"), call.header(&ACCEPT_LANGUAGE))
+}
+
+/// The key of the link, and not the host's own: what a host looks at by habit shows nothing to pay with. A host that opens the
+/// link itself is not kept from it by this; that takes a buyer who signs in.
+fn key_of<'a>(api: &Api, call: &'a Call, id: &PublicId) -> Option<&'a str> {
+    call.parameter("key").filter(|key| api.links.opens_checkout(&call.frame.shop, id, key))
+}
+
+fn html(status: StatusCode, page: maud::Markup) -> Response {
+    let mut response = (status, Html(page.into_string())).into_response();
+    response.headers_mut().extend(CARRIED);
+    response
+}
+
+/// What pages refer to.
+pub async fn asset(Path((_, name)): Path<(String, String)>) -> Result<Response, Problem> {
+    let (kind, text) = match name.as_str() {
+        invoice::STYLE => ("text/css; charset=utf-8", include_str!("../assets/invoice.css")),
+        STYLE => ("text/css; charset=utf-8", include_str!("../assets/pay.css")),
+        SCRIPT => ("text/javascript; charset=utf-8", include_str!("../assets/pay.js")),
+        _ => return Err(Problem::not_found()),
+    };
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // A new version of the program must not meet an old sheet.
+        (CACHE_CONTROL, "no-cache"),
+    ];
+    Ok((headers, text).into_response())
+}

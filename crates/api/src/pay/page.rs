@@ -1,0 +1,203 @@
+//! The page itself. Whatever varies is escaped by the macro; nothing on it is computed but how it is written.
+
+use super::words::{Words, words};
+use super::{SCRIPT, STYLE, Sheet, qr, qris};
+use crate::invoice::{Lang, OPERATOR, amount, instant};
+use crate::link::in_path;
+use commerce::checkout::{Checkout, Line, State};
+use commerce::decision::Aggregate;
+use commerce::intent::{Attempt, Fate, Intent, Method};
+use maud::{DOCTYPE, Markup, html};
+
+/// What of the page's content can change by itself, in one word.
+pub fn mark(checkout: &Checkout, intent: Option<&Intent>) -> String {
+    let state = match checkout.state() {
+        State::Open => "open",
+        State::Paying(_) => "paying",
+        State::Awaiting { .. } => "awaiting",
+        State::Completed { .. } => "completed",
+        State::Canceled => "canceled",
+    };
+    let tries = intent.map(Intent::attempts).unwrap_or_default();
+    let last = tries.last().map_or("", |attempt| attempt.fate().name());
+    let shown = tries.last().and_then(Attempt::shown).map_or("", |_| "shown");
+    format!("{state}.{}.{last}.{shown}", tries.len())
+}
+
+fn frame(lang: Lang, title: &str, mark: Option<&str>, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang=(lang.code()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (title) }
+                // None: a browser asks for one otherwise.
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href={ "../assets/" (STYLE) };
+                @if mark.is_some() { script type="module" src={ "../assets/" (SCRIPT) } {} }
+            }
+            body data-mark=[mark] { (body) }
+        }
+    }
+}
+
+/// What is answered where there is nothing to pay, or nobody who may see it.
+pub fn none(lang: Lang) -> Markup {
+    let words = words(lang);
+    frame(lang, words.none, None, &html! { main { h1 { (words.none) } p { (words.none_hint) } } })
+}
+
+pub fn sheet(sheet: &Sheet<'_>) -> Markup {
+    let (lang, other, words) = (sheet.lang, sheet.lang.other(), words(sheet.lang));
+    let checkout = sheet.checkout;
+    let here = |lang: Lang| format!("{}?key={}&lang={}", in_path(checkout.id()), sheet.key, lang.code());
+    let body = html! {
+        nav aria-label=(other.words().name) {
+            a lang=(other.code()) hreflang=(other.code()) href=(here(other)) { (other.words().name) }
+        }
+        main {
+            h1 { (words.title) }
+            p .due { span { (words.due) } " " strong { (amount(lang, checkout.totals().total())) } }
+            @if let Some(code) = sheet.refused {
+                p .refused role="alert" { (if code == "out_of_stock" { words.out_of_stock } else { words.refused }) }
+            }
+            (now(sheet, words, &here(lang)))
+            (goods(lang, checkout.lines()))
+            footer { p { (words.managed_by) " " strong { (OPERATOR) } } }
+        }
+    };
+    frame(lang, words.title, Some(&mark(checkout, sheet.intent)), &body)
+}
+
+/// What the buyer can do now.
+fn now(sheet: &Sheet<'_>, words: &Words, here: &str) -> Markup {
+    let choices = |but: Option<Method>, heading: &str| choices(sheet, words, here, but, heading);
+    match (sheet.checkout.state(), sheet.intent) {
+        (State::Completed { order }, _) => html! {
+            section .paid role="status" {
+                h2 { (words.paid) }
+                p { (words.order) " " strong { (order) } }
+                @if let Some(invoice) = &sheet.invoice { p { a href=(invoice) { (words.invoice) } } }
+            }
+        },
+        (State::Canceled, _) => html! { p role="status" { (words.canceled) } },
+        (State::Open, _) if sheet.checkout.missing().is_some() => html! { p role="status" { (words.incomplete) } },
+        (State::Open, _) => choices(None, words.choose),
+        (State::Awaiting { .. }, Some(intent)) => match intent.live() {
+            Some(attempt) if attempt.fate() == Fate::Accepted => html! {
+                (to_pay_with(sheet, words, intent, attempt))
+                (choices(Some(attempt.method()), words.another))
+            },
+            Some(_) => checking(words),
+            None => html! { p role="status" { (words.again) } (choices(None, words.choose)) },
+        },
+        (State::Awaiting { .. } | State::Paying(_), _) => checking(words),
+    }
+}
+
+fn checking(words: &Words) -> Markup {
+    html! { section .checking role="status" { h2 { (words.checking) } p { (words.checking_hint) } } }
+}
+
+/// The number, the code or the address.
+fn to_pay_with(sheet: &Sheet<'_>, words: &Words, intent: &Intent, attempt: &Attempt) -> Markup {
+    let shown = attempt.shown().unwrap_or_default();
+    let until = attempt.expires_at().map_or(intent.expires_at(), |at| at.min(intent.expires_at()));
+    let what = match attempt.method() {
+        _ if shown.is_empty() => html! { p role="alert" { (words.unreadable) } },
+        Method::VirtualAccount => html! {
+            h2 { (words.number) }
+            p .number { (in_fours(shown)) }
+            p { (words.number_hint) }
+        },
+        Method::Qr => scannable(words, intent, attempt),
+        Method::Wallet | Method::CardToken => html! {
+            h2 { (words.of_method(attempt.method())) }
+            @if is_address(shown) {
+                p { a .button href=(shown) rel="noreferrer" { (words.wallet) } }
+                p { (words.wallet_hint) }
+            } @else {
+                p role="alert" { (words.unreadable) }
+            }
+        },
+        Method::CashOnDelivery => html! { h2 { (words.of_method(attempt.method())) } },
+    };
+    html! {
+        section .pay {
+            (what)
+            // A part is here already: this is about the rest.
+            @if attempt.amount() != intent.due() { p { (words.rest) " " strong { (amount(sheet.lang, attempt.amount())) } } }
+            p .until {
+                (words.until) " "
+                time data-until=(until.0.div_euclid(1_000)) { (instant(sheet.lang, until, intent.due().currency())) }
+                span .left aria-hidden="true" {}
+            }
+            @if attempt.method().refunds() { p .soft { (words.late) } }
+        }
+    }
+}
+
+fn scannable(words: &Words, intent: &Intent, attempt: &Attempt) -> Markup {
+    let shown = attempt.shown().unwrap_or_default();
+    let drawn = match qris::check(shown, attempt.amount()) {
+        Ok(()) => qr::drawn(shown, words.scan),
+        Err(wrong) => {
+            tracing::error!(intent = %intent.id(), %wrong, "a QRIS of the provider is not shown");
+            None
+        }
+    };
+    html! {
+        h2 { (words.scan) }
+        @match drawn {
+            Some(code) => { (code) p { (words.scan_hint) } },
+            None => p role="alert" { (words.unreadable) },
+        }
+    }
+}
+
+/// Nothing but a web address is made a link.
+fn is_address(shown: &str) -> bool {
+    shown.starts_with("https://") || shown.starts_with("http://")
+}
+
+/// `8808 0000 0000 0001`: so that people can read it out.
+fn in_fours(number: &str) -> String {
+    let mut text = String::new();
+    for (at, character) in number.chars().enumerate() {
+        if at > 0 && at % 4 == 0 {
+            text.push(' ');
+        }
+        text.push(character);
+    }
+    text
+}
+
+fn choices(sheet: &Sheet<'_>, words: &Words, here: &str, but: Option<Method>, heading: &str) -> Markup {
+    html! {
+        section .choices {
+            h2 { (heading) }
+            form method="post" action=(here) {
+                @for method in sheet.ways.iter().filter(|method| but != Some(**method)) {
+                    button type="submit" name="method" value=(method.name()) { (words.of_method(*method)) }
+                }
+            }
+            @if but.is_some() { p .soft { (words.another_hint) } }
+        }
+    }
+}
+
+fn goods(lang: Lang, lines: &[Line]) -> Markup {
+    html! {
+        ul .goods {
+            @for line in lines {
+                li {
+                    span { (line.quantity()) " × " (line.title()) }
+                    span { (amount(lang, line.total())) }
+                }
+            }
+        }
+    }
+}

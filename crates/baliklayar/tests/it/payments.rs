@@ -1,0 +1,285 @@
+//! A buyer pays in their own time: through the host app, the page of the backend, the provider and its notice, with every
+//! part of the product between them.
+
+use crate::client::{Request, exchange, filled_in, id, payment};
+use crate::world::{Engine, How, World};
+use mover::Verb;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use testkit::axe::nothing_serious;
+use testkit::browser::Browser;
+use testkit::visitor::{it_fits, nothing_is_complained_of, tab_to};
+use vocab::id::{Epoch, Kind, ShopId, Side};
+
+/// What a notice brings about is there by then.
+const SOON: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(50);
+
+struct Street {
+    world: World,
+    shop: ShopId,
+    product: String,
+    /// Every byte that the host app was answered.
+    heard: String,
+}
+
+impl Street {
+    /// One shop, at Backend for good, with its provider.
+    async fn at_backend(engine: Engine) -> Self {
+        let street = Self::at_legacy(engine).await;
+        street.world.start_moving().await;
+        street.world.wish(Verb::Flip, None).await;
+        street.world.seal().await;
+        street
+    }
+
+    async fn at_legacy(engine: Engine) -> Self {
+        let world = World::start_as(How { provider: true, ..How::new(engine, 7, 1) }).await;
+        let shop = world.shops[0].clone();
+        let found = world.post(&shop, "catalog/search", json!({})).await;
+        let product = found["products"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|product| product["variants"][0]["availability"]["available"] == true);
+        let product = id(product.unwrap());
+        Self { world, shop, product, heard: String::new() }
+    }
+
+    async fn host(&mut self, request: &Request) -> Value {
+        let (status, body) = exchange(self.world.seam(), &request.bytes()).await;
+        assert_eq!(status / 100, 2, "{request:?}: {status} {body}");
+        self.heard += &body;
+        serde_json::from_str(&body).unwrap()
+    }
+
+    async fn checkout(&mut self) -> Value {
+        let body = filled_in(&[(&self.product, 1)]);
+        let request = self.world.write("POST", &self.shop, "checkout-sessions", &body);
+        self.host(&request).await
+    }
+
+    async fn complete(&mut self, checkout: &str, body: &Value) -> Value {
+        let request = self.world.write("POST", &self.shop, &format!("checkout-sessions/{checkout}/complete"), body);
+        self.host(&request).await
+    }
+
+    async fn look(&mut self, checkout: &str) -> Value {
+        let path = format!("/shops/{}/checkout-sessions/{checkout}", self.shop);
+        self.host(&Request { method: "GET", path, key: None, body: String::new() }).await
+    }
+
+    /// The host app looks until the checkout is so.
+    async fn until(&mut self, checkout: &str, status: &str) -> Value {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let shown = self.look(checkout).await;
+            if shown["status"] == status {
+                return shown;
+            }
+            assert!(Instant::now() < deadline, "not `{status}`: {shown}");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// A person chooses how to pay, on the page.
+    async fn choose(&self, link: &str, method: &str) -> String {
+        let body = format!("method={method}");
+        let request = format!(
+            "POST {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let (status, page) = exchange(self.world.seam(), request.as_bytes()).await;
+        assert_eq!(status, 200, "{page}");
+        page
+    }
+
+    /// The one charge that the provider has for a checkout's page.
+    async fn charge(&self) -> Value {
+        let book = self.provider().book().await;
+        let charges = book["charge"].as_array().unwrap();
+        charges.last().unwrap_or_else(|| panic!("nothing was asked for: {book}")).clone()
+    }
+
+    fn provider(&self) -> &crate::world::Provider {
+        self.world.provider.as_ref().unwrap()
+    }
+
+    /// Nothing that the provider gave out, and no key, was told to the host app.
+    async fn host_heard_nothing(&self) {
+        let book = self.provider().book().await;
+        let mut secrets = vec!["loket".to_owned(), "provider-key".to_owned(), "whsec_test".to_owned()];
+        for charge in book["charge"].as_array().unwrap() {
+            secrets
+                .extend(["id", "reference", "code"].iter().filter_map(|name| charge[name].as_str().map(str::to_owned)));
+        }
+        for movement in book["movement"].as_array().unwrap() {
+            secrets.extend(movement["id"].as_str().map(str::to_owned));
+        }
+        assert!(secrets.len() > 3 && self.heard.len() > 1_000, "nothing was compared");
+        for secret in secrets {
+            assert!(!self.heard.contains(&secret), "the host app was told `{secret}`");
+        }
+    }
+}
+
+fn on_page() -> Value {
+    json!({"payment": {"instruments": [{"id": "m", "handler_id": "pay", "type": "virtual_account", "selected": true}]}})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purchase_is_paid_on_the_page_and_the_host_app_learns_nothing_but_that_it_is() {
+    let mut street = Street::at_backend(Engine::Sqlite).await;
+    let created = street.checkout().await;
+    let checkout = id(&created);
+    let handler = &created["ucp"]["payment_handlers"]["dev.baliklayar.pay"][0];
+    assert_eq!(handler["available_instruments"].as_array().map(Vec::len), Some(3), "{created}");
+    let told = street.complete(&checkout, &on_page()).await;
+    assert_eq!(
+        (told["status"].as_str(), told["ucp"]["status"].as_str()),
+        (Some("requires_escalation"), Some("success"))
+    );
+    let message = &told["messages"][0];
+    assert_eq!(
+        (message["code"].as_str(), message["severity"].as_str()),
+        (Some("payment_on_page"), Some("requires_buyer_input"))
+    );
+    let link = told["continue_url"].as_str().unwrap().to_owned();
+
+    let (status, page) = street.world.open(&link).await;
+    assert!(status == 200 && page.contains("value=\"virtual_account\""), "{page}");
+    let page = street.choose(&link, "virtual_account").await;
+    let charge = street.charge().await;
+    let code = charge["code"].as_str().unwrap();
+    let in_fours: Vec<&str> = code.as_bytes().chunks(4).map(|four| std::str::from_utf8(four).unwrap()).collect();
+    assert!(page.contains(&in_fours.join(" ")), "{code} is not in {page}");
+    assert_eq!(street.look(&checkout).await["status"], "complete_in_progress");
+
+    street.provider().control("pay", &json!({ "code": code })).await;
+    let done = street.until(&checkout, "completed").await;
+    let (_, page) = street.world.open(&link).await;
+    assert!(page.contains(done["order"]["id"].as_str().unwrap()) && !page.contains(code), "{page}");
+    let path = format!("orders/{}", done["order"]["id"].as_str().unwrap());
+    let order = street.world.get(&street.shop, &path).await.ok();
+    assert_eq!(order["status"], "paid");
+    street.heard += &order.to_string();
+    street.host_heard_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_credential_from_the_host_is_refused_and_the_page_opens_for_nobody_without_its_key() {
+    let mut street = Street::at_backend(Engine::Sqlite).await;
+    let checkout = id(&street.checkout().await);
+    let mut with_token = on_page();
+    with_token["payment"]["instruments"][0]["credential"] = json!({ "type": "token", "token": "tok_4111111111111111" });
+    let refused = street.complete(&checkout, &with_token).await;
+    assert_eq!(
+        (refused["ucp"]["status"].as_str(), refused["messages"][0]["code"].as_str()),
+        (Some("error"), Some("payment_failed"))
+    );
+    assert!(!refused.to_string().contains("4111"));
+    let link = street.look(&checkout).await["continue_url"].as_str().unwrap().to_owned();
+    let (path, key) = link.split_once("?key=").unwrap();
+    for wrong in [path.to_owned(), format!("{path}?key="), format!("{path}?key={}", key.replace(|_: char| true, "0"))] {
+        assert_eq!(street.world.open(&wrong).await.0, 404, "{wrong}");
+    }
+    // The host's own key opens it no more than nobody's.
+    let shown = street.world.get(&street.shop, &format!("checkout/{checkout}")).await;
+    assert_eq!(shown.status, 404);
+    assert!(street.provider().book().await["charge"].as_array().unwrap().is_empty());
+    // The instant rail goes on as before.
+    assert_eq!(street.complete(&checkout, &payment("approve")).await["status"], "completed");
+}
+
+/// What the legacy's records cannot hold is not begun as long as the shop may go back there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_that_may_go_back_takes_no_payment_that_could_not() {
+    let mut street = Street::at_legacy(Engine::Sqlite).await;
+    street.world.start_moving().await;
+    street.world.wish(Verb::Flip, None).await;
+    let created = street.checkout().await;
+    let handlers = created["ucp"]["payment_handlers"].as_object().unwrap();
+    assert!(!handlers.contains_key("dev.baliklayar.pay") && created.get("continue_url").is_none(), "{created}");
+    let checkout = id(&created);
+    let refused = street.complete(&checkout, &on_page()).await;
+    assert_eq!(refused["messages"][0]["code"], "payment_unavailable");
+    assert_eq!(street.complete(&checkout, &payment("approve")).await["status"], "completed");
+    street.world.wish(Verb::Rollback, None).await;
+    assert_eq!(street.world.owner(&street.shop).await, Side::Legacy);
+    assert_eq!(street.world.store.count_debts(&street.shop).await.unwrap(), 0);
+}
+
+/// The provider's word is taken at any time; what comes of it waits for an owner.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_that_is_paid_while_its_shop_is_held_is_one_order_after_it() {
+    let mut street = Street::at_backend(Engine::Sqlite).await;
+    let checkout = id(&street.checkout().await);
+    let link = street.look(&checkout).await["continue_url"].as_str().unwrap().to_owned();
+    street.choose(&link, "qr").await;
+    let reference = street.charge().await["reference"].clone();
+    let head = street.world.store.head(&street.shop).await.unwrap().unwrap();
+    street.world.gateway.hold(&street.shop, Epoch(head.epoch.0 + 1), Instant::now() + SOON).unwrap();
+    street.provider().control("pay", &json!({ "reference": reference })).await;
+    // A hold keeps requests waiting; what the shop does by itself goes on until it is fenced.
+    street.until(&checkout, "completed").await;
+    assert!(street.world.gateway.stats(&street.shop).unwrap().held.is_some(), "the hold was over before");
+    assert_eq!(street.world.store.notice_outcomes().await.unwrap(), [("loket".into(), Some("asked".into()), 1)]);
+    let orders = street.world.store.documents(&street.shop, Kind::Order, None, 10_000).await.unwrap();
+    let of_it = orders.iter().filter(|(_, stored)| stored.document.text("checkout") == Some(checkout.as_str()));
+    assert_eq!(of_it.count(), 1);
+    assert_eq!(street.world.owner(&street.shop).await, Side::Backend);
+    street.host_heard_nothing().await;
+}
+
+/// A real browser, on a phone, without a mouse: choose, see what to pay with, and be told by the page itself that it is paid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_pays_with_the_keyboard_and_the_page_goes_on_by_itself() {
+    let mut street = Street::at_backend(Engine::Sqlite).await;
+    let checkout = id(&street.checkout().await);
+    let link = street.look(&checkout).await["continue_url"].as_str().unwrap().to_owned();
+    let url = format!("{}{link}&lang=en", street.world.seam_url());
+    let browser = tokio::task::spawn_blocking(move || {
+        let browser = Browser::start();
+        browser.resize(320, 700);
+        browser.open(&url);
+        looks_right(&browser, "document.querySelector('.choices')", "the choice");
+        tab_to(&browser, "button[value=qr]");
+        browser.press("\u{e007}");
+        looks_right(&browser, "document.querySelector('svg.qr')", "the code");
+        tab_to(&browser, "button[value=virtual_account]");
+        browser.press("\u{e007}");
+        looks_right(&browser, "document.querySelector('.number')", "the number");
+        assert!(
+            browser.text().contains("Pay until")
+                && browser.run("return document.querySelector('.left').textContent") != ""
+        );
+        browser
+    });
+    let browser = browser.await.unwrap();
+    let code = street.charge().await["code"].clone();
+    street.provider().control("pay", &json!({ "code": code })).await;
+    tokio::task::spawn_blocking(move || {
+        looks_right(&browser, "document.querySelector('.paid')", "what is paid");
+        browser.click("nav a");
+        browser.until("document.documentElement.lang === 'id'");
+        assert!(browser.text().contains("Lunas"), "{}", browser.text());
+        browser.click(".paid a");
+        browser.until("document.querySelector('table.goods')");
+        nothing_is_complained_of(&browser);
+    })
+    .await
+    .unwrap();
+    street.until(&checkout, "completed").await;
+    street.host_heard_nothing().await;
+}
+
+fn looks_right(browser: &Browser, there: &str, page: &str) {
+    browser.until(&format!("document.styleSheets.length === 1 && {there}"));
+    for scheme in ["dark", "light"] {
+        browser.scheme(scheme);
+        nothing_serious(browser, page);
+    }
+    it_fits(browser, 320, page);
+    nothing_is_complained_of(browser);
+}

@@ -1,0 +1,55 @@
+//! A payment provider of a test's own, and what buyers and bad luck do there.
+
+use crate::client::exchange;
+use demo_provider::{Arguments, Keys};
+use serde_json::Value;
+use shop::rails::{Config, Loket};
+use std::net::SocketAddr;
+use std::path::Path;
+
+const API_KEY: &str = "provider-key";
+const NOTICE_KEY: &str = "whsec_test";
+
+/// Its control door; it serves as long as the test's runtime.
+pub struct Provider {
+    control: SocketAddr,
+}
+
+impl Provider {
+    /// Opens one with its book in a folder; and how a backend behind this seam pays through it.
+    pub async fn open(folder: &Path, seam: SocketAddr) -> (Self, Loket) {
+        let keys = Keys { api: API_KEY.to_owned(), webhook: NOTICE_KEY.to_owned() };
+        let arguments = Arguments { book: folder.join("provider.sqlite"), ports: [0; 3], keys };
+        let (doors, serving) = demo_provider::open(arguments).await.unwrap();
+        tokio::spawn(serving);
+        let rail = Loket::new(Config {
+            account: "loket".to_owned(),
+            api: format!("http://{}", doors.api),
+            key: API_KEY.to_owned(),
+            notice_keys: vec![NOTICE_KEY.to_owned()],
+            notices_at: format!("http://{seam}/notices/loket"),
+        });
+        (Self { control: doors.control }, rail)
+    }
+
+    pub async fn control(&self, act: &str, asked: &Value) -> Value {
+        let (status, said) = self.call("POST", act, &asked.to_string()).await;
+        assert_eq!(status, 200, "{act} {asked}: {said}");
+        said
+    }
+
+    /// The truth about money.
+    pub async fn book(&self) -> Value {
+        self.call("GET", "book", "").await.1
+    }
+
+    async fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let length = body.len();
+        let request = format!(
+            "{method} /{path} HTTP/1.1\r\nhost: loket\r\nconnection: close\r\nauthorization: Bearer {API_KEY}\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        );
+        let (status, body) = exchange(self.control, request.as_bytes()).await;
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+}

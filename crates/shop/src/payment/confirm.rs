@@ -1,0 +1,224 @@
+//! The buyer says on the page of the backend how they want to pay.
+
+use crate::failure::{Failure, Stop, Unwritten};
+use crate::view::View;
+use crate::{Answer, Frame, Service, TRIES_MAX};
+use commerce::checkout::{self, Checkout, State};
+use commerce::decision::{Aggregate, Decision};
+use commerce::intent::{Attempt, Intent, Method, Opening};
+use commerce::refusal::{Refusal, Retry};
+use crash::{Act, Phase, reach};
+use vocab::id::{Kind, PublicId, ShopId, Timestamp};
+
+const MINUTE_US: i64 = 60_000_000;
+const DAY_US: i64 = 24 * 60 * MINUTE_US;
+
+/// How long a buyer has, from the moment of the choice: as long as providers of Indonesia give by themselves.
+const fn pay_within_us(method: Method) -> i64 {
+    match method {
+        Method::VirtualAccount => DAY_US,
+        Method::CardToken | Method::Qr | Method::Wallet | Method::CashOnDelivery => 15 * MINUTE_US,
+    }
+}
+
+/// What one look at the checkout came to.
+enum Confirmed {
+    /// This try is on record, and the rail is to be asked.
+    Recorded(Intent, Attempt),
+    /// There is a try already that the buyer can pay, or nothing is left to pay.
+    Stands,
+    /// Another code is out: it has to be over first.
+    Replaces(Intent, Attempt),
+    /// Another commit came first.
+    Again,
+}
+
+impl Service {
+    /// The page of one checkout: what it is about, and the intent that it waits for.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn to_pay(&self, shop: &ShopId, id: &PublicId) -> Result<Option<(Checkout, Option<Intent>)>, Failure> {
+        let mut view = self.view(shop, None, Some((Kind::Checkout, id.clone()))).await?;
+        let checkout = match view.checkout(id) {
+            Ok(checkout) => checkout,
+            Err(Stop::Refused(_)) => return Ok(None),
+            Err(Stop::Failed(failure)) => return Err(failure),
+        };
+        let intent = match checkout.state() {
+            State::Awaiting { intent } => {
+                self.load_beside(shop, &mut view, Kind::Intent, intent, Intent::from_document).await?
+            }
+            State::Open | State::Paying(_) | State::Completed { .. } | State::Canceled => None,
+        };
+        Ok(Some((checkout, intent)))
+    }
+
+    /// The host says that the buyer wants to pay: where, and nothing is begun. A checkout that cannot be paid says why not.
+    ///
+    /// # Errors
+    /// See [`Failure`]; a refusal is an answer.
+    pub async fn choose_page(&self, frame: &Frame, id: &PublicId) -> Result<Answer, Failure> {
+        let view = self.writing(frame, None, Some((Kind::Checkout, id.clone()))).await?;
+        let checkout = match view.checkout(id) {
+            Ok(checkout) => checkout,
+            Err(Stop::Refused(refusal)) => return Ok(Answer::refused(refusal, None)),
+            Err(Stop::Failed(failure)) => return Err(failure),
+        };
+        let shown = view.show_checkout(&checkout);
+        let payable = match checkout.state() {
+            State::Completed { .. } | State::Awaiting { .. } => Ok(()),
+            _ if self.ways_to_pay(&frame.shop, checkout.totals().total()).is_empty() => {
+                Err(unavailable("nobody can pay in this way here"))
+            }
+            State::Open | State::Paying(_) | State::Canceled => checkout.must_be_payable(),
+        };
+        Ok(match (payable, checkout.state()) {
+            (Ok(()), State::Completed { .. }) => Answer::shown(200, shown),
+            (Ok(()), _) => Answer::refused(payment_on_page(), Some(shown)),
+            (Err(refusal), _) => Answer::refused(refusal, Some(shown)),
+        })
+    }
+
+    /// Something to pay with came from the host, at this place, where it must not be: it is neither used nor kept.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn refuse_credential(&self, frame: &Frame, id: &PublicId, path: &str) -> Result<Answer, Failure> {
+        tracing::warn!(shop = %frame.shop, checkout = %id, code = "payment_boundary", "a host sent a payment credential");
+        let current = self.resource(&frame.shop, Kind::Checkout, id).await?;
+        let content = "a credential is not taken from a host: the buyer pays on the page of the shop";
+        let refusal = Refusal::new("payment_failed", Retry::Changed, content).at(path);
+        Ok(Answer::refused(current.refusal.unwrap_or(refusal), current.resource))
+    }
+
+    /// Puts on record that a checkout is to be paid in this way, and asks the rail. Said again it is the same: one code is
+    /// out at a time, and another way to pay ends the one before.
+    ///
+    /// # Errors
+    /// See [`Failure`]; a refusal is an answer.
+    pub async fn confirm(&self, frame: &Frame, id: &PublicId, method: Method) -> Result<Answer, Failure> {
+        let shop = &frame.shop;
+        for _ in 0..TRIES_MAX {
+            let mut view = self.writing(frame, None, Some((Kind::Checkout, id.clone()))).await?;
+            let stopped = match self.confirm_once(shop, &mut view, id, method).await {
+                Ok(Confirmed::Again) => continue,
+                Ok(Confirmed::Stands) => Ok(()),
+                Ok(Confirmed::Recorded(intent, attempt)) => self.ask_for(shop, &intent, &attempt).await,
+                Ok(Confirmed::Replaces(intent, attempt)) => match self.end_try(shop, &intent, &attempt).await {
+                    Ok(()) => continue,
+                    stopped => stopped,
+                },
+                Err(stop) => Err(stop),
+            };
+            let current = self.resource(shop, Kind::Checkout, id).await?;
+            return match stopped {
+                Ok(()) => Ok(current),
+                Err(Stop::Refused(refusal)) => Ok(Answer::refused(refusal, current.resource)),
+                // The try is on record, and goes on with whoever has the shop now.
+                Err(Stop::Failed(Failure::NotOwner { .. } | Failure::StaleEpoch { .. } | Failure::Fenced)) => {
+                    Ok(current)
+                }
+                Err(Stop::Failed(failure)) => Err(failure),
+            };
+        }
+        Err(Failure::Busy)
+    }
+
+    async fn confirm_once(
+        &self,
+        shop: &ShopId,
+        view: &mut View,
+        id: &PublicId,
+        method: Method,
+    ) -> Result<Confirmed, Stop> {
+        let checkout = view.checkout(id)?;
+        if !self.ways_to_pay(shop, checkout.totals().total()).contains(&method) {
+            return Err(unavailable(&format!("nobody can pay by {} here", method.name())).into());
+        }
+        match checkout.state() {
+            State::Completed { .. } => Ok(Confirmed::Stands),
+            State::Open | State::Paying(_) | State::Canceled => self.begin(shop, view, &checkout, method).await,
+            State::Awaiting { intent } => {
+                let intent = self.intent_beside(shop, view, intent).await?;
+                match intent.live() {
+                    Some(live) if live.method() == method => Ok(Confirmed::Stands),
+                    Some(live) => Ok(Confirmed::Replaces(intent.clone(), live.clone())),
+                    None => self.try_again(shop, view, &intent, method).await,
+                }
+            }
+        }
+    }
+
+    /// One commit: the units off the shelf, the intent and its first try on record.
+    async fn begin(&self, shop: &ShopId, view: &View, checkout: &Checkout, method: Method) -> Result<Confirmed, Stop> {
+        checkout.must_be_open()?;
+        let catalogue = self.catalogue(shop, checkout.lines().iter().map(checkout::Line::product)).await?;
+        let stock = self.on_hand(shop, catalogue.products()).await?;
+        let left = |variant: &PublicId| stock.get(variant).copied().unwrap_or(0);
+        let now = self.now();
+        let intent = Intent::open(Opening {
+            // Its id is part of every reference, and a reference has few characters.
+            id: PublicId::new(self.ids.uuid().replace('-', "")),
+            checkout: checkout.id().clone(),
+            account: self.rail()?.account().to_owned(),
+            due: checkout.totals().total(),
+            at: now,
+            expires_at: Timestamp(now.0.saturating_add(pay_within_us(method))),
+        })?;
+        let (intent, attempt) = intent.attempt(method, now)?;
+        let (awaiting, taken) = checkout.await_payment(&intent, &catalogue, left)?;
+        let decision = Decision::default().changed(checkout, &awaiting).born(&intent).moving(taken);
+        let decision = decision.waking(intent.id(), self.wake_of(&intent));
+        reach(Act::RailCall, Phase::Before);
+        match self.commit(shop, view, decision).await {
+            Ok(_) => Ok(Confirmed::Recorded(intent, attempt)),
+            Err(Unwritten::Conflict { .. } | Unwritten::TooMuchStock) => Ok(Confirmed::Again),
+            Err(Unwritten::OutOfStock { variant, left }) => {
+                Err(checkout.out_of_stock(&variant, &catalogue, left).into())
+            }
+            Err(Unwritten::Failed(failure)) => Err(failure.into()),
+        }
+    }
+
+    /// Another try of the same intent: those before it are over.
+    async fn try_again(&self, shop: &ShopId, view: &View, before: &Intent, method: Method) -> Result<Confirmed, Stop> {
+        let (after, attempt) = before.attempt(method, self.now())?;
+        let decision = self.turned(before, &after)?;
+        reach(Act::RailCall, Phase::Before);
+        match self.try_commit(shop, view, decision).await? {
+            true => Ok(Confirmed::Recorded(after, attempt)),
+            false => Ok(Confirmed::Again),
+        }
+    }
+
+    /// Asks the rail for the money of a try that is on record, and puts down what it says.
+    pub(super) async fn ask_for(&self, shop: &ShopId, intent: &Intent, attempt: &Attempt) -> Result<(), Stop> {
+        reach(Act::RailCall, Phase::During);
+        let (rail, asked_at) = (self.rail_of(intent)?, self.now());
+        let said = rail.charge(intent, attempt).await;
+        reach(Act::RailCall, Phase::After);
+        self.hear(shop, intent.id(), attempt.number(), asked_at, &said).await.map(drop)
+    }
+
+    /// The rail is to take money for a try no more: on record first.
+    ///
+    /// # Errors
+    /// `payment_in_progress` where the rail does not say that it is over.
+    async fn end_try(&self, shop: &ShopId, intent: &Intent, attempt: &Attempt) -> Result<(), Stop> {
+        let after = self.expire(shop, intent.id(), attempt.number()).await?;
+        if after.live().is_some() {
+            let content = "the payment that was begun is not over yet";
+            return Err(Refusal::new("payment_in_progress", Retry::Later, content).into());
+        }
+        Ok(())
+    }
+}
+
+fn unavailable(content: &str) -> Refusal {
+    Refusal::new("payment_unavailable", Retry::Changed, content)
+}
+
+fn payment_on_page() -> Refusal {
+    Refusal::new("payment_on_page", Retry::Buyer, "the buyer pays on the page of the shop, at continue_url")
+}

@@ -1,0 +1,119 @@
+//! The inbox: what a provider says by itself, durable before it is answered with 200, whoever owns the shop that it is about.
+//!
+//! This door has no head and no epoch. A notice is kept once for its rail and bytes, and looked at until something has become
+//! of it. Its bytes are not kept: a digest, so that it is known again, and what it is about.
+
+use crate::writer::Door;
+use crate::{Result, Store, sql};
+use rusqlite::params;
+use vocab::id::{Name, Timestamp};
+
+/// A notice whose signature was found to be good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub rail: Name,
+    /// SHA-256 of the body in lower-case hex: what came before is not kept again.
+    pub digest: String,
+    /// Under which the provider knows what it is about.
+    pub reference: String,
+    pub received_at: Timestamp,
+}
+
+/// A notice whose time has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    pub notice: Notice,
+    /// How often it was looked at before.
+    pub tries: u32,
+}
+
+/// What a notice is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeKey {
+    pub rail: Name,
+    pub digest: String,
+}
+
+impl Notice {
+    pub fn key(&self) -> NoticeKey {
+        NoticeKey { rail: self.rail.clone(), digest: self.digest.clone() }
+    }
+}
+
+const READ: &str = "read of the inbox";
+const WRITE: &str = "write of the inbox";
+
+impl Store {
+    /// Keeps a notice; false where it had come before.
+    pub async fn keep_notice(&self, notice: Notice) -> Result<bool> {
+        self.write(Door::Inbox, move |connection| {
+            let sql = "insert into inbox (rail, digest, reference, received_at, look_at)
+                       values (?1, ?2, ?3, ?4, ?4) on conflict do nothing";
+            let Notice { rail, digest, reference, received_at } = notice;
+            let cells = params![rail, digest, reference, received_at.0];
+            Ok(sql::execute(connection, WRITE, sql, cells)? > 0)
+        })
+        .await
+    }
+
+    /// The notices that have to be looked at now, the longest waiting first.
+    pub async fn notices_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+        self.read(move |connection| {
+            let sql = "select rail, digest, reference, received_at, tries from inbox
+                       where look_at <= ?1 order by look_at limit ?2";
+            sql::all(connection, READ, sql, params![now.0, sql::limit(limit)], |row| {
+                let notice = Notice {
+                    rail: sql::name(row, 0)?,
+                    digest: sql::cell(row, 1)?,
+                    reference: sql::cell(row, 2)?,
+                    received_at: sql::timestamp(row, 3)?,
+                };
+                Ok(Due { notice, tries: sql::cell(row, 4)? })
+            })
+        })
+        .await
+    }
+
+    /// Nothing has become of it yet: it is looked at again then.
+    pub async fn notice_waits(&self, key: &NoticeKey, until: Timestamp) -> Result<()> {
+        let NoticeKey { rail, digest } = key.clone();
+        self.write(Door::Inbox, move |connection| {
+            let sql = "update inbox set tries = tries + 1, look_at = ?3
+                       where rail = ?1 and digest = ?2 and look_at is not null";
+            sql::execute(connection, WRITE, sql, params![rail, digest, until.0]).map(drop)
+        })
+        .await
+    }
+
+    /// This became of it.
+    pub async fn notice_done(&self, key: &NoticeKey, outcome: &'static str) -> Result<()> {
+        let NoticeKey { rail, digest } = key.clone();
+        self.write(Door::Inbox, move |connection| {
+            let sql = "update inbox set look_at = null, outcome = ?3
+                       where rail = ?1 and digest = ?2 and look_at is not null";
+            sql::execute(connection, WRITE, sql, params![rail, digest, outcome]).map(drop)
+        })
+        .await
+    }
+
+    /// Forgets what is done and came before then, some of it; how many.
+    pub async fn forget_notices(&self, before: Timestamp, limit: usize) -> Result<usize> {
+        self.write(Door::Inbox, move |connection| {
+            let sql = "delete from inbox where rowid in (
+                           select rowid from inbox where look_at is null and received_at < ?1 limit ?2)";
+            sql::execute(connection, WRITE, sql, params![before.0, sql::limit(limit)])
+        })
+        .await
+    }
+
+    /// How many notices came to each outcome; none: not done yet. For people who look after it.
+    pub async fn notice_outcomes(&self) -> Result<Vec<(Name, Option<Name>, u64)>> {
+        self.read(|connection| {
+            let sql = "select rail, outcome, count(*) from inbox group by rail, outcome order by rail, outcome";
+            sql::all(connection, READ, sql, [], |row| {
+                Ok((sql::name(row, 0)?, sql::cell(row, 1)?, sql::natural(row, 2)?))
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,126 @@
+//! What stands beside an intent's document: the references under which its provider knows it, and when it has to be looked
+//! at again. Both are written with the document, through both doors; the time also by whoever has looked and found nothing.
+
+use crate::writer::Door;
+use crate::{Error, Result, Store, sql};
+use rusqlite::{Connection, params};
+use vocab::document::{Node, Record};
+use vocab::id::{PublicId, ShopId, Side, Timestamp};
+
+/// Whose a provider's reference is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referred {
+    pub shop: ShopId,
+    pub intent: PublicId,
+    /// Who has to hear of it.
+    pub owner: Side,
+}
+
+/// An intent whose time has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Woken {
+    pub shop: ShopId,
+    pub intent: PublicId,
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// Whose this reference at a provider's account is; none: nobody's here, or not yet.
+    pub async fn referred(&self, account: &str, reference: &str) -> Result<Option<Referred>> {
+        let key = [account.to_owned(), reference.to_owned()];
+        self.read(move |connection| {
+            let sql = "select shop, intent, owner from payment_reference join shop_head using (shop)
+                       where account = ?1 and reference = ?2";
+            sql::first(connection, READ, sql, key, |row| {
+                Ok(Referred { shop: sql::shop(row, 0)?, intent: sql::public_id(row, 1)?, owner: sql::side(row, 2)? })
+            })
+        })
+        .await
+    }
+
+    /// The intents of our own shops whose time has come, the longest waiting first.
+    pub async fn woken(&self, now: Timestamp, limit: usize) -> Result<Vec<Woken>> {
+        self.read(move |connection| {
+            let sql = "select shop, intent, at from wake join shop_head using (shop)
+                       where at <= ?1 and owner = 'backend' and fenced = 0 order by at limit ?2";
+            sql::all(connection, READ, sql, params![now.0, sql::limit(limit)], |row| {
+                Ok(Woken { shop: sql::shop(row, 0)?, intent: sql::public_id(row, 1)?, at: sql::timestamp(row, 2)? })
+            })
+        })
+        .await
+    }
+
+    /// Nothing was to be done for an intent that woke: it wakes again then, or when it is written. What was written since
+    /// says itself when.
+    pub async fn wake_later(&self, woken: &Woken, at: Option<Timestamp>) -> Result<()> {
+        let woken = woken.clone();
+        self.write(Door::Control, move |connection| {
+            let key = params![woken.shop.as_str(), woken.intent.as_str(), woken.at.0];
+            let sql = "delete from wake where shop = ?1 and intent = ?2 and at = ?3";
+            if sql::execute(connection, WRITE, sql, key)? == 0 {
+                return Ok(());
+            }
+            at.map_or(Ok(()), |at| wake(connection, &woken.shop, &woken.intent, Some(at)))
+        })
+        .await
+    }
+}
+
+const READ: &str = "read beside an intent";
+const WRITE: &str = "write beside an intent";
+
+/// Makes what stands beside an intent what its document says, and wakes it then, or never.
+pub fn set(
+    connection: &Connection,
+    shop: &ShopId,
+    intent: &PublicId,
+    document: &Record,
+    at: Option<Timestamp>,
+) -> Result<()> {
+    let account = document.text("account").unwrap_or_default();
+    let references = document.list("attempts").iter().filter_map(|attempt| {
+        let Node::Record(attempt) = attempt else { return None };
+        attempt.text("reference")
+    });
+    for reference in references {
+        refer(connection, shop, account, reference, intent)?;
+    }
+    wake(connection, shop, intent, at)
+}
+
+/// Two intents with one reference would each take the other's money: our bug, or a source whose references are not unique.
+fn refer(connection: &Connection, shop: &ShopId, account: &str, reference: &str, intent: &PublicId) -> Result<()> {
+    let sql = "insert into payment_reference (shop, account, reference, intent) values (?1, ?2, ?3, ?4)
+               on conflict do nothing";
+    let key = [shop.as_str(), account, reference, intent.as_str()];
+    if sql::execute(connection, WRITE, sql, key)? == 1 {
+        return Ok(());
+    }
+    let sql = "select 1 from payment_reference where shop = ?1 and account = ?2 and reference = ?3 and intent = ?4";
+    let own = sql::first(connection, READ, sql, key, |_| Ok(()))?;
+    own.ok_or_else(|| Error::Invalid(format!("reference {reference} of intent {intent} is another intent's")))
+}
+
+fn wake(connection: &Connection, shop: &ShopId, intent: &PublicId, at: Option<Timestamp>) -> Result<()> {
+    match at {
+        Some(at) => {
+            let sql = "insert into wake (shop, intent, at) values (?1, ?2, ?3)
+                       on conflict (shop, intent) do update set at = excluded.at";
+            sql::execute(connection, WRITE, sql, params![shop.as_str(), intent.as_str(), at.0]).map(drop)
+        }
+        None => {
+            let sql = "delete from wake where shop = ?1 and intent = ?2";
+            sql::execute(connection, WRITE, sql, [shop.as_str(), intent.as_str()]).map(drop)
+        }
+    }
+}
+
+/// The same of an imported one, or of one that is gone. An imported one wakes nobody: its owner looks after it.
+pub fn import(connection: &Connection, shop: &ShopId, intent: &PublicId, document: Option<&Record>) -> Result<()> {
+    let sql = "delete from payment_reference where shop = ?1 and intent = ?2";
+    sql::execute(connection, WRITE, sql, [shop.as_str(), intent.as_str()])?;
+    match document {
+        Some(document) => set(connection, shop, intent, document, None),
+        None => wake(connection, shop, intent, None),
+    }
+}

@@ -1,0 +1,84 @@
+//! What stands beside an intent, and the inbox.
+
+use crate::{Bench, id};
+use store::{Commit, Notice, Referred, Wake, Woken, Write};
+use vocab::document::{Node, Record};
+use vocab::id::{Kind, Side, Timestamp};
+
+fn intent(name: &str, references: &[&str]) -> Record {
+    let attempt = |reference: &&str| Node::Record(Record::default().with("reference", *reference));
+    let attempts: Vec<Node> = references.iter().map(attempt).collect();
+    Record::default().with("id", name).with("account", "loket").with("attempts", attempts)
+}
+
+fn write(name: &str, expected: Option<u64>, references: &[&str]) -> Write {
+    let document = intent(name, references);
+    Write { kind: Kind::Intent, id: id(name), expected, document, origin: None, numbered: false }
+}
+
+fn waking(commit: Commit, name: &str, at: i64) -> Commit {
+    Commit { wakes: vec![Wake { intent: id(name), at: Timestamp(at) }], ..commit }
+}
+
+#[tokio::test]
+async fn an_intent_is_found_by_each_of_its_references_and_wakes_when_it_said() {
+    let bench = Bench::flipped().await;
+    let first = bench.commit(vec![write("i1", None, &["i1-1"])]);
+    bench.store.commit(waking(first, "i1", 500)).await.unwrap();
+    let woken = Woken { shop: bench.shop.clone(), intent: id("i1"), at: Timestamp(500) };
+    assert_eq!(bench.store.woken(Timestamp(499), 9).await.unwrap(), []);
+    assert_eq!(bench.store.woken(Timestamp(500), 9).await.unwrap(), std::slice::from_ref(&woken));
+    let second = bench.commit(vec![write("i1", Some(1), &["i1-1", "i1-2"])]);
+    bench.store.commit(waking(second, "i1", 700)).await.unwrap();
+    let found = Referred { shop: bench.shop.clone(), intent: id("i1"), owner: Side::Backend };
+    for reference in ["i1-1", "i1-2"] {
+        assert_eq!(bench.store.referred("loket", reference).await.unwrap().as_ref(), Some(&found));
+    }
+    assert_eq!(bench.store.referred("loket", "i1-3").await.unwrap(), None);
+    assert_eq!(bench.store.referred("other", "i1-1").await.unwrap(), None);
+    // Whoever looked at it as it was puts nothing off that was written since.
+    bench.store.wake_later(&woken, None).await.unwrap();
+    let woken = Woken { at: Timestamp(700), ..woken };
+    assert_eq!(bench.store.woken(Timestamp(900), 9).await.unwrap(), std::slice::from_ref(&woken));
+    bench.store.wake_later(&woken, Some(Timestamp(950))).await.unwrap();
+    assert_eq!(bench.store.woken(Timestamp(900), 9).await.unwrap(), []);
+    // Written and not named, it wakes nobody.
+    bench.store.commit(bench.commit(vec![write("i1", Some(2), &["i1-1"])])).await.unwrap();
+    assert_eq!(bench.store.woken(Timestamp(i64::MAX), 9).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_reference_is_of_one_intent_and_a_second_one_is_nobodys() {
+    let bench = Bench::flipped().await;
+    bench.store.commit(bench.commit(vec![write("i1", None, &["r-1"])])).await.unwrap();
+    let error = bench.store.commit(bench.commit(vec![write("i2", None, &["r-1"])])).await.unwrap_err();
+    assert!(error.to_string().contains("another intent's"), "{error}");
+    assert_eq!(bench.store.referred("loket", "r-1").await.unwrap().unwrap().intent, id("i1"));
+}
+
+#[tokio::test]
+async fn a_notice_is_kept_once_and_looked_at_until_something_has_become_of_it() {
+    let bench = Bench::flipped().await;
+    let notice = |digest: &str, at: i64| Notice {
+        rail: "loket".into(),
+        digest: digest.to_owned(),
+        reference: "i1-1".to_owned(),
+        received_at: Timestamp(at),
+    };
+    let store = &bench.store;
+    assert!(store.keep_notice(notice("a", 10)).await.unwrap());
+    assert!(!store.keep_notice(notice("a", 20)).await.unwrap());
+    assert!(store.keep_notice(notice("b", 30)).await.unwrap());
+    let due = async |now| store.notices_due(Timestamp(now), 9).await.unwrap();
+    assert_eq!(due(29).await.iter().map(|due| due.notice.clone()).collect::<Vec<_>>(), [notice("a", 10)]);
+    store.notice_waits(&notice("a", 10).key(), Timestamp(100)).await.unwrap();
+    assert_eq!(due(99).await.len(), 1);
+    assert_eq!(due(100).await.iter().map(|due| due.tries).max(), Some(1));
+    store.notice_done(&notice("a", 10).key(), "asked").await.unwrap();
+    // What is done is done: a second one who looked at it does not bring it back.
+    store.notice_waits(&notice("a", 10).key(), Timestamp(100)).await.unwrap();
+    assert_eq!(due(i64::MAX).await.len(), 1);
+    assert!(!store.keep_notice(notice("a", 200)).await.unwrap(), "it is known again");
+    assert_eq!(store.forget_notices(Timestamp(300), 9).await.unwrap(), 1);
+    assert_eq!(store.notice_outcomes().await.unwrap(), [("loket".into(), None, 1)]);
+}
