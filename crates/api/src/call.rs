@@ -43,13 +43,10 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// A field of a form, where its value needs no encoding.
-    pub fn field(&self, wanted: &str) -> Option<&str> {
-        let body = std::str::from_utf8(&self.body).ok()?;
-        body.split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| value)
+    /// A field of a form.
+    pub fn field(&self, wanted: &str) -> Option<String> {
+        let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(&self.body).ok()?;
+        fields.into_iter().find(|(name, _)| *name == wanted).map(|(_, value)| value)
     }
 
     /// The body as JSON; an empty one is an empty object.

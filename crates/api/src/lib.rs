@@ -17,11 +17,13 @@ pub mod wire;
 pub use routes::router;
 pub use serve::serve;
 
-/// The bearer keys of the two callers that need one.
+/// The bearer keys of the two callers that need one, and what the links of buyers are made with.
 #[derive(Clone)]
 pub struct Keys {
     /// Of the host app, for orders.
     pub host: String,
     /// Of sellers, for prices and stock.
     pub seller: String,
+    /// Of nobody: links to pages where buyers pay are made with it.
+    pub pages: String,
 }

@@ -1,7 +1,8 @@
 //! Links that a person opens without a sign-in, an order's invoice and the page where a checkout is paid, each under a key
 //! that nobody finds by counting ids.
 //!
-//! Invariant: the key is a function of the host's secret, the shop and what it opens, so both sides make the same link, it
+//! Invariant: the key is a function of a secret, the shop and what it opens: of the host's for invoices, which it may see
+//! anyway, and of our own for pages where buyers pay. So both sides make the same link, it
 //! works whoever owns the shop, and it lasts as long as the secret. Absent on purpose: anything that writes one down.
 
 use ring::hmac;
@@ -11,12 +12,16 @@ use vocab::id::{PublicId, ShopId};
 const KEY_BYTES: usize = 16;
 
 #[derive(Clone)]
-pub struct Links(hmac::Key);
+pub struct Links {
+    invoices: hmac::Key,
+    pages: hmac::Key,
+}
 
 impl Links {
     /// From the bearer key of the host app, which may see every order anyway. Who changes that key takes back all links.
-    pub fn of(host_key: &str) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, host_key.as_bytes()))
+    pub fn of(host_key: &str, page_key: &str) -> Self {
+        let key = |secret: &str| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        Self { invoices: key(host_key), pages: key(page_key) }
     }
 
     /// Where a person opens an order's invoice, relative to the origin.
@@ -40,18 +45,18 @@ impl Links {
     }
 
     pub fn key(&self, shop: &ShopId, order: &PublicId) -> String {
-        self.key_of("invoice", shop, order)
+        key_of(&self.invoices, "invoice", shop, order)
     }
 
     pub fn checkout_key(&self, shop: &ShopId, checkout: &PublicId) -> String {
-        self.key_of("checkout", shop, checkout)
+        key_of(&self.pages, "checkout", shop, checkout)
     }
+}
 
-    fn key_of(&self, what: &str, shop: &ShopId, id: &PublicId) -> String {
-        // A shop's id has no line break, so that no two are one text.
-        let tag = hmac::sign(&self.0, format!("{what}\n{shop}\n{id}").as_bytes());
-        tag.as_ref().iter().take(KEY_BYTES).map(|byte| format!("{byte:02x}")).collect()
-    }
+fn key_of(secret: &hmac::Key, what: &str, shop: &ShopId, id: &PublicId) -> String {
+    // A shop's id has no line break, so that no two are one text.
+    let tag = hmac::sign(secret, format!("{what}\n{shop}\n{id}").as_bytes());
+    tag.as_ref().iter().take(KEY_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Compared whole, so that the time it takes tells nothing.
@@ -72,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_key_opens_one_invoice_of_one_shop_and_no_other() {
-        let links = Links::of("host-key");
+        let links = Links::of("host-key", "page-key");
         let (seven, eight) = (ShopId::parse("7").unwrap(), ShopId::parse("8").unwrap());
         let order = PublicId::new("TRX-0000001");
         let link = links.invoice(&seven, &order);
@@ -84,7 +89,7 @@ mod tests {
         }
         assert!(!links.opens(&eight, &order, key) && !links.opens(&seven, &PublicId::new("TRX-0000002"), key));
         assert!(links.invoice(&seven, &PublicId::new("a b?ö")).starts_with("/shops/7/orders/a%20b%3F%C3%B6/invoice?"));
-        assert!(!Links::of("another").opens(&seven, &order, key));
+        assert!(!Links::of("another", "page-key").opens(&seven, &order, key));
         // What opens one of the two opens nothing of the other.
         let paid = links.checkout_key(&seven, &order);
         assert!(links.opens_checkout(&seven, &order, &paid) && !links.opens(&seven, &order, &paid));
@@ -94,7 +99,7 @@ mod tests {
     /// The legacy of the demo makes its links by the same rule in code of its own; this is what both come to.
     #[test]
     fn the_rule_is_hmac_sha256_of_three_lines() {
-        let link = Links::of("host-key").invoice(&ShopId::parse("7").unwrap(), &PublicId::new("101"));
+        let link = Links::of("host-key", "page-key").invoice(&ShopId::parse("7").unwrap(), &PublicId::new("101"));
         assert_eq!(link, "/shops/7/orders/101/invoice?key=51cfc6f9e48722a15d74113e009eaf9a");
     }
 }

@@ -33,6 +33,7 @@ fn refused(rail: &str, no: NotAdmitted) -> Problem {
         NotAdmitted::Unsigned => (StatusCode::UNAUTHORIZED, "unauthorized"),
         NotAdmitted::Unreadable => (StatusCode::BAD_REQUEST, "invalid_request"),
     };
-    tracing::warn!(rail, code, "a notice is not let in");
+    // Anybody can send one: they do not fill the log of those who listen for what is wrong here.
+    tracing::info!(rail, code, "a notice is not let in");
     Problem::new(status, code, no.to_string())
 }

@@ -15,14 +15,13 @@ use crate::problem::Problem;
 use crate::routes::{Api, Shared};
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
-use commerce::checkout::Checkout;
-use commerce::intent::{Intent, Method};
+use commerce::intent::Method;
 use http::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
-use shop::Failure;
+use shop::{Failure, ToPay};
 use std::time::Duration;
 use vocab::id::{PublicId, ShopId};
 
@@ -47,8 +46,7 @@ const SCRIPT: &str = "pay.js";
 /// What the page is made of.
 struct Sheet<'a> {
     lang: Lang,
-    checkout: &'a Checkout,
-    intent: Option<&'a Intent>,
+    found: &'a ToPay,
     ways: Vec<Method>,
     /// Of the page's own link.
     key: &'a str,
@@ -62,13 +60,16 @@ pub async fn show(State(api): Shared, call: Call) -> Result<Response, Problem> {
     answer(&api, &call, None).await
 }
 
-/// The buyer has chosen how to pay.
+/// The buyer has chosen how to pay, or says where money goes back to.
 pub async fn confirm(State(api): Shared, call: Call) -> Result<Response, Problem> {
     let id = call.id()?;
     if key_of(&api, &call, &id).is_none() {
         return Ok(html(StatusCode::NOT_FOUND, page::none(lang_of(&call))));
     }
-    let method = call.field("method").and_then(Method::from_name);
+    if let Some(account) = call.field("account") {
+        return pay_out(&api, &call, id, account).await;
+    }
+    let method = call.field("method").as_deref().and_then(Method::from_name);
     let method = method.ok_or_else(|| Problem::invalid("method", "is not a way to pay"))?;
     let (service, frame) = (api.service.clone(), call.frame.clone());
     // A provider that is slow keeps no write in flight at the seam: this goes on, and the page looks what has become of it.
@@ -81,6 +82,24 @@ pub async fn confirm(State(api): Shared, call: Call) -> Result<Response, Problem
     answer(&api, &call, refused).await
 }
 
+/// Loaded again, the page sends no account a second time.
+async fn pay_out(api: &Api, call: &Call, id: PublicId, account: String) -> Result<Response, Problem> {
+    let (service, frame, checkout) = (api.service.clone(), call.frame.clone(), id.clone());
+    let sending = tokio::spawn(async move { service.pay_out(&frame, &checkout, &account).await });
+    match tokio::time::timeout(CONFIRMED_WITHIN, sending).await {
+        Ok(Ok(sent)) => {
+            if let Some(refusal) = sent? {
+                return answer(api, call, Some(refusal.code)).await;
+            }
+        }
+        Ok(Err(_)) => return answer(api, call, Some("internal")).await,
+        Err(_) => {}
+    }
+    let lang = lang_of(call).code();
+    let page = format!("{}&lang={lang}", api.links.checkout(&call.frame.shop, &id));
+    Ok((StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response())
+}
+
 /// What the script compares: another word, and the page has to be loaded again.
 pub async fn state(State(api): Shared, call: Call) -> Result<Response, Problem> {
     let id = call.id()?;
@@ -88,8 +107,8 @@ pub async fn state(State(api): Shared, call: Call) -> Result<Response, Problem> 
         Some(_) => look(&api, &call.frame.shop, &id).await?,
         None => None,
     };
-    let (checkout, intent) = found.ok_or_else(Problem::not_found)?;
-    let mut response = page::mark(&checkout, intent.as_ref()).into_response();
+    let found = found.ok_or_else(Problem::not_found)?;
+    let mut response = page::mark(&found).into_response();
     response.headers_mut().extend(CARRIED);
     Ok(response)
 }
@@ -98,16 +117,16 @@ async fn answer(api: &Api, call: &Call, refused: Option<&'static str>) -> Result
     let (lang, id) = (lang_of(call), call.id()?);
     let Some(key) = key_of(api, call, &id) else { return Ok(html(StatusCode::NOT_FOUND, page::none(lang))) };
     let shop = &call.frame.shop;
-    let Some((checkout, intent)) = look(api, shop, &id).await? else {
+    let Some(found) = look(api, shop, &id).await? else {
         return Ok(html(StatusCode::NOT_FOUND, page::none(lang)));
     };
-    let invoice = checkout.order().map(|order| api.links.invoice(shop, order));
-    let ways = api.service.ways_to_pay(shop, checkout.totals().total());
-    let sheet = Sheet { lang, checkout: &checkout, intent: intent.as_ref(), ways, key, invoice, refused };
+    let invoice = found.checkout.order().map(|order| api.links.invoice(shop, order));
+    let ways = api.service.ways_to_pay(shop, found.checkout.totals().total());
+    let sheet = Sheet { lang, found: &found, ways, key, invoice, refused };
     Ok(html(StatusCode::OK, page::sheet(&sheet)))
 }
 
-async fn look(api: &Api, shop: &ShopId, id: &PublicId) -> Result<Option<(Checkout, Option<Intent>)>, Problem> {
+async fn look(api: &Api, shop: &ShopId, id: &PublicId) -> Result<Option<ToPay>, Problem> {
     match api.service.to_pay(shop, id).await {
         Ok(found) => Ok(found),
         Err(Failure::UnknownShop) => Ok(None),

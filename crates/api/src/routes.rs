@@ -27,7 +27,7 @@ type Answered = Result<Response, Problem>;
 
 /// All paths of the backend. Nothing is served beside them.
 pub fn router(service: Service, keys: Keys) -> Router {
-    let links = Links::of(&keys.host);
+    let links = Links::of(&keys.host, &keys.pages);
     let shop = Router::new()
         .route("/catalog/search", post(search))
         .route("/catalog/lookup", post(lookup))

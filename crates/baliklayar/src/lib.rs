@@ -11,6 +11,7 @@ pub mod link;
 mod moving;
 pub mod serving;
 pub mod sides;
+pub mod way_back;
 
 use clap::{Parser, Subcommand};
 use exit::Exit;

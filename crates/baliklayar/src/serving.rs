@@ -1,15 +1,11 @@
 //! The serving process: seam, backend and mover, over one store.
 
 use crate::link::Link;
+use crate::way_back::WayBack;
 use anyhow::{Context, Result};
-use arc_swap::{ArcSwap, ArcSwapOption};
-use cutover::state::State;
-use mapping::Mapping;
 use mover::{Links, Setup, Without};
 use shop::Service;
-use shop::ids::{IdPlan, Misfit};
 use shop::rails::{Config, Loket};
-use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,8 +13,7 @@ use std::time::Duration;
 use store::Store;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
-use vocab::document::Record;
-use vocab::id::{Kind, Minted, PublicId, ShopId, Side, Timestamp};
+use vocab::id::{Side, Timestamp};
 
 /// How the process is told to serve.
 /// Keys are in it: this type does not print itself.
@@ -49,6 +44,9 @@ pub struct Args {
     /// What the provider signs notices with: the key, and behind a comma the one before while it is being replaced
     #[arg(long, env = "BALIK_PROVIDER_NOTICE_KEYS", hide_env_values = true, default_value = "")]
     provider_notice_keys: String,
+    /// What links to pages where buyers pay are made with; needed with --provider
+    #[arg(long, env = "BALIK_PAGE_KEY", hide_env_values = true, default_value = "")]
+    page_key: String,
     /// Detector to take away; tests and demo only
     #[arg(long)]
     without: Vec<String>,
@@ -71,15 +69,15 @@ pub async fn run(args: Args) -> Result<()> {
         crash::arm(&point).map_err(anyhow::Error::msg)?;
     }
     let store = Store::open(&args.work).context("opening the store")?;
-    let mapping: Arc<ArcSwapOption<Mapping>> = Arc::default();
+    let way_back = WayBack::default();
     // A shop may be the backend's already: its first request must find out where ids come from.
-    let compiled = load_mapping(&store, &mapping).await;
-    let sealed: Arc<ArcSwap<BTreeSet<ShopId>>> = Arc::default();
-    let service = Service::new(store.clone(), id_plan(mapping.clone(), sealed.clone()), clock());
+    way_back.look(&store).await;
+    way_back.look_at_seals(&store).await;
+    let service = Service::new(store.clone(), way_back.id_plan(), clock());
     let backend = listen(args.backend_port).await?;
     let seam = start_seam(&args, backend.local_addr()?).await?;
     let service = with_rail(service, &args, seam.address())?;
-    let keys = api::Keys { host: args.host_key.clone(), seller: args.seller_key.clone() };
+    let keys = api::Keys { host: args.host_key.clone(), seller: args.seller_key.clone(), pages: args.page_key.clone() };
     let router = api::router(service.clone(), keys);
     let api = tokio::spawn(api::serve(backend, router, std::future::pending()));
     let console = start_console(args.console_port, store.clone()).await?;
@@ -101,9 +99,9 @@ pub async fn run(args: Args) -> Result<()> {
         () = answering => {}
         ended = link.push_routes() => ended?,
         ended = mover::run(setup) => ended.context("the mover ended")?,
-        () = follow_plan(store.clone(), mapping, compiled) => {}
+        () = way_back.follow(store.clone()) => {}
         () = service.work() => {}
-        () = sweep(store, service.clone(), sealed) => {}
+        () = sweep(store, service.clone(), &way_back) => {}
         () = stdin_ended() => {}
     }
     Ok(())
@@ -136,8 +134,10 @@ fn with_rail(service: Service, args: &Args, seam: SocketAddr) -> Result<Service>
     let Some(api) = &args.provider else { return Ok(service) };
     let notice_keys: Vec<String> =
         args.provider_notice_keys.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect();
-    if args.provider_key.is_empty() || notice_keys.is_empty() {
-        anyhow::bail!("--provider needs BALIK_PROVIDER_KEY and BALIK_PROVIDER_NOTICE_KEYS in the environment");
+    if args.provider_key.is_empty() || notice_keys.is_empty() || args.page_key.is_empty() {
+        anyhow::bail!(
+            "--provider needs BALIK_PROVIDER_KEY, BALIK_PROVIDER_NOTICE_KEYS and BALIK_PAGE_KEY in the environment"
+        );
     }
     Ok(service.with_rail(Loket::new(Config {
         account: ACCOUNT.to_owned(),
@@ -162,71 +162,10 @@ async fn start_console(port: Option<u16>, store: Store) -> Result<impl Future<Ou
     })
 }
 
-/// Ids as the plan's mapping says; before there is a plan nothing is minted from blocks. A sealed shop goes back no more,
-/// so that anything fits.
-pub fn id_plan(mapping: Arc<ArcSwapOption<Mapping>>, sealed: Arc<ArcSwap<BTreeSet<ShopId>>>) -> IdPlan {
-    let (tables, origins, columns, rules) = (mapping.clone(), mapping.clone(), mapping.clone(), mapping.clone());
-    let no_way_back = sealed.clone();
-    IdPlan {
-        table: Box::new(move |element| {
-            let mapping = tables.load();
-            let mapping = mapping.as_ref()?;
-            Some(mapping.tables()[mapping.birth_table(element)?].name.clone())
-        }),
-        mint: Box::new(move |element, number| match mapping.load().as_ref() {
-            Some(mapping) => mapping.minted(element, number),
-            None => Minted { id: PublicId::new(number.to_string()), origin: None },
-        }),
-        origin: Box::new(move |shop, kind, document| {
-            let mapping = origins.load();
-            mover::born_origin(mapping.as_ref()?, shop, kind, document)
-        }),
-        misfit: Box::new(move |shop, kind, document| {
-            if sealed.load().contains(shop) {
-                return None;
-            }
-            let misfit = columns.load().as_ref()?.misfit(kind, document)?;
-            Some(Misfit { path: misfit.path, why: misfit.why })
-        }),
-        pays_later: Box::new(move |shop| {
-            let carries =
-                |mapping: &Mapping| mapping.rules().iter().any(|rule| rule.kind == Kind::Intent && rule.writes);
-            no_way_back.load().contains(shop) || rules.load().as_ref().is_some_and(|mapping| carries(mapping))
-        }),
-    }
-}
-
-/// Compiles the plan's mapping once there is one.
-async fn follow_plan(store: Store, mapping: Arc<ArcSwapOption<Mapping>>, mut compiled: bool) {
-    while !compiled {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        compiled = load_mapping(&store, &mapping).await;
-    }
-    std::future::pending().await
-}
-
-/// Compiles the plan's mapping; false where there is none yet.
-async fn load_mapping(store: &Store, mapping: &ArcSwapOption<Mapping>) -> bool {
-    match store.plan().await {
-        Ok(Some(plan)) => match mover::compile(&plan) {
-            Ok(compiled) => {
-                mapping.store(Some(Arc::new(compiled)));
-                return true;
-            }
-            Err(error) => tracing::error!(%error, "the plan's mapping does not compile"),
-        },
-        Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "the plan cannot be read"),
-    }
-    false
-}
-
 /// What a crash or time left: payments half made, carts too old.
-async fn sweep(store: Store, service: Service, sealed: Arc<ArcSwap<BTreeSet<ShopId>>>) {
+async fn sweep(store: Store, service: Service, way_back: &WayBack) {
     loop {
-        if let Ok(board) = mover::status(&store).await {
-            sealed.store(Arc::new(sealed_shops(&board)));
-        }
+        way_back.look_at_seals(&store).await;
         for head in store.heads().await.unwrap_or_default() {
             if head.owner != Side::Backend {
                 continue;
@@ -240,11 +179,6 @@ async fn sweep(store: Store, service: Service, sealed: Arc<ArcSwap<BTreeSet<Shop
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }
-}
-
-fn sealed_shops(board: &Record) -> BTreeSet<ShopId> {
-    let is_sealed = |name: &str| board.record(name).and_then(|row| row.text("state")) == Some(State::Sealed.name());
-    board.0.keys().filter(|name| is_sealed(name)).filter_map(|name| ShopId::parse(name).ok()).collect()
 }
 
 /// The supervisor holds the other end; when it is gone, so is this process.

@@ -250,6 +250,11 @@ impl Checkout {
         self.lapsed.is_some()
     }
 
+    /// Money may have come for it that goes back.
+    pub const fn may_be_owed(&self) -> bool {
+        matches!(self.state, State::Completed { .. } | State::Canceled) || self.lapsed.is_some()
+    }
+
     /// The order that it became.
     pub const fn order(&self) -> Option<&PublicId> {
         let State::Completed { order } = &self.state else { return None };

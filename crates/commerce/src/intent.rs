@@ -285,6 +285,11 @@ impl Intent {
         self.attempts.iter().any(promised)
     }
 
+    /// Somebody asked for its end, and it has not ended yet.
+    pub const fn is_being_canceled(&self) -> bool {
+        self.cancel_asked_at.is_some() && self.ended.is_none()
+    }
+
     pub const fn checkout(&self) -> &PublicId {
         &self.checkout
     }

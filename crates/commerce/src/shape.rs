@@ -181,6 +181,7 @@ const ATTEMPT: &[Field] = &[
     optional("asked_at", Type::Instant),
     optional("heard_at", Type::Instant),
     optional("absent_since", Type::Instant),
+    optional("sent_again_at", Type::Instant),
     optional("over_since", Type::Instant),
     optional("told_to_end_first", Type::Instant),
     optional("told_to_end_last", Type::Instant),

@@ -19,6 +19,10 @@ pub struct Answer {
     pub resource: Option<Resource>,
     pub refusal: Option<Refusal>,
     pub notes: Vec<Note>,
+    /// Of an order: how much of what it gave back has not reached the buyer yet, in minor units.
+    pub on_its_way: i64,
+    /// Of a checkout: its buyer has to say where money goes that is owed to them.
+    pub asks_for_account: bool,
 }
 
 /// A product and how many of it there are.
@@ -68,10 +72,24 @@ pub struct Note {
 
 impl Answer {
     pub(crate) fn shown(status: u16, resource: Resource) -> Self {
-        Self { status, resource: Some(resource), refusal: None, notes: Vec::new() }
+        Self {
+            status,
+            resource: Some(resource),
+            refusal: None,
+            notes: Vec::new(),
+            on_its_way: 0,
+            asks_for_account: false,
+        }
     }
 
     pub(crate) fn refused(refusal: Refusal, resource: Option<Resource>) -> Self {
-        Self { status: 200, resource, refusal: Some(refusal), notes: Vec::new() }
+        Self {
+            status: 200,
+            resource,
+            refusal: Some(refusal),
+            notes: Vec::new(),
+            on_its_way: 0,
+            asks_for_account: false,
+        }
     }
 }

@@ -133,7 +133,10 @@ impl Service {
         let status = command.status();
         let recorded = Recorded::new(command.operation(), &keyed.key, &keyed.body, status, result);
         match self.commit_from(&mut purse, shop, view, decision.born(&recorded)).await {
-            Ok(committed) => Ok(Some(Answer { notes, ..Answer::shown(status, as_left(show, &committed)) })),
+            Ok(committed) => {
+                let shown = Answer { notes, ..Answer::shown(status, as_left(show, &committed)) };
+                Ok(Some(self.with_what_is_owed(shop, shown).await?))
+            }
             Err(Unwritten::Conflict { .. }) => Ok(None),
             // Of these commands only a seller's edit takes stock away.
             Err(Unwritten::OutOfStock { left, .. }) => Err(stock_below_zero(left).into()),

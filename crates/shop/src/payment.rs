@@ -13,6 +13,8 @@ mod order;
 mod tend;
 mod work;
 
+pub use confirm::ToPay;
+
 use crate::failure::Failure;
 use crate::rails::Loket;
 use crate::view::{View, parse};
@@ -21,10 +23,14 @@ use commerce::decision::{Aggregate, Decision};
 use commerce::fault::Fault;
 use commerce::intent::{Intent, Method};
 use commerce::money::Money;
+use commerce::order::Order;
 use commerce::refusal::{Refusal, Retry};
 use std::sync::Arc;
 use vocab::document::Record;
 use vocab::id::{Kind, PublicId, ShopId, Timestamp};
+
+/// More than anybody begins for one checkout.
+const BEGUN_MAX: usize = 64;
 
 impl Service {
     /// How a buyer can pay so much in their own time at a shop: not at all where the shop may still go back to a program that
@@ -86,6 +92,25 @@ impl Service {
         let Some(stored) = loaded.documents.into_iter().next().flatten() else { return Ok(None) };
         view.see(kind, id.clone(), stored.version);
         parse(kind, id, &stored.document, from_document).map(Some)
+    }
+
+    /// All that was ever begun for a checkout.
+    async fn begun_for(&self, shop: &ShopId, checkout: &PublicId) -> Result<Vec<Intent>, Failure> {
+        let found = self.store.intents_of_checkout(shop, checkout, BEGUN_MAX).await?;
+        found.iter().map(|(id, stored)| parse(Kind::Intent, id, &stored.document, Intent::from_document)).collect()
+    }
+
+    pub(crate) async fn asks_for_account(&self, shop: &ShopId, checkout: &PublicId) -> Result<bool, Failure> {
+        let begun = if self.rail.is_some() { self.begun_for(shop, checkout).await? } else { Vec::new() };
+        Ok(begun.iter().any(|intent| intent.needs_account() > 0))
+    }
+
+    /// How much of what an order gave back has not reached its buyer, in minor units.
+    pub(crate) async fn on_its_way(&self, shop: &ShopId, order: &Order) -> Result<i64, Failure> {
+        let Some(id) = order.intent() else { return Ok(0) };
+        let loaded = self.store.load(shop, &[(Kind::Intent, id.clone())]).await?;
+        let Some(stored) = loaded.documents.into_iter().next().flatten() else { return Ok(0) };
+        Ok(parse(Kind::Intent, id, &stored.document, Intent::from_document)?.given_but_not_there())
     }
 
     /// The intent of a checkout or an order that a view is of.

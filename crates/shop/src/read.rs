@@ -4,6 +4,7 @@ use crate::failure::{Failure, Stop};
 use crate::view::{Filed, View};
 use crate::{Answer, Listed, Resource, Service};
 use commerce::Refusal;
+use commerce::decision::Aggregate;
 use vocab::id::{Kind, PublicId, ShopId};
 
 impl Service {
@@ -49,9 +50,19 @@ impl Service {
     pub(crate) async fn resource(&self, shop: &ShopId, kind: Kind, id: &PublicId) -> Result<Answer, Failure> {
         let view = self.view(shop, None, Some((kind, id.clone()))).await?;
         match self.shown(shop, &view, kind, id).await {
-            Ok(resource) => Ok(Answer::shown(200, resource)),
+            Ok(resource) => self.with_what_is_owed(shop, Answer::shown(200, resource)).await,
             Err(Stop::Refused(refusal)) => Ok(Answer::refused(refusal, None)),
             Err(Stop::Failed(failure)) => Err(failure),
+        }
+    }
+
+    pub(crate) async fn with_what_is_owed(&self, shop: &ShopId, answer: Answer) -> Result<Answer, Failure> {
+        match &answer.resource {
+            Some(Resource::Order(order)) => Ok(Answer { on_its_way: self.on_its_way(shop, order).await?, ..answer }),
+            Some(Resource::Checkout { checkout, .. }) if checkout.may_be_owed() => {
+                Ok(Answer { asks_for_account: self.asks_for_account(shop, checkout.id()).await?, ..answer })
+            }
+            _ => Ok(answer),
         }
     }
 

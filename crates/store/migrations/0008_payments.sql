@@ -41,3 +41,6 @@ create index wake_at on wake (at);
 drop index document_by_cart;
 create index document_by_cart on document (shop, json_extract(body, '$.cart'))
     where kind = 'checkout' and class = 'live' and state in ('open', 'paying', 'awaiting');
+
+-- Everything that was begun for a checkout.
+create index document_of_checkout on document (shop, json_extract(body, '$.checkout')) where kind = 'intent';

@@ -249,7 +249,8 @@ pub fn stored_as(row: &Row<'_>, read: impl FnOnce(&str) -> Result<Record>) -> Re
     })
 }
 
-fn with_id(row: &Row<'_>) -> Result<(PublicId, Stored)> {
+/// The same with its id behind it.
+pub fn with_id(row: &Row<'_>) -> Result<(PublicId, Stored)> {
     Ok((sql::public_id(row, 6)?, stored(row)?))
 }
 

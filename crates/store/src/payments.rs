@@ -2,7 +2,7 @@
 //! at again. Both are written with the document, through both doors; the time also by whoever has looked and found nothing.
 
 use crate::writer::Door;
-use crate::{Error, Result, Store, sql};
+use crate::{Error, Result, Store, Stored, documents, sql};
 use rusqlite::{Connection, params};
 use vocab::document::{Node, Record};
 use vocab::id::{PublicId, ShopId, Side, Timestamp};
@@ -25,6 +25,25 @@ pub struct Woken {
 }
 
 impl Store {
+    /// The intents of a checkout, the oldest first, so many at most.
+    pub async fn intents_of_checkout(
+        &self,
+        shop: &ShopId,
+        checkout: &PublicId,
+        limit: usize,
+    ) -> Result<Vec<(PublicId, Stored)>> {
+        let (shop, checkout) = (shop.clone(), checkout.clone());
+        self.read(move |connection| {
+            let sql = "select body, version, class, why, origin, source_tx, id
+                       from document indexed by document_of_checkout
+                       where shop = ?1 and json_extract(body, '$.checkout') = ?2 and kind = 'intent'
+                       order by rowid limit ?3";
+            let cells = params![shop.as_str(), checkout.as_str(), sql::limit(limit)];
+            sql::all(connection, READ, sql, cells, documents::with_id)
+        })
+        .await
+    }
+
     /// Whose this reference at a provider's account is; none: nobody's here, or not yet.
     pub async fn referred(&self, account: &str, reference: &str) -> Result<Option<Referred>> {
         let key = [account.to_owned(), reference.to_owned()];

@@ -4,24 +4,28 @@ use super::words::{Words, words};
 use super::{SCRIPT, STYLE, Sheet, qr, qris};
 use crate::invoice::{Lang, OPERATOR, amount, instant};
 use crate::link::in_path;
-use commerce::checkout::{Checkout, Line, State};
+use commerce::checkout::{Line, State};
 use commerce::decision::Aggregate;
 use commerce::intent::{Attempt, Fate, Intent, Method};
+use commerce::money::Money;
 use maud::{DOCTYPE, Markup, html};
+use shop::ToPay;
 
 /// What of the page's content can change by itself, in one word.
-pub fn mark(checkout: &Checkout, intent: Option<&Intent>) -> String {
-    let state = match checkout.state() {
+pub fn mark(found: &ToPay) -> String {
+    let state = match found.checkout.state() {
         State::Open => "open",
         State::Paying(_) => "paying",
         State::Awaiting { .. } => "awaiting",
         State::Completed { .. } => "completed",
         State::Canceled => "canceled",
     };
-    let tries = intent.map(Intent::attempts).unwrap_or_default();
+    let tries = found.intent.as_ref().map(Intent::attempts).unwrap_or_default();
     let last = tries.last().map_or("", |attempt| attempt.fate().name());
     let shown = tries.last().and_then(Attempt::shown).map_or("", |_| "shown");
-    format!("{state}.{}.{last}.{shown}", tries.len())
+    let came = found.intent.as_ref().map_or(0, Intent::received);
+    let canceling = found.intent.as_ref().is_some_and(Intent::is_being_canceled);
+    format!("{state}.{}.{last}.{shown}.{came}.{canceling}.{}", tries.len(), found.owed)
 }
 
 fn frame(lang: Lang, title: &str, mark: Option<&str>, body: &Markup) -> Markup {
@@ -52,7 +56,7 @@ pub fn none(lang: Lang) -> Markup {
 
 pub fn sheet(sheet: &Sheet<'_>) -> Markup {
     let (lang, other, words) = (sheet.lang, sheet.lang.other(), words(sheet.lang));
-    let checkout = sheet.checkout;
+    let checkout = &sheet.found.checkout;
     let here = |lang: Lang| format!("{}?key={}&lang={}", in_path(checkout.id()), sheet.key, lang.code());
     let body = html! {
         nav aria-label=(other.words().name) {
@@ -62,20 +66,21 @@ pub fn sheet(sheet: &Sheet<'_>) -> Markup {
             h1 { (words.title) }
             p .due { span { (words.due) } " " strong { (amount(lang, checkout.totals().total())) } }
             @if let Some(code) = sheet.refused {
-                p .refused role="alert" { (if code == "out_of_stock" { words.out_of_stock } else { words.refused }) }
+                p .refused role="alert" { (words.of_refusal(code)) }
             }
             (now(sheet, words, &here(lang)))
+            (owed(sheet, words, &here(lang)))
             (goods(lang, checkout.lines()))
             footer { p { (words.managed_by) " " strong { (OPERATOR) } } }
         }
     };
-    frame(lang, words.title, Some(&mark(checkout, sheet.intent)), &body)
+    frame(lang, words.title, Some(&mark(sheet.found)), &body)
 }
 
 /// What the buyer can do now.
 fn now(sheet: &Sheet<'_>, words: &Words, here: &str) -> Markup {
     let choices = |but: Option<Method>, heading: &str| choices(sheet, words, here, but, heading);
-    match (sheet.checkout.state(), sheet.intent) {
+    match (sheet.found.checkout.state(), &sheet.found.intent) {
         (State::Completed { order }, _) => html! {
             section .paid role="status" {
                 h2 { (words.paid) }
@@ -84,9 +89,18 @@ fn now(sheet: &Sheet<'_>, words: &Words, here: &str) -> Markup {
             }
         },
         (State::Canceled, _) => html! { p role="status" { (words.canceled) } },
-        (State::Open, _) if sheet.checkout.missing().is_some() => html! { p role="status" { (words.incomplete) } },
+        (State::Open, _) if sheet.found.checkout.missing().is_some() => {
+            html! { p role="status" { (words.incomplete) } }
+        }
         (State::Open, _) => choices(None, words.choose),
+        (State::Awaiting { .. }, Some(intent)) if intent.is_being_canceled() => {
+            html! { p role="status" { (words.canceling) } }
+        }
         (State::Awaiting { .. }, Some(intent)) => match intent.live() {
+            Some(attempt) if attempt.fate() == Fate::Accepted && intent.received() > 0 => html! {
+                p role="status" { (words.part) " " strong { (came(sheet.lang, intent)) } }
+                (choices(None, words.rest_how))
+            },
             Some(attempt) if attempt.fate() == Fate::Accepted => html! {
                 (to_pay_with(sheet, words, intent, attempt))
                 (choices(Some(attempt.method()), words.another))
@@ -95,6 +109,29 @@ fn now(sheet: &Sheet<'_>, words: &Words, here: &str) -> Markup {
             None => html! { p role="status" { (words.again) } (choices(None, words.choose)) },
         },
         (State::Awaiting { .. } | State::Paying(_), _) => checking(words),
+    }
+}
+
+fn came(lang: Lang, intent: &Intent) -> String {
+    Money::new(intent.received(), intent.due().currency()).map_or_else(|_| String::new(), |came| amount(lang, came))
+}
+
+/// Money that came by a way that has none back: the buyer says where it goes.
+fn owed(sheet: &Sheet<'_>, words: &Words, here: &str) -> Markup {
+    let currency = sheet.found.checkout.currency();
+    let owed = Money::new(sheet.found.owed, currency).ok().filter(|owed| !owed.is_zero());
+    html! {
+        @if let Some(owed) = owed {
+            section .owed {
+                h2 { (words.owed) " " (amount(sheet.lang, owed)) }
+                p { (words.owed_hint) }
+                form method="post" action=(here) {
+                    label for="account" { (words.account) }
+                    input id="account" name="account" autocomplete="off" minlength="5" maxlength="80" required;
+                    button type="submit" { (words.send_back) }
+                }
+            }
+        }
     }
 }
 
@@ -135,7 +172,7 @@ fn to_pay_with(sheet: &Sheet<'_>, words: &Words, intent: &Intent, attempt: &Atte
                 time data-until=(until.0.div_euclid(1_000)) { (instant(sheet.lang, until, intent.due().currency())) }
                 span .left aria-hidden="true" {}
             }
-            @if attempt.method().refunds() { p .soft { (words.late) } }
+            p .soft { (words.late) }
         }
     }
 }

@@ -12,6 +12,9 @@ pub struct Words {
     pub checking_hint: &'static str,
     pub until: &'static str,
     pub rest: &'static str,
+    pub part: &'static str,
+    pub rest_how: &'static str,
+    pub canceling: &'static str,
     pub number: &'static str,
     pub number_hint: &'static str,
     pub scan: &'static str,
@@ -28,6 +31,11 @@ pub struct Words {
     pub canceled: &'static str,
     pub refused: &'static str,
     pub out_of_stock: &'static str,
+    pub account_invalid: &'static str,
+    pub owed: &'static str,
+    pub owed_hint: &'static str,
+    pub account: &'static str,
+    pub send_back: &'static str,
     pub late: &'static str,
     pub managed_by: &'static str,
     pub none: &'static str,
@@ -45,6 +53,9 @@ const ENGLISH: Words = Words {
     checking_hint: "The payment provider has not answered yet. Please do not pay a second time; this page goes on by itself.",
     until: "Pay until",
     rest: "A part has arrived. This is the rest:",
+    part: "A part has arrived:",
+    rest_how: "How would you like to pay the rest?",
+    canceling: "This is being canceled. Please do not pay it any more.",
     number: "Virtual account number",
     number_hint: "Transfer exactly this amount to this number, at any bank.",
     scan: "QRIS code",
@@ -61,6 +72,11 @@ const ENGLISH: Words = Words {
     canceled: "This checkout was canceled.",
     refused: "That was not possible just now. Please try again.",
     out_of_stock: "There are not enough of these left. Go back to the app and change your basket.",
+    account_invalid: "This does not look like an account. Write bank, number and name.",
+    owed: "Yours to have back:",
+    owed_hint: "It came by bank transfer, which has no way back of its own. Tell us where to send it.",
+    account: "Bank, account number and name",
+    send_back: "Send it back",
     late: "Paid after its time is still paid: the money goes back to you, or your order comes.",
     managed_by: "Service provided and managed by",
     none: "There is nothing to pay here",
@@ -77,6 +93,9 @@ const INDONESIAN: Words = Words {
     checking_hint: "Penyedia pembayaran belum menjawab. Jangan bayar dua kali; halaman ini berlanjut sendiri.",
     until: "Bayar sebelum",
     rest: "Sebagian sudah diterima. Sisanya:",
+    part: "Sebagian sudah diterima:",
+    rest_how: "Sisanya mau dibayar dengan cara apa?",
+    canceling: "Ini sedang dibatalkan. Jangan dibayar lagi.",
     number: "Nomor virtual account",
     number_hint: "Transfer tepat sejumlah ini ke nomor ini, dari bank mana pun.",
     scan: "Kode QRIS",
@@ -93,6 +112,11 @@ const INDONESIAN: Words = Words {
     canceled: "Checkout ini dibatalkan.",
     refused: "Saat ini belum bisa. Silakan coba lagi.",
     out_of_stock: "Stoknya tidak cukup lagi. Kembali ke aplikasi dan ubah keranjang Anda.",
+    account_invalid: "Ini tidak seperti rekening. Tulis bank, nomor, dan nama.",
+    owed: "Dana yang kembali kepada Anda:",
+    owed_hint: "Dana ini datang lewat transfer bank, yang tidak punya jalan kembali sendiri. Beri tahu kami ke mana mengirimnya.",
+    account: "Bank, nomor rekening, dan nama",
+    send_back: "Kirim kembali",
     late: "Yang dibayar setelah waktunya tetap diterima: uangnya kembali kepada Anda, atau pesanan Anda datang.",
     managed_by: "Layanan disediakan dan dikelola oleh",
     none: "Tidak ada yang perlu dibayar di sini",
@@ -108,6 +132,14 @@ pub const fn words(lang: Lang) -> &'static Words {
 }
 
 impl Words {
+    pub fn of_refusal(&self, code: &str) -> &'static str {
+        match code {
+            "out_of_stock" => self.out_of_stock,
+            "account_invalid" => self.account_invalid,
+            _ => self.refused,
+        }
+    }
+
     pub const fn of_method(&self, method: Method) -> &'static str {
         let [card, account, qr, wallet, cash] = self.methods;
         match method {

@@ -20,7 +20,11 @@ use vocab::id::{PublicId, ShopId, Timestamp};
 /// The body of an answer of this shop.
 pub fn body(links: &Links, shop: &ShopId, answer: &Answer) -> Value {
     let link = |order: &PublicId| links.invoice(shop, order);
-    let mut body = answer.resource.as_ref().map(|resource| resource_members(&link, resource)).unwrap_or_default();
+    let mut body = answer
+        .resource
+        .as_ref()
+        .map(|resource| resource_members(&link, resource, answer.on_its_way))
+        .unwrap_or_default();
     // That a person has to go on is no error: the shop takes the order, and the page is where.
     let escalates = answer.refusal.as_ref().is_some_and(|refusal| refusal.retry == Retry::Buyer);
     let status = if answer.refusal.is_some() && !escalates { "error" } else { "success" };
@@ -28,7 +32,8 @@ pub fn body(links: &Links, shop: &ShopId, answer: &Answer) -> Value {
     let is_checkout = matches!(answer.resource, Some(Resource::Checkout { .. }));
     if let Some(Resource::Checkout { checkout, ways, .. }) = &answer.resource {
         ucp["payment_handlers"] = handlers(ways);
-        if !ways.is_empty() && !matches!(checkout.state(), State::Completed { .. } | State::Canceled) {
+        let ended = matches!(checkout.state(), State::Completed { .. } | State::Canceled);
+        if answer.asks_for_account || (!ways.is_empty() && !ended) {
             body.insert("continue_url".to_owned(), links.checkout(shop, checkout.id()).into());
         }
         if escalates {
@@ -89,7 +94,7 @@ fn set(object: &mut Value, name: &str, value: Option<impl Into<Value>>) {
 /// Where a person looks at an order: its invoice.
 type Link<'a> = &'a dyn Fn(&PublicId) -> String;
 
-fn resource_members(link: Link<'_>, resource: &Resource) -> Map<String, Value> {
+fn resource_members(link: Link<'_>, resource: &Resource, on_its_way: i64) -> Map<String, Value> {
     let value = match resource {
         Resource::Page { products, next } => page(products, next.as_ref()),
         Resource::Found(products) => {
@@ -99,7 +104,7 @@ fn resource_members(link: Link<'_>, resource: &Resource) -> Map<String, Value> {
         Resource::Shelf(listed) => json!({ "product": product(listed, Shown::Shelf) }),
         Resource::Cart(cart, catalogue) => cart_value(cart, catalogue),
         Resource::Checkout { checkout, flat, .. } => checkout_value(link, checkout, *flat),
-        Resource::Order(order) => order_value(link, order),
+        Resource::Order(order) => order_value(link, order, on_its_way),
         Resource::History(history) => history_value(link, history),
     };
     match value {
@@ -260,7 +265,7 @@ fn fulfillment(checkout: &Checkout, flat: Money) -> Option<Value> {
     Some(json!({ "methods": [method] }))
 }
 
-fn order_value(link: Link<'_>, order: &Order) -> Value {
+fn order_value(link: Link<'_>, order: &Order, on_its_way: i64) -> Value {
     let mut value = json!({
         "id": order.id().as_str(),
         "permalink_url": link(order.id()),
@@ -270,7 +275,7 @@ fn order_value(link: Link<'_>, order: &Order) -> Value {
         "line_items": order.lines().iter().map(order_line).collect::<Vec<_>>(),
         "totals": all_totals(order.totals()),
         "fulfillment": { "expectations": [], "events": [] },
-        "adjustments": order.adjustments().iter().map(adjustment).collect::<Vec<_>>(),
+        "adjustments": adjustments(order, on_its_way),
     });
     set(&mut value, "checkout_id", order.checkout().map(PublicId::as_str));
     value
@@ -285,12 +290,24 @@ fn order_line(line: &order::Line) -> Value {
     value
 }
 
-fn adjustment(adjustment: &order::Adjustment) -> Value {
+/// In their order; of the newest, so much has not reached the buyer yet.
+fn adjustments(order: &Order, mut on_its_way: i64) -> Vec<Value> {
+    let newest_first = order.adjustments().iter().rev().map(|it| {
+        let status = if on_its_way > 0 { "pending" } else { "completed" };
+        on_its_way -= it.amount().minor();
+        adjustment(it, status)
+    });
+    let mut shown: Vec<Value> = newest_first.collect();
+    shown.reverse();
+    shown
+}
+
+fn adjustment(adjustment: &order::Adjustment, status: &str) -> Value {
     let mut value = json!({
         "id": adjustment.id().as_str(),
         "type": adjustment.command().adjustment(),
         "occurred_at": occurred_at(adjustment.at()),
-        "status": "completed",
+        "status": status,
         "totals": [{ "type": "total", "amount": -adjustment.amount().minor() }],
     });
     let back = -i64::from(adjustment.quantity());

@@ -53,7 +53,7 @@ impl Server {
         let store = Store::open(dir.path()).unwrap();
         seed(&store).await;
         let service = Service::new(store.clone(), plan(&store).await, Arc::new(|| NOW));
-        let keys = Keys { host: "host-key".to_owned(), seller: "seller-key".to_owned() };
+        let keys = Keys { host: "host-key".to_owned(), seller: "seller-key".to_owned(), pages: "page-key".to_owned() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

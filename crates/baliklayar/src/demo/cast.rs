@@ -59,13 +59,14 @@ impl Ports {
     }
 }
 
-/// Bearer keys of host, seller and provider, and what the provider signs notices with, of this run only.
+/// Bearer keys of host, seller and provider, and what notices and links are made with, of this run only.
 #[derive(Debug, Clone)]
 pub struct Keys {
     pub host: String,
     pub seller: String,
     pub provider: String,
     pub notices: String,
+    pub pages: String,
 }
 
 impl Keys {
@@ -76,7 +77,13 @@ impl Keys {
                 ring::digest::digest(&ring::digest::SHA256, format!("baliklayar-demo/{what}/{seed}").as_bytes());
             digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>()
         };
-        Self { host: key("host"), seller: key("seller"), provider: key("provider"), notices: key("notices") }
+        Self {
+            host: key("host"),
+            seller: key("seller"),
+            provider: key("provider"),
+            notices: key("notices"),
+            pages: key("pages"),
+        }
     }
 }
 

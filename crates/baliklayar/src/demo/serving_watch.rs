@@ -78,6 +78,7 @@ fn spawn(args: &[String], keys: &Keys, crash: Option<&str>) -> Result<Process> {
         ("BALIK_SELLER_KEY", keys.seller.as_str()),
         ("BALIK_PROVIDER_KEY", keys.provider.as_str()),
         ("BALIK_PROVIDER_NOTICE_KEYS", keys.notices.as_str()),
+        ("BALIK_PAGE_KEY", keys.pages.as_str()),
         // The host page shows how long a tap was held.
         ("BALIK_DEBUG_HEADERS", "1"),
     ];

@@ -16,6 +16,7 @@ mod inspect;
 mod invoices;
 mod kills;
 mod laws;
+mod paid_through_kills;
 mod payments;
 mod retry;
 mod roundtrip;

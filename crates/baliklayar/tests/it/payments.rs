@@ -82,15 +82,18 @@ impl Street {
         }
     }
 
-    /// A person chooses how to pay, on the page.
-    async fn choose(&self, link: &str, method: &str) -> String {
-        let body = format!("method={method}");
+    /// A person says something on the page: how to pay, or where money goes.
+    async fn choose(&self, link: &str, body: &str) -> String {
         let request = format!(
             "POST {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\
              content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
         let (status, page) = exchange(self.world.seam(), request.as_bytes()).await;
+        // Done, and the page is where it was.
+        if status == 303 {
+            return self.world.open(link).await.1;
+        }
         assert_eq!(status, 200, "{page}");
         page
     }
@@ -149,7 +152,7 @@ async fn a_purchase_is_paid_on_the_page_and_the_host_app_learns_nothing_but_that
 
     let (status, page) = street.world.open(&link).await;
     assert!(status == 200 && page.contains("value=\"virtual_account\""), "{page}");
-    let page = street.choose(&link, "virtual_account").await;
+    let page = street.choose(&link, "method=virtual_account").await;
     let charge = street.charge().await;
     let code = charge["code"].as_str().unwrap();
     let in_fours: Vec<&str> = code.as_bytes().chunks(4).map(|four| std::str::from_utf8(four).unwrap()).collect();
@@ -216,7 +219,7 @@ async fn a_code_that_is_paid_while_its_shop_is_held_is_one_order_after_it() {
     let mut street = Street::at_backend(Engine::Sqlite).await;
     let checkout = id(&street.checkout().await);
     let link = street.look(&checkout).await["continue_url"].as_str().unwrap().to_owned();
-    street.choose(&link, "qr").await;
+    street.choose(&link, "method=qr").await;
     let reference = street.charge().await["reference"].clone();
     let head = street.world.store.head(&street.shop).await.unwrap().unwrap();
     street.world.gateway.hold(&street.shop, Epoch(head.epoch.0 + 1), Instant::now() + SOON).unwrap();
@@ -230,6 +233,77 @@ async fn a_code_that_is_paid_while_its_shop_is_held_is_one_order_after_it() {
     assert_eq!(of_it.count(), 1);
     assert_eq!(street.world.owner(&street.shop).await, Side::Backend);
     street.host_heard_nothing().await;
+}
+
+/// Money that came by transfer goes back where the buyer says, and the host learns when it is there and nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_order_gives_back_is_pending_until_it_has_reached_the_buyer() {
+    let mut street = Street::at_backend(Engine::Sqlite).await;
+    let checkout = id(&street.checkout().await);
+    let link = street.look(&checkout).await["continue_url"].as_str().unwrap().to_owned();
+    street.choose(&link, "method=virtual_account").await;
+    let code = street.charge().await["code"].clone();
+    street.provider().control("pay", &json!({ "code": code })).await;
+    let order = id(&street.until(&checkout, "completed").await["order"]);
+    let refund = street.world.write("POST", &street.shop, &format!("orders/{order}/refund"), &json!({}));
+    let refunded = street.host(&refund).await;
+    assert_eq!(refunded["adjustments"][0]["status"], "pending", "{refunded}");
+    street.provider().control("top-up", &json!({ "amount": 1_000_000 })).await;
+    let deadline = Instant::now() + SOON;
+    while !street.world.open(&link).await.1.contains("name=\"account\"") {
+        assert!(Instant::now() < deadline, "nobody is asked where the money goes");
+        tokio::time::sleep(LOOK).await;
+    }
+    let page = street.choose(&link, "account=BCA+1234567890+Sari+%26+Co").await;
+    assert!(!page.contains("name=\"account\"") && !page.contains("1234567890"), "{page}");
+    let book = street.provider().book().await;
+    assert_eq!(book["refund"][0]["account"], "BCA 1234567890 Sari & Co");
+    // The provider has done it two seconds later, by its own clock.
+    street.provider().control("clock", &json!({ "advance_s": 5 })).await;
+    let path = format!("/shops/{}/orders/{order}", street.shop);
+    let deadline = Instant::now() + 2 * SOON;
+    loop {
+        let request = Request { method: "GET", path: path.clone(), key: None, body: String::new() };
+        let shown = street.host(&request).await;
+        if shown["adjustments"][0]["status"] == "completed" {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{shown}");
+        tokio::time::sleep(LOOK).await;
+    }
+    assert!(!street.heard.contains("1234567890"));
+    street.host_heard_nothing().await;
+}
+
+/// What the host's own page can reach of the page where the buyer pays, in a real browser: nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_another_origin_nothing_of_the_page_can_be_read_or_framed() {
+    let mut street = Street::at_backend(Engine::Sqlite).await;
+    let checkout = id(&street.checkout().await);
+    let link = street.look(&checkout).await["continue_url"].as_str().unwrap().to_owned();
+    street.choose(&link, "method=virtual_account").await;
+    let page = format!("{}{link}", street.world.seam_url());
+    let other = format!("http://localhost:{}/health", street.world.seam().port());
+    tokio::task::spawn_blocking(move || {
+        let browser = Browser::start();
+        // To a browser another name is another origin, as the host app's is.
+        browser.open(&other);
+        let fetched = format!(
+            "const done = arguments[arguments.length - 1]; \
+             fetch({page:?}, {{credentials: 'include'}}).then(() => done('read'), () => done('refused'));"
+        );
+        assert_eq!(browser.run_later(&fetched), "refused");
+        let framed = format!(
+            "const done = arguments[arguments.length - 1]; const frame = document.createElement('iframe'); \
+             frame.onload = () => setTimeout(() => done(frame.contentDocument === null ? 'closed' : 'open'), 100); \
+             frame.src = {page:?}; document.body.append(frame);"
+        );
+        assert_eq!(browser.run_later(&framed), "closed");
+        let refused = browser.messages().join("\n");
+        assert!(refused.contains("frame-ancestors"), "it was shown in a frame: {refused}");
+    })
+    .await
+    .unwrap();
 }
 
 /// A real browser, on a phone, without a mouse: choose, see what to pay with, and be told by the page itself that it is paid.

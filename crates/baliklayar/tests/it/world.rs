@@ -8,16 +8,15 @@ pub use provider::Provider;
 pub use tables::{Cells, Dump};
 
 use crate::client::{Answer, HOST, Request, SELLER, exchange, send};
-use arc_swap::{ArcSwap, ArcSwapOption};
 use baliklayar::link::Link;
-use baliklayar::serving::{clock, id_plan};
+use baliklayar::serving::clock;
+use baliklayar::way_back::WayBack;
 use cutover::record::Record as Recorded;
 use demo_legacy::Database;
 use mapping::Mapping;
 use mover::{Ask, Clock, Links, Setup, Verb, Without};
 use serde_json::{Value, json};
 use shop::Service;
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -57,7 +56,7 @@ pub struct World {
     pub mapping: Arc<Mapping>,
     pub shops: Vec<ShopId>,
     pub gateway: seam::Handle,
-    sealed: Arc<ArcSwap<BTreeSet<ShopId>>>,
+    way_back: WayBack,
     pub provider: Option<Provider>,
     seam: SocketAddr,
     keys: AtomicU64,
@@ -150,9 +149,9 @@ impl World {
         let mapping = Arc::new(mover::compile(&plan).unwrap());
         store.create_heads(planned).await.unwrap();
         store.set_plan(&plan).await.unwrap();
-        let compiled = Arc::new(ArcSwapOption::from(Some(mapping.clone())));
-        let sealed: Arc<ArcSwap<BTreeSet<ShopId>>> = Arc::default();
-        let mut service = Service::new(store.clone(), id_plan(compiled, sealed.clone()), how.clock.clone());
+        let way_back = WayBack::default();
+        assert!(way_back.look(&store).await);
+        let mut service = Service::new(store.clone(), way_back.id_plan(), how.clock.clone());
         let (listener, seam) = listen().await;
         let mut provider = None;
         if how.provider {
@@ -172,7 +171,7 @@ impl World {
             holder: "test".into(),
         };
         tokio::spawn(mover::run(setup));
-        Self { store, service, mapping, shops, gateway, sealed, provider, seam, keys: AtomicU64::new(0), home, work }
+        Self { store, service, mapping, shops, gateway, way_back, provider, seam, keys: AtomicU64::new(0), home, work }
     }
 
     pub const fn seam(&self) -> SocketAddr {
@@ -229,7 +228,7 @@ impl World {
     /// Every shop goes back no more, and the backend knows it.
     pub async fn seal(&self) {
         self.wish(Verb::Seal, None).await;
-        self.sealed.store(Arc::new(self.shops.iter().cloned().collect()));
+        self.way_back.sealed.store(Arc::new(self.shops.iter().cloned().collect()));
     }
 
     /// Wishes it of every shop, or of one, and waits until it has come true.
@@ -398,7 +397,8 @@ async fn serve(
     at: TcpListener,
 ) -> (seam::Handle, mpsc::Sender<Ask>) {
     let (listener, backend) = listen().await;
-    let router = api::router(service.clone(), api::Keys { host: HOST.into(), seller: SELLER.into() });
+    let router =
+        api::router(service.clone(), api::Keys { host: HOST.into(), seller: SELLER.into(), pages: "page-key".into() });
     tokio::spawn(api::serve(listener, router, std::future::pending()));
     let mut config = seam::Config::new(legacy.to_string().parse().unwrap(), backend.to_string().parse().unwrap());
     config.default_owner = Some(Side::Legacy);

@@ -22,13 +22,17 @@ pub struct Patience {
 
 impl Patience {
     /// For rails that say nothing else.
-    pub const USUAL: Self = Self { answer_us: 5 * SECOND_US, visible_us: 60 * SECOND_US, grace_us: 90 * SECOND_US };
+    /// Counted from a question, which may be answered as late as is waited for: 60 s and 90 s after the answer.
+    pub const USUAL: Self = Self { answer_us: 5 * SECOND_US, visible_us: 65 * SECOND_US, grace_us: 95 * SECOND_US };
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// Ask the rail what became of a try.
     Query { attempt: u32 },
+    /// Send a try again, under its reference: the rail does not know it. What was sent before may still arrive, and is then the
+    /// same.
+    Send { attempt: u32 },
     /// Have the rail take money for a try no more.
     Expire { attempt: u32 },
     /// Take so much (in minor units, never nothing) of what is held, or let all of it go.

@@ -129,6 +129,8 @@ pub struct Attempt {
     pub(super) asked: Asked,
     /// When the rail last said something of it.
     pub(super) heard_at: Option<Timestamp>,
+    /// When it went out again, because the rail did not know it.
+    pub(super) sent_again_at: Option<Timestamp>,
     /// When the rail first said that it is over.
     pub(super) over_since: Option<Timestamp>,
     /// The rail was told to let nobody pay it any more.
@@ -163,6 +165,7 @@ impl Attempt {
             settling: None,
             asked: Asked::default(),
             heard_at: None,
+            sent_again_at: None,
             over_since: None,
             told_to_end: None,
             expires_at: None,
@@ -239,6 +242,25 @@ impl Intent {
         })
     }
 
+    /// It goes out again, under its reference: on record before the first byte.
+    ///
+    /// # Errors
+    /// `not_found`; `payment_in_progress` where its rail knows it, or has not said that it does not.
+    pub fn sent_again(&self, number: u32, at: Timestamp) -> Result<Self, Refusal> {
+        let unknown =
+            |it: &&Attempt| it.number == number && it.fate == Fate::Unknown && it.asked.absent_since.is_some();
+        if self.attempts.iter().any(|it| it.number == number) && !self.attempts.iter().any(|it| unknown(&it)) {
+            return Err(Refusal::new("payment_in_progress", Retry::Later, "its rail knows it, or may"));
+        }
+        self.with(number, |attempt| {
+            (attempt.sent_again_at, attempt.asked.last) = (Some(at), Some(at));
+            // What was sent now may arrive as late as what was sent first: nothing said before says anything of it.
+            attempt.asked.absent_since = None;
+            // Its answer counts as the one that was no answer.
+            attempt.asked.times = attempt.asked.times.saturating_sub(1);
+        })
+    }
+
     /// What the buyer is to be shown, and until when the rail takes money for it. The first that came stays.
     ///
     /// # Errors
@@ -259,6 +281,8 @@ impl Intent {
     pub fn answered(&self, number: u32, answer: Answer, at: Timestamp, patience: &Patience) -> Result<Self, Refusal> {
         let held = self.was_authorised(number);
         self.with(number, |attempt| {
+            let stale = answer == Answer::NotFound && attempt.sent_again_at.is_some_and(|sent| at <= sent);
+            let answer = if stale { Answer::Nothing } else { answer };
             attempt.asked.note(at);
             // A rail that has forgotten what it knew has said nothing of it.
             let forgot = answer == Answer::NotFound && !matches!(attempt.fate, Fate::Recorded | Fate::Unknown);

@@ -76,6 +76,7 @@ impl Attempt {
             recorded_at: from.instant("recorded_at")?,
             asked: Asked::read(from)?,
             heard_at: from.optional_instant("heard_at")?,
+            sent_again_at: from.optional_instant("sent_again_at")?,
             over_since: from.optional_instant("over_since")?,
             told_to_end: told(from, "told_to_end_first", "told_to_end_last")?,
             settling: from.optional_word("settling", Settling::from_name)?.zip(told(
@@ -97,6 +98,7 @@ impl Attempt {
             .with("fate", self.fate.name())
             .with("recorded_at", self.recorded_at.0)
             .with("heard_at", instant(self.heard_at))
+            .with("sent_again_at", instant(self.sent_again_at))
             .with("over_since", instant(self.over_since))
             .with("told_to_end_first", instant(self.told_to_end.map(|told| told.first)))
             .with("told_to_end_last", instant(self.told_to_end.map(|told| told.last)))

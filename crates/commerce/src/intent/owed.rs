@@ -26,6 +26,23 @@ impl Intent {
         self.given().saturating_sub(owed).max(0)
     }
 
+    /// What is owed to a buyer and has no way back on its rail until they say where to, in minor units.
+    pub fn needs_account(&self) -> i64 {
+        let needs = self.refunds.iter().filter(|refund| refund.state == RefundState::NeedsAccount);
+        needs.map(|refund| refund.amount.minor()).sum()
+    }
+
+    /// How much of what the order gave back has not reached the buyer yet, in minor units.
+    pub fn given_but_not_there(&self) -> i64 {
+        let sum = |of: &dyn Fn(&Refund) -> bool| -> i64 {
+            let returned = self.refunds.iter().filter(|refund| refund.why == Why::Returned && of(refund));
+            returned.map(|refund| refund.amount.minor()).sum()
+        };
+        let unsent = self.returned.saturating_sub(sum(&|refund| refund.state.gives())).max(0);
+        // What a bank has taken back meanwhile is owed to nobody.
+        sum(&|refund| !refund.state.is_final()).saturating_add(self.owed_back().min(unsent))
+    }
+
     fn kept(&self) -> i64 {
         let whole = self.due.minor();
         match (&self.order, self.ended) {

@@ -1,14 +1,19 @@
 //! Money on its way back: each refund on record, under its key, before it is sent.
 
 use super::Service;
-use crate::failure::Stop;
+use crate::Frame;
+use crate::failure::{Failure, Stop};
 use crate::view::View;
 use commerce::decision::{Aggregate, Decision};
 use commerce::intent::{Intent, Refund, RefundState};
 use commerce::money::Money;
-use commerce::refusal::Refusal;
+use commerce::refusal::{Refusal, Retry};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use vocab::id::{PublicId, ShopId};
+
+/// A bank, a number and a name; a number alone.
+const ACCOUNT_MIN: usize = 5;
+const ACCOUNT_MAX: usize = 80;
 
 impl Service {
     /// With the order that gives so much back, its intent owes it to the buyer.
@@ -48,6 +53,36 @@ impl Service {
             } else {
                 let (key, minor) = (refund.key(), refund.amount().minor());
                 tracing::error!(%shop, intent = %id, key, minor, "owed to a buyer whose account nobody knows");
+            }
+        }
+        Ok(())
+    }
+
+    /// The buyer says where all goes that is owed to them for a checkout and has no way back on its rail.
+    ///
+    /// # Errors
+    /// See [`Failure`]; a refusal is an answer: `account_invalid`, `refund_not_owed`.
+    pub async fn pay_out(&self, frame: &Frame, checkout: &PublicId, account: &str) -> Result<Option<Refusal>, Failure> {
+        // Only the owner does, and only under the epoch of the head.
+        self.writing(frame, None, None).await?;
+        match self.pay_out_all(&frame.shop, checkout, account.trim()).await {
+            Ok(()) => Ok(None),
+            Err(Stop::Refused(refusal)) => Ok(Some(refusal)),
+            Err(Stop::Failed(failure)) => Err(failure),
+        }
+    }
+
+    async fn pay_out_all(&self, shop: &ShopId, checkout: &PublicId, account: &str) -> Result<(), Stop> {
+        let letters = account.chars().count();
+        if !(ACCOUNT_MIN..=ACCOUNT_MAX).contains(&letters) || account.chars().any(char::is_control) {
+            let content = format!("an account is {ACCOUNT_MIN} to {ACCOUNT_MAX} characters");
+            return Err(Refusal::new("account_invalid", Retry::Changed, content).into());
+        }
+        for intent in self.begun_for(shop, checkout).await? {
+            for refund in intent.refunds().iter().filter(|refund| refund.state() == RefundState::NeedsAccount) {
+                let (id, key) = (intent.id(), refund.key());
+                let after = self.change_intent(shop, id, |intent| intent.pay_out_to(key, account, self.now())).await?;
+                self.send(shop, &after, keyed(&after, key)?).await?;
             }
         }
         Ok(())

@@ -21,6 +21,16 @@ const fn pay_within_us(method: Method) -> i64 {
     }
 }
 
+/// What the page of a checkout is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToPay {
+    pub checkout: Checkout,
+    /// The one that it waits for.
+    pub intent: Option<Intent>,
+    /// What goes back to the buyer as soon as they say where to, in minor units.
+    pub owed: i64,
+}
+
 /// What one look at the checkout came to.
 enum Confirmed {
     /// This try is on record, and the rail is to be asked.
@@ -34,11 +44,11 @@ enum Confirmed {
 }
 
 impl Service {
-    /// The page of one checkout: what it is about, and the intent that it waits for.
+    /// The page of one checkout: what it is about, the intent that it waits for, and what is owed to its buyer.
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn to_pay(&self, shop: &ShopId, id: &PublicId) -> Result<Option<(Checkout, Option<Intent>)>, Failure> {
+    pub async fn to_pay(&self, shop: &ShopId, id: &PublicId) -> Result<Option<ToPay>, Failure> {
         let mut view = self.view(shop, None, Some((Kind::Checkout, id.clone()))).await?;
         let checkout = match view.checkout(id) {
             Ok(checkout) => checkout,
@@ -51,7 +61,9 @@ impl Service {
             }
             State::Open | State::Paying(_) | State::Completed { .. } | State::Canceled => None,
         };
-        Ok(Some((checkout, intent)))
+        let begun = self.begun_for(shop, id).await?;
+        let owed = begun.iter().map(Intent::needs_account).sum();
+        Ok(Some(ToPay { checkout, intent, owed }))
     }
 
     /// The host says that the buyer wants to pay: where, and nothing is begun. A checkout that cannot be paid says why not.
@@ -142,7 +154,8 @@ impl Service {
             State::Awaiting { intent } => {
                 let intent = self.intent_beside(shop, view, intent).await?;
                 match intent.live() {
-                    Some(live) if live.method() == method => Ok(Confirmed::Stands),
+                    // Once a part has come, another code is about the rest.
+                    Some(live) if live.method() == method && intent.received() == 0 => Ok(Confirmed::Stands),
                     Some(live) => Ok(Confirmed::Replaces(intent.clone(), live.clone())),
                     None => self.try_again(shop, view, &intent, method).await,
                 }

@@ -42,6 +42,10 @@ impl Service {
             if !self.plans(&intent, &Act::Complete)? {
                 return Ok(());
             }
+            // Somebody has placed it since the intent was read.
+            if checkout.order().is_some() {
+                continue;
+            }
             let mut numbers = self.numbers(&checkout).await?;
             let (after, order) = checkout.paid_by(&intent, numbers.ids.clone(), self.now())?;
             let decision = self.placed(&intent, &checkout, &after, &order)?;

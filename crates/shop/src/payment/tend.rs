@@ -12,6 +12,8 @@ use vocab::id::{PublicId, ShopId, Side, Timestamp};
 const ROUNDS_MAX: usize = 8;
 /// What could not be done is tried again so much later.
 const AGAIN_US: i64 = 5_000_000;
+/// What waiting does not help is looked at again when somebody may have put it right.
+const MUCH_LATER_US: i64 = 3_600_000_000;
 
 impl Service {
     /// Does what is to be done for an intent now.
@@ -22,7 +24,8 @@ impl Service {
         match self.tend_until_quiet(woken).await {
             Ok(()) => Ok(()),
             Err(stop) => {
-                let again = Timestamp(self.now().0.saturating_add(AGAIN_US));
+                let never = matches!(&stop, Stop::Refused(refusal) if refusal.retry == Retry::Never);
+                let again = Timestamp(self.now().0.saturating_add(if never { MUCH_LATER_US } else { AGAIN_US }));
                 self.store.wake_later(woken, Some(again)).await?;
                 match stop {
                     Stop::Failed(failure) => Err(failure),
@@ -72,6 +75,11 @@ impl Service {
                 let (rail, asked_at) = (self.rail_of(intent)?, self.now());
                 let said = rail.query(numbered(intent, attempt)?).await;
                 self.hear(shop, id, attempt, asked_at, &said).await.map(drop)
+            }
+            Act::Send { attempt } => {
+                self.rail_of(intent)?;
+                let told = self.change_intent(shop, id, |intent| intent.sent_again(attempt, self.now())).await?;
+                self.ask_for(shop, &told, numbered(&told, attempt)?).await
             }
             Act::Expire { attempt } => self.expire(shop, id, attempt).await.map(drop),
             Act::Settle { attempt, what, minor } => {

@@ -64,13 +64,13 @@ async fn an_answer_that_is_lost_is_asked_for_and_nobody_is_charged_twice() {
         till.confirm(&checkout, Method::VirtualAccount).await;
         let attempt = till.intent(&checkout).await.attempts()[0].clone();
         assert_eq!((attempt.fate(), attempt.shown()), (Fate::Unknown, None), "{what}");
-        till.pass(HOUR_S).await;
-        let attempt = till.intent(&checkout).await.attempts()[0].clone();
-        let lost = matches!(what, "lost_before" | "busy");
-        assert_eq!(attempt.fate(), if lost { Fate::Absent } else { Fate::Accepted }, "{what}");
+        // What the provider does not know is sent again, under the same reference.
+        till.pass(30).await;
+        let intent = till.intent(&checkout).await;
+        assert_eq!((intent.attempts().len(), intent.attempts()[0].fate()), (1, Fate::Accepted), "{what}");
         let charges = till.book().await["charge"].as_array().unwrap().clone();
         let of_it = charges.iter().filter(|charge| charge["reference"] == attempt.reference()).count();
-        assert_eq!(of_it, usize::from(!lost), "{what}");
+        assert_eq!(of_it, 1, "{what}");
     }
 }
 
@@ -309,4 +309,63 @@ async fn who_looks_at_the_same_time_sends_no_refund_twice() {
     assert_eq!(till.asked("refund").await, 1);
     till.pass(HOUR_S).await;
     till.books(&[("clearing", 0), ("unapplied", 0), ("refund", 0)]).await;
+}
+
+/// A bank transfer has no way back of its own: the buyer says where to, and until then it is owed by name.
+#[tokio::test]
+async fn what_came_by_transfer_goes_back_to_the_account_that_the_buyer_names() {
+    let till = Till::open().await;
+    let checkout = till.checkout(1).await;
+    till.confirm(&checkout, Method::VirtualAccount).await;
+    let reference = till.intent(&checkout).await.attempts()[0].reference().to_owned();
+    till.control("pay", &json!({ "reference": reference })).await;
+    till.notice(&reference).await;
+    till.pass(1).await;
+    let order = till.order_of(&checkout).await;
+    let total = order.totals().total().minor();
+    let id = till.order_id(&checkout).await;
+    let answer = till.run(Command::RefundOrder { id, back: Back::Whole }).await;
+    assert_eq!(answer.on_its_way, total, "nothing has reached the buyer yet");
+    till.pass(HOUR_S).await;
+    assert_eq!(till.owed(&checkout).await, total);
+    till.books(&[("clearing", total), ("refund", -total), ("unapplied", 0)]).await;
+    assert_eq!(till.pay_out(&checkout, "  12 ").await, "account_invalid");
+    assert_eq!(till.pay_out(&checkout, "BCA\n1234567890").await, "account_invalid");
+    // The provider keeps its fees, and pays nothing out that it has not: the shop's own money comes first.
+    till.control("top-up", &json!({ "amount": 10_000 })).await;
+    assert_eq!(till.pay_out(&checkout, "BCA 1234567890 Sari").await, "");
+    assert_eq!((till.owed(&checkout).await, till.pay_out(&checkout, "Mandiri 99999 Budi").await), (0, ""));
+    till.pass(HOUR_S).await;
+    till.books(&[("clearing", 0), ("refund", 0), ("unapplied", 0)]).await;
+    let intent = till.intent_of(&order).await;
+    let [refund] = intent.refunds() else { panic!("one: {intent:?}") };
+    assert_eq!((refund.state(), refund.account()), (RefundState::Confirmed, Some("BCA 1234567890 Sari")));
+    assert!(!format!("{intent:?}").contains("1234567890"), "an account is printed");
+    let shown = till.service.order(&till.frame.shop, &till.order_id(&checkout).await).await.unwrap();
+    assert_eq!(shown.on_its_way, 0);
+    till.pass(2 * DAY_S).await;
+    till.at_rest().await;
+}
+
+/// A provider that has not enough says no, and then the buyer is asked again.
+#[tokio::test]
+async fn a_payout_that_is_rejected_is_owed_as_before() {
+    let till = Till::open().await;
+    let checkout = till.checkout(1).await;
+    till.confirm(&checkout, Method::VirtualAccount).await;
+    let reference = till.intent(&checkout).await.attempts()[0].reference().to_owned();
+    till.control("pay", &json!({ "reference": reference })).await;
+    till.notice(&reference).await;
+    till.pass(1).await;
+    till.run(Command::RefundOrder { id: till.order_id(&checkout).await, back: Back::Whole }).await;
+    till.pass(1).await;
+    let total = till.total(&checkout).await;
+    // Less than all of it is there: the provider has kept its fee.
+    assert_eq!(till.pay_out(&checkout, "BCA 1234567890 Sari").await, "");
+    till.pass(HOUR_S).await;
+    assert_eq!(till.owed(&checkout).await, total);
+    till.control("top-up", &json!({ "amount": 10_000 })).await;
+    assert_eq!(till.pay_out(&checkout, "BCA 1234567890 Sari").await, "");
+    till.pass(HOUR_S).await;
+    till.books(&[("clearing", 0), ("refund", 0), ("unapplied", 0)]).await;
 }

@@ -7,29 +7,31 @@ use shop::rails::{Config, Loket};
 use std::net::SocketAddr;
 use std::path::Path;
 
-const API_KEY: &str = "provider-key";
-const NOTICE_KEY: &str = "whsec_test";
-
 /// Its control door; it serves as long as the test's runtime.
 pub struct Provider {
+    /// `http://host:port` of its API.
+    pub api: String,
     control: SocketAddr,
 }
 
 impl Provider {
+    pub const API_KEY: &str = "provider-key";
+    pub const NOTICE_KEY: &str = "whsec_test";
+
     /// Opens one with its book in a folder; and how a backend behind this seam pays through it.
     pub async fn open(folder: &Path, seam: SocketAddr) -> (Self, Loket) {
-        let keys = Keys { api: API_KEY.to_owned(), webhook: NOTICE_KEY.to_owned() };
+        let keys = Keys { api: Self::API_KEY.to_owned(), webhook: Self::NOTICE_KEY.to_owned() };
         let arguments = Arguments { book: folder.join("provider.sqlite"), ports: [0; 3], keys };
         let (doors, serving) = demo_provider::open(arguments).await.unwrap();
         tokio::spawn(serving);
         let rail = Loket::new(Config {
             account: "loket".to_owned(),
             api: format!("http://{}", doors.api),
-            key: API_KEY.to_owned(),
-            notice_keys: vec![NOTICE_KEY.to_owned()],
+            key: Self::API_KEY.to_owned(),
+            notice_keys: vec![Self::NOTICE_KEY.to_owned()],
             notices_at: format!("http://{seam}/notices/loket"),
         });
-        (Self { control: doors.control }, rail)
+        (Self { api: format!("http://{}", doors.api), control: doors.control }, rail)
     }
 
     pub async fn control(&self, act: &str, asked: &Value) -> Value {
@@ -44,9 +46,9 @@ impl Provider {
     }
 
     async fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let length = body.len();
+        let (length, key) = (body.len(), Self::API_KEY);
         let request = format!(
-            "{method} /{path} HTTP/1.1\r\nhost: loket\r\nconnection: close\r\nauthorization: Bearer {API_KEY}\r\n\
+            "{method} /{path} HTTP/1.1\r\nhost: loket\r\nconnection: close\r\nauthorization: Bearer {key}\r\n\
              content-length: {length}\r\n\r\n{body}"
         );
         let (status, body) = exchange(self.control, request.as_bytes()).await;

@@ -262,6 +262,38 @@ fn another_try_is_about_what_is_not_here_yet_and_there_is_none_while_nobody_says
     assert_eq!(untold.attempt(Method::Qr, LATER).unwrap_err().code, "payment_in_progress");
 }
 
+/// A reference is one charge however often it is sent, so that nobody waits until a lost call is believed to be lost.
+#[test]
+fn what_its_rail_does_not_know_is_sent_again_while_the_buyer_waits() {
+    let second = |n: i64| Timestamp(START + n * SECOND);
+    let start = |method| super::world::World::new(1).intent.attempt(method, second(0)).expect("the first").0;
+    let silent = start(Method::Qr);
+    assert_eq!(acts(&silent, second(5)), [Act::Query { attempt: 1 }]);
+    assert!(silent.sent_again(1, second(5)).is_err(), "nobody has said that it is not there");
+    let gone = answered(&silent, 1, Answer::NotFound, second(5));
+    assert_eq!(acts(&gone, second(5)), [Act::Send { attempt: 1 }]);
+    let sent = gone.sent_again(1, second(5)).expect("it is not there");
+    // A question that was asked before says nothing of what was sent now.
+    let stale = answered(&sent, 1, Answer::NotFound, second(5));
+    assert_eq!((acts(&stale, second(29)), stale.attempts()[0].fate()), (vec![], Fate::Unknown));
+    // A rail that refuses a reference that it has seen is asked, and not only told again.
+    let refused = answered(&sent, 1, Answer::Nothing, second(6));
+    assert_eq!((acts(&refused, second(29)), acts(&refused, second(30))), (vec![], vec![Act::Query { attempt: 1 }]));
+    let there = answered(&refused, 1, Answer::Accepted, second(121));
+    assert_eq!((there.attempts()[0].fate(), there.attempts().len()), (Fate::Accepted, 1));
+    // Not there for a minute after it was sent last, it is not there: nobody waits for it any more.
+    let ending = sent.told_to_end(1, second(7)).expect("known");
+    let absent = answered(&ending, 1, Answer::NotFound, second(66));
+    assert_eq!((absent.attempts()[0].fate(), acts(&absent, second(70))), (Fate::Unknown, vec![]));
+    let absent = answered(&absent, 1, Answer::NotFound, Timestamp(second(66).0 + PATIENCE.visible_us));
+    assert_eq!(absent.attempts()[0].fate(), Fate::Absent);
+    // A card's token is not kept, and what nobody wants any more is only asked for.
+    let card = answered(&start(Method::CardToken), 1, Answer::NotFound, second(5));
+    assert_eq!(acts(&card, second(30)), [Act::Query { attempt: 1 }]);
+    let canceled = gone.cancel(second(6)).expect("nothing came");
+    assert_eq!(acts(&canceled, second(30)), [Act::Query { attempt: 1 }]);
+}
+
 /// The notice of money that was paid in a code's last moment may never come.
 #[test]
 fn a_code_that_was_ended_is_asked_about_once_more_although_another_has_paid_the_order() {

@@ -237,9 +237,10 @@ impl World {
         let attempt =
             self.intent.attempts().iter().find(|it| it.number() == number).expect("recorded before it was sent");
         let (reference, method) = (attempt.reference().to_owned(), attempt.method());
+        let amount = attempt.amount().minor();
         let ok = !(self.faults && self.chance.one_in(5));
         let expires = self.rail_lets.map_or(EXPIRES, |lets| self.now + lets);
-        self.provider.charge(&reference, number, method, DUE, [self.now, expires], ok);
+        self.provider.charge(&reference, number, method, amount, [self.now, expires], ok);
         let (_, receipts) = self.provider.query(&reference, self.now);
         self.notify(receipts, true);
     }
@@ -298,6 +299,10 @@ impl World {
                     false => self.provider.query(&reference(attempt), self.now),
                 };
                 self.answered(attempt, answer, receipts);
+            }
+            Act::Send { attempt } => {
+                self.intent = self.intent.sent_again(attempt, now).expect("its rail does not know it");
+                self.send(attempt);
             }
             Act::Expire { attempt } => {
                 self.intent = self.intent.told_to_end(attempt, now).expect("known");

@@ -63,7 +63,9 @@ async fn whatever_fails_each_buyer_has_an_order_or_the_money() {
         story(seed, &mut reached).await;
     }
     println!("payment chaos: {seeds} seeds of {BUYERS} buyers each: {reached:?}");
-    for what in ["order", "no order", "tried again", "paid twice", "refund confirmed", "owed by name", "taken back"] {
+    for what in
+        ["order", "no order", "tried again", "paid twice", "refund confirmed", "owed by name", "paid out", "taken back"]
+    {
         assert!(reached.get(what).is_some_and(|times| *times > 0), "no story has come to: {what}");
     }
 }
@@ -85,6 +87,13 @@ async fn story(seed: u64, reached: &mut BTreeMap<&'static str, usize>) {
         think_again(&till, &mut chance, checkout).await;
     }
     till.pass_badly(DAY_S, &mut |of| chance.below(of)).await;
+    till.control("top-up", &json!({ "amount": 10_000_000 })).await;
+    for checkout in &checkouts {
+        if chance.one_in(2) {
+            assert_eq!(till.pay_out(checkout, "BCA 1234567890 Sari").await, "");
+        }
+    }
+    till.pass_badly(HOUR_S, &mut |of| chance.below(of)).await;
     // The provider comes to its senses, and all that is due is done.
     till.control("faults", &json!({ "seed": seed, "plan": [] })).await;
     till.pass(5 * DAY_S).await;
@@ -177,7 +186,8 @@ struct Moved {
 async fn judge(till: &Till, seed: u64, reached: &mut BTreeMap<&'static str, usize>) {
     let book = till.book().await;
     let moved = by_reference(&book);
-    let mut owed_by_name = 0;
+    let paid_out = paid_out(&book);
+    let (mut owed_by_name, mut by_order) = (0, BTreeMap::new());
     let documents = till.store.documents(&till.frame.shop, Kind::Intent, None, 10_000).await.unwrap();
     assert!(documents.len() >= BUYERS / 2, "seed {seed}: hardly anybody came");
     for (id, stored) in &documents {
@@ -187,6 +197,8 @@ async fn judge(till: &Till, seed: u64, reached: &mut BTreeMap<&'static str, usiz
             let of_it = moved.get(attempt.reference()).copied().unwrap_or_default();
             (sum.came, sum.taken, sum.back) = (sum.came + of_it.came, sum.taken + of_it.taken, sum.back + of_it.back);
         }
+        let out: i64 = intent.refunds().iter().filter_map(|refund| paid_out.get(refund.key())).sum();
+        sum.back += out;
         let named: i64 = intent
             .refunds()
             .iter()
@@ -194,6 +206,7 @@ async fn judge(till: &Till, seed: u64, reached: &mut BTreeMap<&'static str, usiz
             .map(|refund| refund.amount().minor())
             .sum();
         owed_by_name += named;
+        by_order.extend(intent.order().map(|order| (order.clone(), named)));
         let confirmed = intent.refunds().iter().any(|refund| refund.state() == RefundState::Confirmed);
         for (what, is_so) in [
             ("order", intent.order().is_some()),
@@ -202,6 +215,7 @@ async fn judge(till: &Till, seed: u64, reached: &mut BTreeMap<&'static str, usiz
             ("paid twice", sum.came > intent.due().minor()),
             ("refund confirmed", confirmed),
             ("owed by name", named > 0),
+            ("paid out", out > 0),
             ("taken back", sum.taken > 0),
         ] {
             *reached.entry(what).or_insert(0) += usize::from(is_so);
@@ -220,6 +234,11 @@ async fn judge(till: &Till, seed: u64, reached: &mut BTreeMap<&'static str, usiz
     assert_eq!(sums.iter().map(|sum| sum.amount).sum::<i64>(), 0, "seed {seed}: {sums:?}");
     assert_eq!(of("clearing"), till.held().await, "seed {seed}: clearing is the provider's book: {sums:?}");
     assert_eq!(of("refund"), -owed_by_name, "seed {seed}: what is owed is owed by name: {sums:?}");
+    for (id, stored) in till.store.documents(&till.frame.shop, Kind::Order, None, 10_000).await.unwrap() {
+        let answer = till.service.order(&till.frame.shop, &id).await.unwrap();
+        let named = by_order.get(&id).copied().unwrap_or(0);
+        assert!(answer.on_its_way <= named, "seed {seed}: order {id} waits for what nobody owes: {stored:?}");
+    }
     shelf_is_right(till, seed).await;
 }
 
@@ -246,6 +265,13 @@ fn by_reference(book: &Value) -> BTreeMap<String, Moved> {
     moved
 }
 
+/// What left for accounts that buyers named, by the key of the refund.
+fn paid_out(book: &Value) -> BTreeMap<String, i64> {
+    let rows = book["refund"].as_array().unwrap().iter();
+    let out = rows.filter(|row| row["status"] == "confirmed" && row["charge"].is_null());
+    out.map(|row| (row["key"].as_str().unwrap().to_owned(), row["amount"].as_i64().unwrap() * 100)).collect()
+}
+
 /// On the shelf is what was there, less what is sold and what a code that is out keeps.
 async fn shelf_is_right(till: &Till, seed: u64) {
     let mut left = STOCK;
@@ -254,9 +280,13 @@ async fn shelf_is_right(till: &Till, seed: u64) {
         let Some(Resource::Order(order)) = answer.resource else { panic!("an order") };
         left -= order.lines().iter().map(|line| i64::from(line.sold().quantity() - line.cancelled())).sum::<i64>();
     }
+    let orders = till.orders().await;
+    let mut completed = 0;
     for (id, stored) in till.store.documents(&till.frame.shop, Kind::Checkout, None, 10_000).await.unwrap() {
+        completed += usize::from(stored.document.text("state") == Some("completed"));
         assert_ne!(stored.document.text("state"), Some("awaiting"), "seed {seed}: {id} waits for ever");
     }
+    assert_eq!(orders, completed, "seed {seed}: one order for each that is completed");
     assert_eq!(till.stock().await, left, "seed {seed}");
 }
 
@@ -270,5 +300,9 @@ pub async fn cut_off<T: Send + 'static>(work: impl Future<Output = T> + Send + '
             stop.abort();
         });
     }
-    let _ = task.await;
+    if let Err(error) = task.await
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
 }

@@ -234,7 +234,18 @@ impl Till {
 
     /// The intent that a checkout waits for, if it does.
     pub async fn awaited(&self, checkout: &PublicId) -> Option<Intent> {
-        self.service.to_pay(&self.frame.shop, checkout).await.unwrap().unwrap().1
+        self.service.to_pay(&self.frame.shop, checkout).await.unwrap().unwrap().intent
+    }
+
+    /// What is owed to the buyer and waits for them to say where to, in minor units.
+    pub async fn owed(&self, checkout: &PublicId) -> i64 {
+        self.service.to_pay(&self.frame.shop, checkout).await.unwrap().unwrap().owed
+    }
+
+    /// The code of the refusal; none where it is sent.
+    pub async fn pay_out(&self, checkout: &PublicId, account: &str) -> &'static str {
+        let refused = self.service.pay_out(&self.frame, checkout, account).await.unwrap();
+        refused.map_or("", |refusal| refusal.code)
     }
 
     /// All intents that a checkout ever had.

@@ -1,0 +1,381 @@
+//! Buyers pay through a provider that fails, while the serving process is killed again and again: each is charged once and has
+//! one order, or is charged nothing, and every book says the same. The buyers are on the outside: HTTP, the page, the provider.
+
+use crate::client::{Request, exchange, filled_in, id};
+use crate::demo::executable;
+use crate::world::Provider;
+use commerce::intent::{Fate, Intent};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::{HeadChange, Import, Imported, Step, Store, What};
+use tokio::net::TcpListener;
+use vocab::document::{Node, Record};
+use vocab::id::{Direction, Epoch, Kind, Origin, PublicId, ShopId, Side, Timestamp};
+
+const STOCK: i64 = 10_000;
+const BUYERS: u64 = 40;
+const BUYERS_LONG: u64 = 400;
+const KILLS: u64 = 8;
+const KILLS_LONG: u64 = 60;
+/// Between the ready line of a process and its end.
+const LIVES_MS: u64 = 1_500;
+/// What is unknown is asked for at 5 s, 30 s and 120 s; what was never sent is believed to be absent a minute later.
+const AT_REST_MAX: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(200);
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Splitmix64.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
+}
+
+/// The serving process; it is killed when this is dropped.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// How it is started, each time the same.
+#[derive(Clone)]
+struct How {
+    work: PathBuf,
+    seam: SocketAddr,
+    backend: SocketAddr,
+    provider: String,
+}
+
+impl Serving {
+    fn start(how: &How) -> Self {
+        let mut child = Command::new(executable())
+            .args(["serving", "--legacy", "127.0.0.1:9", "--work"])
+            .arg(&how.work)
+            .args(["--seam-port", &how.seam.port().to_string(), "--backend-port", &how.backend.port().to_string()])
+            .args(["--provider", &how.provider])
+            .env_remove("BALIK_CRASH")
+            .envs([("BALIK_HOST_KEY", crate::client::HOST), ("BALIK_SELLER_KEY", crate::client::SELLER)])
+            .envs([("BALIK_PROVIDER_KEY", Provider::API_KEY), ("BALIK_PROVIDER_NOTICE_KEYS", Provider::NOTICE_KEY)])
+            .env("BALIK_PAGE_KEY", "page-key")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        Self(child)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_killed_each_buyer_is_charged_once_for_one_order_or_not_at_all() {
+    let long = std::env::var_os("BALIK_LONG").is_some();
+    let (buyers, kills) = if long { (BUYERS_LONG, KILLS_LONG) } else { (BUYERS, KILLS) };
+    let seed = std::env::var("BALIK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let work = tempfile::tempdir().unwrap();
+    let (seam, backend) = (free_port().await, free_port().await);
+    let (provider, _) = Provider::open(work.path(), seam).await;
+    open_shop(work.path()).await;
+    let how = How { work: work.path().to_owned(), seam, backend, provider: provider.api.clone() };
+    provider.control("faults", &faults(seed)).await;
+    let provider = Arc::new(provider);
+    let killing = tokio::task::spawn_blocking({
+        let how = how.clone();
+        move || kill_again_and_again(&how, kills, seed)
+    });
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..buyers {
+        let provider = Arc::clone(&provider);
+        tasks.spawn(async move { Buyer { number, seam, chance: Chance(seed << 32 | number) }.buy(&provider).await });
+    }
+    let told = tasks.join_all().await;
+    let (serving, met) = killing.await.unwrap();
+    assert!(met > 0, "no kill met a payment under way");
+    provider.control("faults", &json!({ "seed": seed, "plan": [] })).await;
+    let store = Store::open(work.path()).unwrap();
+    at_rest(&store).await;
+    drop(serving);
+    let paid = told.iter().filter(|told| told.pays).count();
+    assert!(paid > told.len() / 2, "hardly anybody paid");
+    judge(&store, &provider.book().await, &told).await;
+    println!(
+        "paid through kills: {buyers} buyers, {paid} of them paid, {kills} kills, which met {met} tries under way; seed {seed}"
+    );
+}
+
+async fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+/// Shop `s1`, born here, with product `1`.
+async fn open_shop(work: &Path) {
+    let store = Store::open(work).unwrap();
+    let shop = ShopId::parse("s1").unwrap();
+    store.create_heads(std::slice::from_ref(&shop)).await.unwrap();
+    let terms = Record::default().with("id", "s1").with("name", "Toko Satu").with("currency", "IDR");
+    let terms = terms.with("tax_bp", 1_100).with("shipping_flat", 900_000);
+    let variant = Record::default().with("id", "1").with("sku", Node::Null).with("price", 4_500_000);
+    let product = Record::default().with("id", "1").with("title", "Barang").with("state", "active");
+    let product = product.with("currency", "IDR").with("variants", vec![Node::Record(variant)]);
+    let items = [(Kind::Shop, "s1", terms, vec![]), (Kind::Product, "1", product, vec![(PublicId::new("1"), STOCK)])];
+    let items = items.map(|(kind, id, document, stock)| Imported {
+        kind,
+        origin: Origin::new(format!("{}:{id}", kind.name())),
+        tx: 1,
+        what: What::Live { id: PublicId::new(id), document, stock, entries: vec![] },
+        made: None,
+    });
+    store.import(Import { shop: shop.clone(), epoch: Epoch(1), items: items.into() }).await.unwrap();
+    let step = Step {
+        shop: shop.clone(),
+        epoch: Epoch(2),
+        direction: Direction::ToBackend,
+        step: "flip".into(),
+        phase: "done".into(),
+        at: Timestamp(0),
+        detail: Record::default(),
+    };
+    let change = HeadChange { shop, expect_epoch: Epoch(1), owner: Side::Backend, epoch: Epoch(2), fenced: false };
+    store.move_head(change, step).await.unwrap();
+}
+
+fn faults(seed: u64) -> Value {
+    let mut plan = Vec::new();
+    // It arrives two seconds after nobody waits for an answer any more.
+    plan.push(json!({ "operation": "charge", "one_in": 12, "what": "late", "ms": 7_000 }));
+    for operation in ["charge", "query"] {
+        for what in
+            ["lost_after", "lost_before", "error_after", "in_progress", "cut", "garbage", "unknown_word", "busy"]
+        {
+            plan.push(json!({ "operation": operation, "one_in": 60, "what": what }));
+        }
+    }
+    for (what, one_in) in [("never", 6), ("times", 6), ("forged", 8), ("altered", 8), ("unknown_reference", 20)] {
+        plan.push(json!({ "operation": "notice", "one_in": one_in, "what": what, "times": 3 }));
+    }
+    json!({ "seed": seed, "plan": plan })
+}
+
+/// The last one lives on. Also how many tries were under way, or unknown, at the kills.
+fn kill_again_and_again(how: &How, kills: u64, seed: u64) -> (Serving, i64) {
+    let (mut chance, mut met) = (Chance(seed), 0);
+    for _ in 0..kills {
+        let serving = Serving::start(how);
+        std::thread::sleep(Duration::from_millis(200 + chance.below(LIVES_MS)));
+        drop(serving);
+        let store = rusqlite::Connection::open(how.work.join("store.sqlite")).unwrap();
+        let sql = "select count(*) from document where kind = 'intent'
+                   and (body like '%\"fate\":\"recorded\"%' or body like '%\"fate\":\"unknown\"%')";
+        met += store.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    }
+    (Serving::start(how), met)
+}
+
+/// One buyer, and how much they meant to pay in hundredths of what was asked for.
+struct Buyer {
+    number: u64,
+    seam: SocketAddr,
+    chance: Chance,
+}
+
+/// What a buyer knows in the end.
+struct Told {
+    checkout: String,
+    pays: bool,
+    order: Option<String>,
+}
+
+impl Buyer {
+    async fn buy(mut self, provider: &Provider) -> Told {
+        let request = Request {
+            method: "POST",
+            path: "/shops/s1/checkout-sessions".to_owned(),
+            key: Some(format!("buyer-{}", self.number)),
+            body: filled_in(&[("1", 1 + i64::try_from(self.chance.below(3)).unwrap())]).to_string(),
+        };
+        let created = self.until(|body| body["id"].is_string(), &request.bytes()).await;
+        let (checkout, link) = (id(&created), created["continue_url"].as_str().unwrap().to_owned());
+        let wallet = self.chance.below(2) == 0;
+        let target = self.pay_with(&link, wallet).await;
+        let times = match self.chance.below(10) {
+            0 | 1 => 0,
+            2 => 2,
+            _ => 1,
+        };
+        for time in 0..times {
+            // A second time, and all the same: the provider takes it.
+            match target.strip_prefix("http://") {
+                Some(page) if time == 0 => pay_on_page(page).await,
+                Some(page) => {
+                    let charge = page.rsplit('_').next().unwrap();
+                    let book = provider.book().await;
+                    let charges = book["charge"].as_array().unwrap();
+                    let of_it = charges.iter().find(|it| it["id"] == format!("chg_{charge}")).unwrap();
+                    provider.control("pay", &json!({ "reference": of_it["reference"], "late": true })).await;
+                }
+                None => _ = provider.control("pay", &json!({ "code": target, "late": time > 0 })).await,
+            }
+        }
+        let look = Request {
+            method: "GET",
+            path: format!("/shops/s1/checkout-sessions/{checkout}"),
+            key: None,
+            body: String::new(),
+        };
+        let is_done = |body: &Value| times == 0 || body["status"] == "completed";
+        let shown = self.until(is_done, &look.bytes()).await;
+        let order = shown["order"]["id"].as_str().map(str::to_owned);
+        Told { checkout, pays: times > 0, order }
+    }
+
+    /// The number to transfer to, or the address of the wallet: chosen again until the page shows one.
+    async fn pay_with(&mut self, link: &str, wallet: bool) -> String {
+        let body = if wallet { "method=wallet" } else { "method=virtual_account" };
+        let choose = format!(
+            "POST {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let look = format!("GET {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\r\n");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            for request in [&choose, &look] {
+                let page = self.try_once(request.as_bytes()).await.map_or_else(String::new, |(_, page)| page);
+                if let Some(shown) = shown(&page) {
+                    return shown;
+                }
+            }
+            assert!(Instant::now() < deadline, "buyer {}: nothing to pay with", self.number);
+            tokio::time::sleep(LOOK * 10).await;
+        }
+    }
+
+    /// The same bytes until somebody gives an answer that is one.
+    async fn until(&mut self, is: impl Fn(&Value) -> bool, request: &[u8]) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.try_once(request).await;
+            let body =
+                answer.filter(|(status, _)| status / 100 == 2).and_then(|(_, body)| serde_json::from_str(&body).ok());
+            if let Some(body) = body.filter(&is) {
+                return body;
+            }
+            let asked = String::from_utf8_lossy(request);
+            assert!(Instant::now() < deadline, "buyer {}: no such answer to {asked}", self.number);
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// None where nobody answered: the process is dead, or dies.
+    async fn try_once(&self, request: &[u8]) -> Option<(u16, String)> {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(self.seam).await.ok()?;
+        stream.write_all(request).await.ok()?;
+        let mut answer = String::new();
+        tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.ok()?.ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+}
+
+/// What the page shows to pay with.
+fn shown(page: &str) -> Option<String> {
+    if let Some((_, rest)) = page.split_once("<p class=\"number\">") {
+        return rest.split_once('<').map(|(number, _)| number.replace(' ', ""));
+    }
+    let (_, rest) = page.split_once("<a class=\"button\" href=\"")?;
+    rest.split_once('"').map(|(address, _)| address.to_owned())
+}
+
+/// On the provider's own page: one button.
+async fn pay_on_page(page: &str) {
+    let (host, path) = page.split_once('/').unwrap();
+    let request = format!("POST /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let (status, page) = exchange(host.parse().unwrap(), request.as_bytes()).await;
+    assert_eq!(status, 200, "{page}");
+}
+
+async fn intents(store: &Store) -> Vec<Intent> {
+    let documents = store.documents(&ShopId::parse("s1").unwrap(), Kind::Intent, None, 100_000).await.unwrap();
+    documents.iter().map(|(_, stored)| Intent::from_document(&stored.document).unwrap()).collect()
+}
+
+/// Nobody wonders any more what became of a try, and nothing is due.
+async fn at_rest(store: &Store) {
+    let deadline = Instant::now() + AT_REST_MAX;
+    loop {
+        let unsure = intents(store).await.into_iter().filter(|intent| {
+            let unknown = |fate: Fate| matches!(fate, Fate::Recorded | Fate::Unknown);
+            intent.attempts().iter().any(|attempt| unknown(attempt.fate())) || !intent.is_settled()
+        });
+        let now = Timestamp(i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_micros()).unwrap());
+        let (left, due) = (unsure.count(), store.woken(now, 9).await.unwrap().len());
+        if left + due == 0 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{left} payments are not known, {due} are due");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn judge(store: &Store, book: &Value, told: &[Told]) {
+    let shop = ShopId::parse("s1").unwrap();
+    let rows = |table: &str| book[table].as_array().unwrap();
+    let mut came = BTreeMap::<&str, i64>::new();
+    for row in rows("movement").iter().filter(|row| row["kind"] == "captured") {
+        let charge = rows("charge").iter().find(|charge| charge["id"] == row["charge"]).unwrap();
+        *came.entry(charge["reference"].as_str().unwrap()).or_default() += row["amount"].as_i64().unwrap() * 100;
+    }
+    let confirmed = rows("refund").iter().filter(|row| row["status"] == "confirmed");
+    let back: BTreeMap<&str, i64> =
+        confirmed.map(|row| (row["key"].as_str().unwrap(), row["amount"].as_i64().unwrap() * 100)).collect();
+    let (mut held, mut owed) = (0, 0);
+    for intent in intents(store).await {
+        let collected: i64 = intent.attempts().iter().filter_map(|attempt| came.get(attempt.reference())).sum();
+        let returned: i64 = intent.refunds().iter().filter_map(|refund| back.get(refund.key())).sum();
+        let wanted = if intent.order().is_some() { intent.due().minor() } else { 0 };
+        assert_eq!(collected - returned - intent.needs_account(), wanted, "{intent:#?}");
+        assert_eq!(intent.received(), collected, "what came is on record: {intent:#?}");
+        (held, owed) = (held + collected - returned, owed + intent.needs_account());
+    }
+    let sums = store.ledger_sums(&shop).await.unwrap();
+    let of = |account: &str| sums.iter().find(|sum| &*sum.account == account).map_or(0, |sum| sum.amount);
+    assert_eq!((of("clearing"), of("refund"), of("unapplied")), (held, -owed, 0), "{sums:?}");
+    assert_eq!(sums.iter().map(|sum| sum.amount).sum::<i64>(), 0, "{sums:?}");
+    let orders = store.documents(&shop, Kind::Order, None, 100_000).await.unwrap();
+    for told in told {
+        let of_it = orders.iter().filter(|(_, stored)| stored.document.text("checkout") == Some(&*told.checkout));
+        let ids: Vec<&str> = of_it.map(|(id, _)| id.as_str()).collect();
+        assert_eq!(ids, Vec::from_iter(told.order.as_deref()), "checkout {}", told.checkout);
+        assert_eq!(told.order.is_some(), told.pays);
+    }
+    let mut left = STOCK;
+    for (kind, state) in [(Kind::Order, None), (Kind::Checkout, Some("awaiting"))] {
+        for (_, stored) in store.documents(&shop, kind, None, 100_000).await.unwrap() {
+            if state.is_none_or(|state| stored.document.text("state") == Some(state)) {
+                left -= stored.document.list("lines").iter().map(quantity).sum::<i64>();
+            }
+        }
+    }
+    assert_eq!(store.stock(&shop, &[PublicId::new("1")]).await.unwrap(), [Some(left)]);
+}
+
+fn quantity(line: &Node) -> i64 {
+    let Node::Record(line) = line else { panic!("no line: {line:?}") };
+    line.int("quantity").unwrap()
+}
