@@ -4,6 +4,7 @@
 
 pub mod axe;
 pub mod browser;
+pub mod chance;
 pub mod postgres;
 pub mod server;
 pub mod visitor;

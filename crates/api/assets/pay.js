@@ -21,7 +21,7 @@ function count() {
   for (const until of document.querySelectorAll("time[data-until]")) {
     const left = Math.max(0, Math.floor((Number(until.dataset.until) - Date.now()) / 1000));
     const [hours, minutes, seconds] = [Math.floor(left / 3600), Math.floor(left / 60) % 60, left % 60];
-    const shown = until.parentElement.querySelector(".left");
+    const shown = until.closest(".until").querySelector(".left");
     if (shown) shown.textContent = `${hours > 0 ? `${hours}:` : ""}${pad(minutes)}:${pad(seconds)}`;
   }
 }

@@ -11,13 +11,12 @@ mod words;
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::routes::{Api, Shared};
+use crate::sheet;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::Response;
 pub use figures::{amount, instant};
-use http::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
+use http::header::ACCEPT_LANGUAGE;
 pub use page::OPERATOR;
 use shop::Failure;
 use vocab::id::{PublicId, ShopId};
@@ -25,15 +24,6 @@ pub use words::Lang;
 
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-const CARRIED: [(HeaderName, HeaderValue); 5] = [
-    (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    // The address is a secret of whoever was given it.
-    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
-    (VARY, HeaderValue::from_static("accept-language")),
-];
 
 /// The style sheet's name under `assets/`.
 pub const STYLE: &str = "invoice.css";
@@ -61,7 +51,5 @@ fn may_open(api: &Api, call: &Call, shop: &ShopId, order: &PublicId) -> bool {
 }
 
 fn html(status: StatusCode, page: maud::Markup) -> Response {
-    let mut response = (status, Html(page.into_string())).into_response();
-    response.headers_mut().extend(CARRIED);
-    response
+    sheet::answer(status, POLICY, page)
 }

@@ -12,6 +12,7 @@ mod pay;
 mod problem;
 mod routes;
 mod serve;
+mod sheet;
 pub mod wire;
 
 pub use routes::router;

@@ -13,29 +13,18 @@ use crate::call::Call;
 use crate::invoice::{self, Lang};
 use crate::problem::Problem;
 use crate::routes::{Api, Shared};
+use crate::sheet;
 use axum::extract::{Path, State};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use commerce::intent::Method;
-use http::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, VARY,
-    X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
+use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use shop::{Failure, ToPay};
 use std::time::Duration;
 use vocab::id::{PublicId, ShopId};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-
-const CARRIED: [(HeaderName, HeaderValue); 5] = [
-    (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    // The address is a secret of whoever was given it.
-    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
-    (VARY, HeaderValue::from_static("accept-language")),
-];
 
 /// How long a buyer waits for a provider before the page says that it is being asked.
 const CONFIRMED_WITHIN: Duration = Duration::from_millis(300);
@@ -109,7 +98,7 @@ pub async fn state(State(api): Shared, call: Call) -> Result<Response, Problem> 
     };
     let found = found.ok_or_else(Problem::not_found)?;
     let mut response = page::mark(&found).into_response();
-    response.headers_mut().extend(CARRIED);
+    sheet::guard(response.headers_mut(), POLICY);
     Ok(response)
 }
 
@@ -123,7 +112,7 @@ async fn answer(api: &Api, call: &Call, refused: Option<&'static str>) -> Result
     let invoice = found.checkout.order().map(|order| api.links.invoice(shop, order));
     let ways = api.service.ways_to_pay(shop, found.checkout.totals().total());
     let sheet = Sheet { lang, found: &found, ways, key, invoice, refused };
-    Ok(html(StatusCode::OK, page::sheet(&sheet)))
+    Ok(html(StatusCode::OK, page::show(&sheet)))
 }
 
 async fn look(api: &Api, shop: &ShopId, id: &PublicId) -> Result<Option<ToPay>, Problem> {
@@ -145,9 +134,7 @@ fn key_of<'a>(api: &Api, call: &'a Call, id: &PublicId) -> Option<&'a str> {
 }
 
 fn html(status: StatusCode, page: maud::Markup) -> Response {
-    let mut response = (status, Html(page.into_string())).into_response();
-    response.headers_mut().extend(CARRIED);
-    response
+    sheet::answer(status, POLICY, page)
 }
 
 /// What pages refer to.

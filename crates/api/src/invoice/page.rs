@@ -5,12 +5,13 @@
 use super::STYLE;
 use super::figures::{amount, instant};
 use super::words::Lang;
+use crate::sheet;
 use commerce::decision::Aggregate;
 use commerce::history::{self, History};
 use commerce::invoice::InvoiceNo;
 use commerce::money::{Currency, Money};
 use commerce::order::{self, Adjustment, Command, Order, Payment};
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 use shop::{Filed, Invoice};
 use vocab::id::{PublicId, Timestamp};
 
@@ -18,22 +19,7 @@ use vocab::id::{PublicId, Timestamp};
 pub const OPERATOR: &str = "Baliklayar";
 
 fn frame(lang: Lang, title: &str, body: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang=(lang.code()) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="robots" content="noindex";
-                title { (title) }
-                // None: a browser asks for one otherwise.
-                link rel="icon" href="data:,";
-                link rel="stylesheet" href={ "../../assets/" (STYLE) };
-            }
-            body { (body) }
-        }
-    }
+    sheet::frame(lang, title, &html! { link rel="stylesheet" href={ "../../assets/" (STYLE) }; }, None, body)
 }
 
 /// What is answered where there is nothing to see, or nobody who may see it.

@@ -4,11 +4,12 @@ use super::words::{Words, words};
 use super::{SCRIPT, STYLE, Sheet, qr, qris};
 use crate::invoice::{Lang, OPERATOR, amount, instant};
 use crate::link::in_path;
+use crate::sheet;
 use commerce::checkout::{Line, State};
 use commerce::decision::Aggregate;
 use commerce::intent::{Attempt, Fate, Intent, Method};
 use commerce::money::Money;
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 use shop::ToPay;
 
 /// What of the page's content can change by itself, in one word.
@@ -29,23 +30,11 @@ pub fn mark(found: &ToPay) -> String {
 }
 
 fn frame(lang: Lang, title: &str, mark: Option<&str>, body: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang=(lang.code()) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="robots" content="noindex";
-                title { (title) }
-                // None: a browser asks for one otherwise.
-                link rel="icon" href="data:,";
-                link rel="stylesheet" href={ "../assets/" (STYLE) };
-                @if mark.is_some() { script type="module" src={ "../assets/" (SCRIPT) } {} }
-            }
-            body data-mark=[mark] { (body) }
-        }
-    }
+    let head = html! {
+        link rel="stylesheet" href={ "../assets/" (STYLE) };
+        @if mark.is_some() { script type="module" src={ "../assets/" (SCRIPT) } {} }
+    };
+    sheet::frame(lang, title, &head, mark, body)
 }
 
 /// What is answered where there is nothing to pay, or nobody who may see it.
@@ -54,7 +43,7 @@ pub fn none(lang: Lang) -> Markup {
     frame(lang, words.none, None, &html! { main { h1 { (words.none) } p { (words.none_hint) } } })
 }
 
-pub fn sheet(sheet: &Sheet<'_>) -> Markup {
+pub fn show(sheet: &Sheet<'_>) -> Markup {
     let (lang, other, words) = (sheet.lang, sheet.lang.other(), words(sheet.lang));
     let checkout = &sheet.found.checkout;
     let here = |lang: Lang| format!("{}?key={}&lang={}", in_path(checkout.id()), sheet.key, lang.code());
@@ -168,8 +157,12 @@ fn to_pay_with(sheet: &Sheet<'_>, words: &Words, intent: &Intent, attempt: &Atte
             // A part is here already: this is about the rest.
             @if attempt.amount() != intent.due() { p { (words.rest) " " strong { (amount(sheet.lang, attempt.amount())) } } }
             p .until {
-                (words.until) " "
-                time data-until=(until.0.div_euclid(1_000)) { (instant(sheet.lang, until, intent.due().currency())) }
+                span {
+                    (words.until) " "
+                    time data-until=(until.0.div_euclid(1_000)) {
+                        (instant(sheet.lang, until, intent.due().currency()))
+                    }
+                }
                 span .left aria-hidden="true" {}
             }
             p .soft { (words.late) }

@@ -5,6 +5,7 @@ use crate::demo::{Addresses, Demo, How, alone, is_alive, long, open_store, say, 
 use crate::service::{BACK_MAX, Watch};
 use std::path::Path;
 use std::time::{Duration, Instant};
+use testkit::chance::Chance;
 
 /// Between two kills: sometimes before the dead one's lease is over, sometimes well into what follows.
 const PAUSE_MS: std::ops::Range<u64> = 200..2_600;
@@ -13,19 +14,6 @@ const HOLD_MAX: Duration = Duration::from_millis(2_500);
 const INTO_HOLD_MS: u64 = 60;
 /// From a kill to the successor's process.
 const AGAIN_MAX: Duration = Duration::from_secs(10);
-
-/// Numbers by chance that a seed repeats (SplitMix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-}
 
 /// Kills the serving process that this demo runs now; answers who it was.
 fn kill(demo: &mut Demo) -> u32 {

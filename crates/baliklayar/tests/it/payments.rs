@@ -2,13 +2,14 @@
 //! part of the product between them.
 
 use crate::client::{Request, exchange, filled_in, id, payment};
+use crate::host::picture_of;
 use crate::world::{Engine, How, World};
 use mover::Verb;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use testkit::axe::nothing_serious;
 use testkit::browser::Browser;
-use testkit::visitor::{it_fits, nothing_is_complained_of, tab_to};
+use testkit::visitor::{it_fits, nothing_is_complained_of, picture, tab_to};
 use vocab::id::{Epoch, Kind, ShopId, Side};
 
 /// What a notice brings about is there by then.
@@ -321,6 +322,9 @@ async fn a_person_pays_with_the_keyboard_and_the_page_goes_on_by_itself() {
         tab_to(&browser, "button[value=qr]");
         browser.press("\u{e007}");
         looks_right(&browser, "document.querySelector('svg.qr')", "the code");
+        browser.resize(390, 844);
+        picture(&browser, &picture_of("pay"));
+        browser.resize(320, 700);
         tab_to(&browser, "button[value=virtual_account]");
         browser.press("\u{e007}");
         looks_right(&browser, "document.querySelector('.number')", "the number");

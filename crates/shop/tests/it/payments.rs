@@ -43,8 +43,7 @@ async fn a_code_that_is_paid_makes_one_order_and_the_ledger_agrees_with_the_prov
 async fn what_nobody_pays_ends_and_its_units_are_on_the_shelf_again() {
     let till = Till::open().await;
     let checkout = till.checkout(1).await;
-    till.confirm(&checkout, Method::Qr).await;
-    let reference = till.intent(&checkout).await.attempts()[0].reference().to_owned();
+    let reference = till.code(&checkout, Method::Qr).await;
     till.pass(HOUR_S).await;
     assert_eq!(till.state(&checkout).await, State::Open);
     assert_eq!(till.stock().await, STOCK);
@@ -101,8 +100,7 @@ async fn another_way_to_pay_ends_the_code_before_it_and_what_is_paid_on_both_goe
 async fn what_an_order_gives_back_reaches_the_buyer_on_the_rail_that_it_came_by() {
     let till = Till::open().await;
     let checkout = till.checkout(3).await;
-    till.confirm(&checkout, Method::Wallet).await;
-    let reference = till.intent(&checkout).await.attempts()[0].reference().to_owned();
+    let reference = till.code(&checkout, Method::Wallet).await;
     till.control("pay", &json!({ "reference": reference })).await;
     till.pass(60).await;
     let order = till.order_of(&checkout).await;
@@ -129,8 +127,7 @@ async fn paid_after_the_end_it_is_the_order_all_the_same_while_there_is_enough_a
     for sold_out in [false, true] {
         let till = Till::open().await;
         let checkout = till.checkout(1).await;
-        till.confirm(&checkout, Method::Qr).await;
-        let reference = till.intent(&checkout).await.attempts()[0].reference().to_owned();
+        let reference = till.code(&checkout, Method::Qr).await;
         till.pass(HOUR_S).await;
         assert_eq!(till.state(&checkout).await, State::Open);
         if sold_out {
@@ -158,8 +155,7 @@ async fn paid_after_the_end_it_is_the_order_all_the_same_while_there_is_enough_a
 async fn a_notice_is_let_in_when_it_is_signed_kept_once_and_only_a_reason_to_ask() {
     let till = Till::open().await;
     let checkout = till.checkout(1).await;
-    till.confirm(&checkout, Method::VirtualAccount).await;
-    let reference = till.intent(&checkout).await.attempts()[0].reference().to_owned();
+    let reference = till.code(&checkout, Method::VirtualAccount).await;
     let body = json!({ "data": { "reference": reference, "kind": "captured", "amount": 1 } }).to_string();
     let admit = async |signature: &str| till.service.admit_notice("loket", signature, body.as_bytes()).await.unwrap();
     assert_eq!(admit("t=1,v1=00").await, Err(NotAdmitted::Unsigned));
@@ -219,8 +215,7 @@ async fn fifty_who_confirm_at_once_have_one_code_and_the_provider_was_asked_once
 async fn a_checkout_that_is_canceled_while_its_code_is_out_is_canceled_when_nobody_can_pay_it_any_more() {
     let till = Till::open().await;
     let checkout = till.checkout(1).await;
-    till.confirm(&checkout, Method::VirtualAccount).await;
-    let reference = till.intent(&checkout).await.attempts()[0].reference().to_owned();
+    let reference = till.code(&checkout, Method::VirtualAccount).await;
     let answer = till.run(Command::CancelCheckout { id: checkout.clone() }).await;
     assert_eq!(answer.notes[0].code, "being_canceled");
     assert!(matches!(till.state(&checkout).await, State::Awaiting { .. }));
@@ -230,8 +225,7 @@ async fn a_checkout_that_is_canceled_while_its_code_is_out_is_canceled_when_nobo
     till.at_rest().await;
     // What was paid before the provider had heard of it is an order, and not canceled.
     let checkout = till.checkout(1).await;
-    till.confirm(&checkout, Method::VirtualAccount).await;
-    let reference = till.intent(&checkout).await.attempts()[0].reference().to_owned();
+    let reference = till.code(&checkout, Method::VirtualAccount).await;
     till.control("pay", &json!({ "reference": reference })).await;
     till.run(Command::CancelCheckout { id: checkout.clone() }).await;
     till.pass(HOUR_S).await;
@@ -246,8 +240,7 @@ async fn a_checkout_that_is_canceled_while_its_code_is_out_is_canceled_when_nobo
 async fn paid_after_the_end_it_buys_no_other_basket() {
     let till = Till::open().await;
     let checkout = till.checkout(1).await;
-    till.confirm(&checkout, Method::Qr).await;
-    let reference = till.intent(&checkout).await.attempts()[0].reference().to_owned();
+    let reference = till.code(&checkout, Method::Qr).await;
     till.pass(HOUR_S).await;
     let details = commerce::checkout::Details { street: Some("Jl. Lain 9".to_owned()), ..crate::details() };
     let lines = crate::wanted(&[("1", 1)]);
@@ -290,12 +283,7 @@ async fn who_has_paid_a_part_is_asked_for_the_rest_or_has_it_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_looks_at_the_same_time_sends_no_refund_twice() {
     let till = Till::open().await;
-    let checkout = till.checkout(1).await;
-    till.confirm(&checkout, Method::Wallet).await;
-    let reference = till.intent(&checkout).await.attempts()[0].reference().to_owned();
-    till.control("pay", &json!({ "reference": reference })).await;
-    till.notice(&reference).await;
-    till.pass(1).await;
+    let checkout = till.paid(Method::Wallet).await;
     let id = till.order_id(&checkout).await;
     till.run(Command::RefundOrder { id, back: Back::Whole }).await;
     till.plan_with("refund", &json!({ "what": "delay", "ms": 200 })).await;
@@ -315,12 +303,7 @@ async fn who_looks_at_the_same_time_sends_no_refund_twice() {
 #[tokio::test]
 async fn what_came_by_transfer_goes_back_to_the_account_that_the_buyer_names() {
     let till = Till::open().await;
-    let checkout = till.checkout(1).await;
-    till.confirm(&checkout, Method::VirtualAccount).await;
-    let reference = till.intent(&checkout).await.attempts()[0].reference().to_owned();
-    till.control("pay", &json!({ "reference": reference })).await;
-    till.notice(&reference).await;
-    till.pass(1).await;
+    let checkout = till.paid(Method::VirtualAccount).await;
     let order = till.order_of(&checkout).await;
     let total = order.totals().total().minor();
     let id = till.order_id(&checkout).await;
@@ -351,12 +334,7 @@ async fn what_came_by_transfer_goes_back_to_the_account_that_the_buyer_names() {
 #[tokio::test]
 async fn a_payout_that_is_rejected_is_owed_as_before() {
     let till = Till::open().await;
-    let checkout = till.checkout(1).await;
-    till.confirm(&checkout, Method::VirtualAccount).await;
-    let reference = till.intent(&checkout).await.attempts()[0].reference().to_owned();
-    till.control("pay", &json!({ "reference": reference })).await;
-    till.notice(&reference).await;
-    till.pass(1).await;
+    let checkout = till.paid(Method::VirtualAccount).await;
     till.run(Command::RefundOrder { id: till.order_id(&checkout).await, back: Back::Whole }).await;
     till.pass(1).await;
     let total = till.total(&checkout).await;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use shop::{Command, Resource};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use testkit::chance::Chance;
 use vocab::id::{Kind, PublicId};
 
 const BUYERS: usize = 24;
@@ -32,27 +33,6 @@ const OF_CALLS: [&str; 12] = [
     "other_amount",
     "other_reference",
 ];
-
-/// Splitmix64: the same seed, the same story, as far as a machine's own pace lets it be.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[usize::try_from(self.below(u64::try_from(all.len()).unwrap())).unwrap()]
-    }
-
-    fn one_in(&mut self, of: u64) -> bool {
-        self.below(of) == 0
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_fails_each_buyer_has_an_order_or_the_money() {

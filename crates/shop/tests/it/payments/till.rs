@@ -255,6 +255,22 @@ impl Till {
         intents.filter(|intent| intent.checkout() == checkout).collect()
     }
 
+    /// Confirms, and answers the reference of the code that is out then.
+    pub async fn code(&self, checkout: &PublicId, method: Method) -> String {
+        self.confirm(checkout, method).await;
+        self.intent(checkout).await.attempts()[0].reference().to_owned()
+    }
+
+    /// A checkout of one unit that was paid in this way, and is completed.
+    pub async fn paid(&self, method: Method) -> PublicId {
+        let checkout = self.checkout(1).await;
+        let reference = self.code(&checkout, method).await;
+        self.control("pay", &json!({ "reference": reference })).await;
+        self.notice(&reference).await;
+        self.pass(1).await;
+        checkout
+    }
+
     pub async fn state(&self, checkout: &PublicId) -> State {
         checkout_of(&self.service.checkout(&self.frame.shop, checkout).await.unwrap()).state().clone()
     }

@@ -1,0 +1,45 @@
+//! What the pages of the backend have in common: the frame around them, and the headers that they are sent with.
+//!
+//! Their addresses are secrets of whoever was given them, so that no cache keeps them and no other site is told.
+
+use crate::invoice::Lang;
+use axum::response::{Html, IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use maud::{DOCTYPE, Markup, html};
+
+/// Around the body: what else is in the head, and what the body says about itself.
+pub fn frame(lang: Lang, title: &str, head: &Markup, mark: Option<&str>, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang=(lang.code()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (title) }
+                // None: a browser asks for one otherwise.
+                link rel="icon" href="data:,";
+                (head)
+            }
+            body data-mark=[mark] { (body) }
+        }
+    }
+}
+
+/// A page, under this policy.
+pub fn answer(status: StatusCode, policy: &'static str, page: Markup) -> Response {
+    let mut response = (status, Html(page.into_string())).into_response();
+    guard(response.headers_mut(), policy);
+    response
+}
+
+/// What keeps an answer from caches, other sites and guesses.
+pub fn guard(headers: &mut HeaderMap, policy: &'static str) {
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(VARY, HeaderValue::from_static("accept-language"));
+}
