@@ -25,9 +25,6 @@ pub use words::Lang;
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The style sheet's name under `assets/`.
-pub const STYLE: &str = "invoice.css";
-
 pub async fn show(State(api): Shared, call: Call) -> Result<Response, Problem> {
     let lang = Lang::choose(call.parameter("lang"), call.header(&ACCEPT_LANGUAGE));
     let (shop, order) = (&call.frame.shop, call.id()?);

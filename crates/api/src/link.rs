@@ -2,8 +2,8 @@
 //! that nobody finds by counting ids.
 //!
 //! Invariant: the key is a function of a secret, the shop and what it opens: of the host's for invoices, which it may see
-//! anyway, and of our own for pages where buyers pay. So both sides make the same link, it
-//! works whoever owns the shop, and it lasts as long as the secret. Absent on purpose: anything that writes one down.
+//! anyway, and of our own for pages where buyers pay. So whoever owns the shop makes the same link to an invoice, and a link
+//! lasts as long as its secret. Absent on purpose: anything that writes one down.
 
 use ring::hmac;
 use vocab::id::{PublicId, ShopId};

@@ -10,15 +10,16 @@ mod qris;
 mod words;
 
 use crate::call::Call;
-use crate::invoice::{self, Lang};
+use crate::invoice::Lang;
 use crate::problem::Problem;
 use crate::routes::{Api, Shared};
 use crate::sheet;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use commerce::Refusal;
 use commerce::intent::Method;
 use http::StatusCode;
-use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ACCEPT_LANGUAGE, LOCATION};
 use shop::{Failure, ToPay};
 use std::time::Duration;
 use vocab::id::{PublicId, ShopId};
@@ -28,9 +29,6 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 
 /// How long a buyer waits for a provider before the page says that it is being asked.
 const CONFIRMED_WITHIN: Duration = Duration::from_millis(300);
-
-const STYLE: &str = "pay.css";
-const SCRIPT: &str = "pay.js";
 
 /// What the page is made of.
 struct Sheet<'a> {
@@ -61,32 +59,32 @@ pub async fn confirm(State(api): Shared, call: Call) -> Result<Response, Problem
     let method = call.field("method").as_deref().and_then(Method::from_name);
     let method = method.ok_or_else(|| Problem::invalid("method", "is not a way to pay"))?;
     let (service, frame) = (api.service.clone(), call.frame.clone());
-    // A provider that is slow keeps no write in flight at the seam: this goes on, and the page looks what has become of it.
-    let confirming = tokio::spawn(async move { service.confirm(&frame, &id, method).await });
-    let refused = match tokio::time::timeout(CONFIRMED_WITHIN, confirming).await {
-        Ok(Ok(confirmed)) => confirmed?.refusal.map(|refusal| refusal.code),
-        Ok(Err(_)) => Some("internal"),
-        Err(_) => None,
-    };
+    let refused = soon(async move { Ok(service.confirm(&frame, &id, method).await?.refusal) }).await?;
     answer(&api, &call, refused).await
 }
 
 /// Loaded again, the page sends no account a second time.
 async fn pay_out(api: &Api, call: &Call, id: PublicId, account: String) -> Result<Response, Problem> {
     let (service, frame, checkout) = (api.service.clone(), call.frame.clone(), id.clone());
-    let sending = tokio::spawn(async move { service.pay_out(&frame, &checkout, &account).await });
-    match tokio::time::timeout(CONFIRMED_WITHIN, sending).await {
-        Ok(Ok(sent)) => {
-            if let Some(refusal) = sent? {
-                return answer(api, call, Some(refusal.code)).await;
-            }
-        }
-        Ok(Err(_)) => return answer(api, call, Some("internal")).await,
-        Err(_) => {}
+    let refused = soon(async move { service.pay_out(&frame, &checkout, &account).await }).await?;
+    if refused.is_some() {
+        return answer(api, call, refused).await;
     }
     let lang = lang_of(call).code();
     let page = format!("{}&lang={lang}", api.links.checkout(&call.frame.shop, &id));
     Ok((StatusCode::SEE_OTHER, [(LOCATION, page)]).into_response())
+}
+
+/// Why it was not done, if that is known soon. A provider that is slow keeps no write in flight at the seam: the work goes on,
+/// and the page looks what has become of it.
+async fn soon(
+    work: impl Future<Output = Result<Option<Refusal>, Failure>> + Send + 'static,
+) -> Result<Option<&'static str>, Problem> {
+    match tokio::time::timeout(CONFIRMED_WITHIN, tokio::spawn(work)).await {
+        Ok(Ok(done)) => Ok(done?.map(|refusal| refusal.code)),
+        Ok(Err(_)) => Ok(Some("internal")),
+        Err(_) => Ok(None),
+    }
 }
 
 /// What the script compares: another word, and the page has to be loaded again.
@@ -135,21 +133,4 @@ fn key_of<'a>(api: &Api, call: &'a Call, id: &PublicId) -> Option<&'a str> {
 
 fn html(status: StatusCode, page: maud::Markup) -> Response {
     sheet::answer(status, POLICY, page)
-}
-
-/// What pages refer to.
-pub async fn asset(Path((_, name)): Path<(String, String)>) -> Result<Response, Problem> {
-    let (kind, text) = match name.as_str() {
-        invoice::STYLE => ("text/css; charset=utf-8", include_str!("../assets/invoice.css")),
-        STYLE => ("text/css; charset=utf-8", include_str!("../assets/pay.css")),
-        SCRIPT => ("text/javascript; charset=utf-8", include_str!("../assets/pay.js")),
-        _ => return Err(Problem::not_found()),
-    };
-    let headers = [
-        (CONTENT_TYPE, kind),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // A new version of the program must not meet an old sheet.
-        (CACHE_CONTROL, "no-cache"),
-    ];
-    Ok((headers, text).into_response())
 }

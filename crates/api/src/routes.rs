@@ -7,7 +7,7 @@ use crate::link::Links;
 use crate::problem::Problem;
 use crate::wire::request::{self, Instrument};
 use crate::wire::response;
-use crate::{notices, pay};
+use crate::{notices, pay, sheet};
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -41,7 +41,7 @@ pub fn router(service: Service, keys: Keys) -> Router {
         .route("/checkout-sessions/{id}/cancel", post(cancel_checkout))
         .route("/orders/{id}", get(order))
         .route("/orders/{id}/invoice", get(invoice::show))
-        .route("/assets/{name}", get(pay::asset))
+        .route("/assets/{name}", get(sheet::asset))
         .route("/checkout/{id}", get(pay::show).post(pay::confirm))
         .route("/checkout/{id}/state", get(pay::state))
         .route("/orders/{id}/cancel", post(cancel_order))

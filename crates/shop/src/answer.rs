@@ -72,24 +72,14 @@ pub struct Note {
 
 impl Answer {
     pub(crate) fn shown(status: u16, resource: Resource) -> Self {
-        Self {
-            status,
-            resource: Some(resource),
-            refusal: None,
-            notes: Vec::new(),
-            on_its_way: 0,
-            asks_for_account: false,
-        }
+        Self { resource: Some(resource), ..Self::bare(status) }
     }
 
     pub(crate) fn refused(refusal: Refusal, resource: Option<Resource>) -> Self {
-        Self {
-            status: 200,
-            resource,
-            refusal: Some(refusal),
-            notes: Vec::new(),
-            on_its_way: 0,
-            asks_for_account: false,
-        }
+        Self { resource, refusal: Some(refusal), ..Self::bare(200) }
+    }
+
+    fn bare(status: u16) -> Self {
+        Self { status, resource: None, refusal: None, notes: Vec::new(), on_its_way: 0, asks_for_account: false }
     }
 }

@@ -5,7 +5,7 @@
 //! Absent on purpose: when to ask, and what follows (`commerce::intent` decides, `payment` performs).
 
 mod loket;
-mod rupiah;
+pub mod rupiah;
 mod signed;
 
 pub use loket::{Config, Loket};

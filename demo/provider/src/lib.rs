@@ -25,6 +25,7 @@ mod statement;
 
 pub use arguments::{Arguments, Keys};
 pub use book::Book;
+pub use fault::OF_CALLS as FAULTS_OF_CALLS;
 pub use sign::{signature, verify};
 
 use anyhow::Context;

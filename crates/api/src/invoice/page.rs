@@ -2,7 +2,6 @@
 //!
 //! Whatever varies is escaped by the macro. Nothing on it is computed anew but sums of what stands there.
 
-use super::STYLE;
 use super::figures::{amount, instant};
 use super::words::Lang;
 use crate::sheet;
@@ -19,7 +18,13 @@ use vocab::id::{PublicId, Timestamp};
 pub const OPERATOR: &str = "Baliklayar";
 
 fn frame(lang: Lang, title: &str, body: &Markup) -> Markup {
-    sheet::frame(lang, title, &html! { link rel="stylesheet" href={ "../../assets/" (STYLE) }; }, None, body)
+    sheet::frame(
+        lang,
+        title,
+        &html! { link rel="stylesheet" href={ "../../assets/" (sheet::INVOICE_STYLE) }; },
+        None,
+        body,
+    )
 }
 
 /// What is answered where there is nothing to see, or nobody who may see it.

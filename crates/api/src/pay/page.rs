@@ -1,10 +1,10 @@
 //! The page itself. Whatever varies is escaped by the macro; nothing on it is computed but how it is written.
 
 use super::words::{Words, words};
-use super::{SCRIPT, STYLE, Sheet, qr, qris};
+use super::{Sheet, qr, qris};
 use crate::invoice::{Lang, OPERATOR, amount, instant};
 use crate::link::in_path;
-use crate::sheet;
+use crate::sheet::{self, PAY_SCRIPT, PAY_STYLE};
 use commerce::checkout::{Line, State};
 use commerce::decision::Aggregate;
 use commerce::intent::{Attempt, Fate, Intent, Method};
@@ -14,13 +14,7 @@ use shop::ToPay;
 
 /// What of the page's content can change by itself, in one word.
 pub fn mark(found: &ToPay) -> String {
-    let state = match found.checkout.state() {
-        State::Open => "open",
-        State::Paying(_) => "paying",
-        State::Awaiting { .. } => "awaiting",
-        State::Completed { .. } => "completed",
-        State::Canceled => "canceled",
-    };
+    let state = found.checkout.state().name();
     let tries = found.intent.as_ref().map(Intent::attempts).unwrap_or_default();
     let last = tries.last().map_or("", |attempt| attempt.fate().name());
     let shown = tries.last().and_then(Attempt::shown).map_or("", |_| "shown");
@@ -31,8 +25,8 @@ pub fn mark(found: &ToPay) -> String {
 
 fn frame(lang: Lang, title: &str, mark: Option<&str>, body: &Markup) -> Markup {
     let head = html! {
-        link rel="stylesheet" href={ "../assets/" (STYLE) };
-        @if mark.is_some() { script type="module" src={ "../assets/" (SCRIPT) } {} }
+        link rel="stylesheet" href={ "../assets/" (PAY_STYLE) };
+        @if mark.is_some() { script type="module" src={ "../assets/" (PAY_SCRIPT) } {} }
     };
     sheet::frame(lang, title, &head, mark, body)
 }

@@ -2,10 +2,10 @@
 //! sale, in rupiah, in Indonesia, and over what is due.
 
 use commerce::money::Money;
+use shop::rails::rupiah;
 
 /// The longest that the standard has, in bytes.
 const LENGTH_MAX: usize = 512;
-const MINOR_PER_RUPIAH: i64 = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
@@ -42,7 +42,7 @@ pub fn check(text: &str, due: Money) -> Result<(), Wrong> {
         (value("01") == Some("12"), Wrong::NotDynamic),
         (value("53") == Some("360"), Wrong::Currency),
         (value("58") == Some("ID"), Wrong::Country),
-        (value("54").and_then(minor) == Some(due.minor()), Wrong::Amount),
+        (value("54").and_then(amount) == Some(due), Wrong::Amount),
     ];
     rules.into_iter().find(|(kept, _)| !kept).map_or(Ok(()), |(_, wrong)| Err(wrong))
 }
@@ -68,13 +68,13 @@ fn fields(text: &str) -> Option<Vec<(&str, &str)>> {
 }
 
 /// `275000` and `275000.00` are both written.
-fn minor(amount: &str) -> Option<i64> {
-    let (whole, part) = amount.split_once('.').unwrap_or((amount, "00"));
+fn amount(text: &str) -> Option<Money> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "00"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !digits(whole) || !digits(part) || part.bytes().any(|byte| byte != b'0') {
         return None;
     }
-    whole.parse::<i64>().ok()?.checked_mul(MINOR_PER_RUPIAH)
+    rupiah::to_money(whole.parse().ok()?)
 }
 
 /// CRC-16/CCITT-FALSE.

@@ -68,7 +68,8 @@ impl Line {
 }
 
 impl State {
-    const fn name(&self) -> &'static str {
+    /// The word of documents.
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Paying(_) => "paying",

@@ -5,11 +5,11 @@ use crate::Frame;
 use crate::failure::{Failure, Stop};
 use crate::view::View;
 use commerce::decision::{Aggregate, Decision};
-use commerce::intent::{Intent, Refund, RefundState};
+use commerce::intent::{Intent, Refund, RefundAnswer, RefundState};
 use commerce::money::Money;
 use commerce::refusal::{Refusal, Retry};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use vocab::id::{PublicId, ShopId};
+use vocab::id::{PublicId, ShopId, Timestamp};
 
 /// A bank, a number and a name; a number alone.
 const ACCOUNT_MIN: usize = 5;
@@ -95,15 +95,26 @@ impl Service {
 
     async fn send(&self, shop: &ShopId, intent: &Intent, refund: &Refund) -> Result<(), Stop> {
         let (rail, asked_at) = (self.rail_of(intent)?, self.now());
-        let (answer, patience) = (rail.refund(intent, refund).await, *rail.patience());
-        let heard = |intent: &Intent| intent.refund_answered(refund.key(), answer, asked_at, &patience);
-        self.change_intent(shop, intent.id(), heard).await.map(drop)
+        let answer = rail.refund(intent, refund).await;
+        self.hear_of_refund(shop, intent.id(), refund.key(), asked_at, answer).await
     }
 
     pub(super) async fn query_refund(&self, shop: &ShopId, id: &PublicId, key: &str) -> Result<(), Stop> {
         let (_, intent) = self.intent(shop, id).await?;
         let (rail, asked_at) = (self.rail_of(&intent)?, self.now());
-        let (answer, patience) = (rail.query_refund(&intent, keyed(&intent, key)?).await, *rail.patience());
+        let answer = rail.query_refund(&intent, keyed(&intent, key)?).await;
+        self.hear_of_refund(shop, id, key, asked_at, answer).await
+    }
+
+    async fn hear_of_refund(
+        &self,
+        shop: &ShopId,
+        id: &PublicId,
+        key: &str,
+        asked_at: Timestamp,
+        answer: RefundAnswer,
+    ) -> Result<(), Stop> {
+        let patience = *self.rail()?.patience();
         let heard = |intent: &Intent| intent.refund_answered(key, answer, asked_at, &patience);
         self.change_intent(shop, id, heard).await.map(drop)
     }

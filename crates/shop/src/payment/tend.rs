@@ -2,6 +2,7 @@
 
 use crate::Service;
 use crate::failure::{Failure, Stop};
+use commerce::decision::Aggregate;
 use commerce::intent::{Act, Attempt, Intent, Settling};
 use commerce::money::Money;
 use commerce::refusal::{Refusal, Retry};
@@ -68,7 +69,6 @@ impl Service {
     }
 
     async fn perform(&self, shop: &ShopId, intent: &Intent, act: Act) -> Result<(), Stop> {
-        use commerce::decision::Aggregate;
         let id = intent.id();
         match act {
             Act::Query { attempt } => {

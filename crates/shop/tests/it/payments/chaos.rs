@@ -19,20 +19,6 @@ const STOCK: i64 = 1_000;
 const PATIENCE: Patience = Patience { answer_us: 250_000, ..Patience::USUAL };
 
 const METHODS: [Method; 3] = [Method::VirtualAccount, Method::Qr, Method::Wallet];
-const OF_CALLS: [&str; 12] = [
-    "lost_before",
-    "lost_after",
-    "late",
-    "error_before",
-    "error_after",
-    "busy",
-    "in_progress",
-    "cut",
-    "garbage",
-    "unknown_word",
-    "other_amount",
-    "other_reference",
-];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_fails_each_buyer_has_an_order_or_the_money() {
@@ -83,7 +69,10 @@ async fn story(seed: u64, reached: &mut BTreeMap<&'static str, usize>) {
 async fn faults(till: &Till, seed: u64) {
     let mut plan = Vec::new();
     for operation in ["charge", "query", "expire", "refund", "refund_query"] {
-        plan.extend(OF_CALLS.map(|what| json!({ "operation": operation, "one_in": 30, "what": what, "ms": 5 })));
+        plan.extend(
+            demo_provider::FAULTS_OF_CALLS
+                .map(|what| json!({ "operation": operation, "one_in": 30, "what": what, "ms": 5 })),
+        );
     }
     plan.push(json!({ "operation": "refund_settle", "one_in": 6, "what": "rejected" }));
     let (status, said) = till.control("faults", &json!({ "seed": seed, "plan": plan })).await;
