@@ -115,15 +115,18 @@ impl Browser {
     /// Clicks with the mouse, in the middle of the one element that this names, where a person would see it.
     #[track_caller]
     pub fn click(&self, selector: &str) {
-        let found = self.of_session("POST", "/element", &json!({"using": "css selector", "value": selector}));
-        let id = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str);
-        let path = format!("/session/{}/element/{}/click", self.session, id.expect("an element has an id"));
         let begun = Instant::now();
         loop {
+            let found = self.of_session("POST", "/element", &json!({"using": "css selector", "value": selector}));
+            let id = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str);
+            let path = format!("/session/{}/element/{}/click", self.session, id.expect("an element has an id"));
             let answer = self.try_ask("POST", &path, &json!({})).unwrap_or_else(|error| panic!("{path}: {error}"));
             let said = &answer["value"];
-            // What slides in is not where it will be: a person waits for it as well.
-            if said["error"] == "element click intercepted" && begun.elapsed() < SLIDES_MAX {
+            // What slides in is not where it will be, and what was exchanged since it was found has another in its place:
+            // nothing was clicked, and a person would try again.
+            let not_yet =
+                ["element click intercepted", "stale element reference"].iter().any(|no| said["error"] == *no);
+            if not_yet && begun.elapsed() < SLIDES_MAX {
                 std::thread::sleep(LOOK);
                 continue;
             }
