@@ -7,6 +7,7 @@ mod count;
 mod demo;
 mod exit;
 mod holds;
+pub mod letters;
 pub mod link;
 mod moving;
 pub mod serving;

@@ -276,6 +276,7 @@ pub async fn release(store: Store, work: &Path) -> Result<Vec<ShopId>> {
         work: work.to_owned(),
         links: Links::default(),
         clock: crate::serving::clock(),
+        accounts: None,
         without: Without::default(),
         fault: None,
         holder: format!("release-all-{}", std::process::id()),

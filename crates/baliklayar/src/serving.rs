@@ -1,5 +1,6 @@
 //! The serving process: seam, backend and mover, over one store.
 
+use crate::letters;
 use crate::link::Link;
 use crate::way_back::WayBack;
 use anyhow::{Context, Result};
@@ -88,6 +89,7 @@ pub async fn run(args: Args) -> Result<()> {
         work: args.work.clone(),
         links: Links::to(asks),
         clock: clock(),
+        accounts: Some(args.provider.iter().map(|_| ACCOUNT.to_owned()).collect()),
         without: Without(args.without.iter().cloned().collect()),
         fault: args.fault.as_deref().map(mover::Fault::parse).transpose().map_err(anyhow::Error::msg)?,
         holder: format!("serving-{}", std::process::id()),
@@ -139,13 +141,15 @@ fn with_rail(service: Service, args: &Args, seam: SocketAddr) -> Result<Service>
             "--provider needs BALIK_PROVIDER_KEY, BALIK_PROVIDER_NOTICE_KEYS and BALIK_PAGE_KEY in the environment"
         );
     }
-    Ok(service.with_rail(Loket::new(Config {
+    let rail = Loket::new(Config {
         account: ACCOUNT.to_owned(),
         api: api.trim_end_matches('/').to_owned(),
         key: args.provider_key.clone(),
         notice_keys,
         notices_at: format!("http://{seam}/notices/{ACCOUNT}"),
-    })))
+    });
+    let hand_on = letters::to(&args.legacy, rail.signature_header());
+    Ok(service.with_rail(rail).handing_on(hand_on))
 }
 
 /// Begins to serve the console, if it has a port. What comes back resolves only when it could not go on.

@@ -47,7 +47,7 @@ pub use state::State;
 
 use crate::money::Money;
 use crate::refusal::{Refusal, Retry};
-use vocab::id::{Origin, PublicId, Timestamp};
+use vocab::id::{Minted, Origin, PublicId, Timestamp};
 
 /// More tries than anybody has patience for.
 pub const ATTEMPTS_MAX: usize = 32;
@@ -74,6 +74,8 @@ pub struct Intent {
     id: PublicId,
     origin: Option<Origin>,
     checkout: PublicId,
+    /// The number of the order to come, which the buyer may know already.
+    reserved: Option<PublicId>,
     /// The provider account that all of it stays with.
     account: String,
     due: Money,
@@ -97,8 +99,10 @@ pub struct Intent {
 #[derive(Debug, Clone)]
 pub struct Opening {
     /// Short enough to be part of a reference (`<id>-<n>`): 1 to 40 of `A-Z a-z 0-9 _ -`.
-    pub id: PublicId,
+    pub id: Minted,
     pub checkout: PublicId,
+    /// The number of the order to come.
+    pub reserved: PublicId,
     pub account: String,
     pub due: Money,
     pub at: Timestamp,
@@ -112,7 +116,7 @@ impl Intent {
     /// `amount_not_payable` for nothing, less than nothing, or a fraction of what the currency is paid in;
     /// `payment_expired` where it would be over before it began; `payment_failed` for an id that no rail can carry.
     pub fn open(opening: Opening) -> Result<Self, Refusal> {
-        let Opening { id, checkout, account, due, at, expires_at } = opening;
+        let Opening { id: Minted { id, origin }, checkout, reserved, account, due, at, expires_at } = opening;
         if due.is_negative() || due.is_zero() || !due.is_whole() {
             let content = format!("{due} cannot be paid: it has to be more than nothing, in whole units");
             return Err(Refusal::new("amount_not_payable", Retry::Changed, content));
@@ -127,8 +131,9 @@ impl Intent {
         }
         Ok(Self {
             id,
-            origin: None,
+            origin,
             checkout,
+            reserved: Some(reserved),
             account,
             due,
             created_at: at,
@@ -292,6 +297,11 @@ impl Intent {
 
     pub const fn checkout(&self) -> &PublicId {
         &self.checkout
+    }
+
+    /// The number that its order will have; none where a source reserves none.
+    pub const fn reserved(&self) -> Option<&PublicId> {
+        self.reserved.as_ref()
     }
 
     pub fn account(&self) -> &str {

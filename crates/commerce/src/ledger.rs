@@ -39,7 +39,7 @@ impl Account {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The order, or the intent.
+    /// The order; or `intent/` and the intent.
     pub order: PublicId,
     pub account: Account,
     pub amount: Money,

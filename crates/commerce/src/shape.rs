@@ -218,11 +218,13 @@ const REFUND: &[Field] = &[
 ];
 
 /// What a checkout owes: tries, money that came, money that goes back. Its state is counted from these, never kept.
+/// `reserved` is the number that its order will have, `order` is there once that is placed.
 pub const INTENT: Shape = Shape {
     kind: Kind::Intent,
     fields: &[
         field("id", Type::Id),
         field("checkout", Type::Id),
+        optional("reserved", Type::Id),
         field("account", Type::Text),
         field("currency", Type::Currency),
         field("due", Type::Money),

@@ -137,12 +137,30 @@ fn blocking(class: &str) -> Option<Said> {
                 "Cari penulisnya; baris pertama ada di teks. Baca ulang: temuan hilang kalau baris sesuai fakta kita, kalau tidak ia menyebut yang berbeda. Terima kalau sudah tahu apa yang terjadi.",
             ),
         ),
+        _ => return of_import(class),
+    };
+    Some((meaning, to_do))
+}
+
+/// What came of a document on its way in.
+fn of_import(class: &str) -> Option<Said> {
+    let (meaning, to_do) = match class {
         "import.conflict" => (
             both(
                 "Two aggregates of the source want the same public id.",
                 "Dua agregat sumber menghendaki id publik yang sama.",
             ),
             both("Correct the source.", "Perbaiki sumbernya."),
+        ),
+        "payment.account" => (
+            both(
+                "A payment that is not over is with a provider's account that the backend cannot ask: after the flip nobody would know what became of its money.",
+                "Pembayaran yang belum selesai ada pada akun penyedia yang tidak dapat ditanyai backend: setelah perpindahan tidak ada yang tahu nasib uangnya.",
+            ),
+            both(
+                "Start serving with that provider, then read again; or wait until the payment is over.",
+                "Jalankan serving dengan penyedia itu, lalu baca ulang; atau tunggu sampai pembayarannya selesai.",
+            ),
         ),
         "import.unfit" => (
             both("The document does not fit the store.", "Dokumen tidak cocok dengan store."),

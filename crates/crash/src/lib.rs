@@ -67,6 +67,7 @@ pub enum Act {
     ReverseBatch,
     ShopCommit,
     RailCall,
+    InboxInsert,
 }
 
 /// *Before*: the intent is not yet durable. *During*: the intent is durable, the effect not or half done.
@@ -91,6 +92,7 @@ impl fmt::Display for Point {
             Act::ReverseBatch => f.write_str("reverse.batch")?,
             Act::ShopCommit => f.write_str("shop.commit")?,
             Act::RailCall => f.write_str("rail.call")?,
+            Act::InboxInsert => f.write_str("inbox.insert")?,
         }
         f.write_str(match self.1 {
             Phase::Before => ".before",
@@ -102,7 +104,7 @@ impl fmt::Display for Point {
 
 /// Every point, in the order in which a move meets them.
 pub fn points() -> impl Iterator<Item = Point> {
-    let others = [Act::CopyChunk, Act::ApplyBatch, Act::ReverseBatch, Act::ShopCommit, Act::RailCall];
+    let others = [Act::CopyChunk, Act::ApplyBatch, Act::ReverseBatch, Act::ShopCommit, Act::RailCall, Act::InboxInsert];
     let there = Step::ALL.into_iter().map(Act::Move);
     let back = Step::ALL.into_iter().filter(|step| *step != Step::Seal).map(Act::Back);
     there

@@ -76,7 +76,7 @@ fn in_fields(fields: &[FieldForm], a: &Record, b: &Record) -> Option<String> {
     let differs = |field: &&FieldForm| {
         let (a, b) = (a.get(&field.name).unwrap_or(&Node::Null), b.get(&field.name).unwrap_or(&Node::Null));
         match &field.form {
-            Form::Part | Form::Count(_) => false,
+            Form::Part | Form::Count(_) | Form::Forgotten(_) => false,
             Form::Column(binding) => !same(&binding.codec, a, b),
             Form::Const(_) if field.ty == Type::Count => false,
             Form::Const(_) | Form::Value(_) | Form::Decide(_) | Form::Pick(_) | Form::Currency(_) => a != b,

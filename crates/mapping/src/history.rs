@@ -95,7 +95,7 @@ fn line(mapping: &Mapping, program: &Program, list: &ListForm, (key, row): Keyed
             Some(Form::Column(binding)) => {
                 part_of(&row.0[binding.column], &binding.codec, column(binding.column), program.minor)
             }
-            Some(Form::Const(node)) => node.clone(),
+            Some(Form::Const(node) | Form::Forgotten(node)) => node.clone(),
             Some(Form::Value(expr)) => node_of(expr.eval(Scope { row: Some(row), ..Scope::default() })),
             Some(Form::Count(_) | Form::Decide(_) | Form::Pick(_) | Form::Currency(_) | Form::Part) | None => {
                 Node::Null

@@ -71,6 +71,8 @@ impl Deref for Forms {
 pub(crate) enum Form {
     Column(Binding),
     Const(Node),
+    /// What a document says here has no place in the rows, and needs none: read anew it is this.
+    Forgotten(Node),
     Value(Expr),
     Count(ColumnNo),
     Decide(Vec<Case>),
@@ -177,6 +179,8 @@ pub(crate) struct ListForm {
     pub table: TableNo,
     /// The column that orders the elements; none: by key, compared as a set.
     pub order: Option<ColumnNo>,
+    /// The key of a row is its link and its place in the list, so that no key is minted for one.
+    pub placed: bool,
     pub remove: Remove,
     pub fields: Forms,
 }

@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
             let node = match &field.form {
                 Form::Part => continue,
                 Form::Column(binding) => self.column(field, binding, spot),
-                Form::Const(node) => Some(node.clone()),
+                Form::Const(node) | Form::Forgotten(node) => Some(node.clone()),
                 Form::Currency(currency) => Some(Node::from(&**currency)),
                 Form::Count(column) => self.count(*column, spot),
                 Form::Decide(cases) => self.decide(cases, spot, scope),

@@ -222,15 +222,14 @@ impl<'a> Aggregate<'a> {
         target: &mut Target,
     ) -> Result<(), Owed> {
         let table = &self.mapping.tables[list.table];
-        let was: Vec<&Record> = self.was.map(|was| records(was, &list.name)).unwrap_or_default();
         let link = self.anchor_cell(anchor_column, target);
+        let was: Vec<(Option<RowKey>, &Record)> = self.was.map(|was| self.keyed(list, &link, was)).unwrap_or_default();
         let mut last_order = 0;
-        for element in records(after, &list.name) {
-            let Some(key) = element_key(self.mapping, list.table, element) else {
+        for (key, element) in self.keyed(list, &link, after) {
+            let Some(key) = key else {
                 return Err(("no_origin", format!("an element of `{}` does not say which row it is", list.name)));
             };
-            let before =
-                was.iter().copied().find(|was| element_key(self.mapping, list.table, was).as_ref() == Some(&key));
+            let before = was.iter().find(|(was, _)| was.as_ref() == Some(&key)).map(|(_, was)| *was);
             let base = self.base_row(list.table, &key).filter(|_| before.is_some());
             let mut row = self.row(list.table, &key, before)?;
             if let (Some(base), Some(order)) = (base, list.order) {
@@ -238,7 +237,8 @@ impl<'a> Aggregate<'a> {
                     last_order = at.max(last_order);
                 }
             } else if base.is_none() {
-                if self.mapping.block_of(list.table).is_none() && !self.is_there(list.table, &key) {
+                let minted = self.mapping.block_of(list.table).is_some() || list.placed;
+                if !minted && !self.is_there(list.table, &key) {
                     return Err(("no_ids", format!("no ids are minted for {}", table.name)));
                 }
                 self.key_cells(list.table, &key, &mut row);
@@ -257,6 +257,23 @@ impl<'a> Aggregate<'a> {
             }
         }
         self.gone(list, target)
+    }
+
+    /// The elements of a list, and which row each is: by what it says, else by its place.
+    fn keyed<'r>(&self, list: &ListForm, link: &Cell, record: &'r Record) -> Vec<(Option<RowKey>, &'r Record)> {
+        let table = &self.mapping.tables[list.table];
+        let place = |number: i64| {
+            let cell = |column: &ColumnNo| {
+                if list.order == Some(*column) { Cell::Int(number) } else { link.clone() }
+            };
+            RowKey(table.key.iter().map(cell).collect())
+        };
+        let elements = (1..).zip(records(record, &list.name));
+        let keyed = elements.map(|(number, element)| {
+            let said = element_key(self.mapping, list.table, element);
+            (said.or_else(|| list.placed.then(|| place(number))), element)
+        });
+        keyed.collect()
     }
 
     /// Elements of the flip that are no longer there.
@@ -285,8 +302,11 @@ impl<'a> Aggregate<'a> {
             let table = list.map_or(program.table, |list| list.table);
             let keys: Vec<RowKey> = match list {
                 Some(list) => {
-                    let elements = records(after, &list.name).into_iter();
-                    elements.filter_map(|element| element_key(self.mapping, table, element)).collect()
+                    let link = match list.from {
+                        From::Join { anchor_column, .. } => self.anchor_cell(anchor_column, target),
+                        From::Own | From::Group => Cell::Null,
+                    };
+                    self.keyed(list, &link, after).into_iter().filter_map(|(key, _)| key).collect()
                 }
                 None => vec![self.key.clone()],
             };

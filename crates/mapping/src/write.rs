@@ -38,6 +38,7 @@ pub(crate) fn fields(
             // Nothing is written: the check tells whether `after` differs.
             Form::Column(_)
             | Form::Const(_)
+            | Form::Forgotten(_)
             | Form::Value(_)
             | Form::Count(_)
             | Form::Pick(_)

@@ -2,7 +2,8 @@
 
 use commerce::decision::Aggregate;
 use commerce::history::History;
-use commerce::{Fault, ledger};
+use commerce::intent::Patience;
+use commerce::{Fault, ledger, money};
 use mapping::Mapping;
 use store::Entry;
 use vocab::document::{Node, Record};
@@ -19,22 +20,29 @@ pub(crate) struct Canonical {
     /// On hand, by variant.
     pub(crate) stock: Vec<(PublicId, i64)>,
     pub(crate) entries: Vec<Entry>,
+    /// An intent that is not over: with whose account, so that somebody goes on with it there.
+    pub(crate) unfinished: Option<String>,
 }
 
 /// Checks a document by the rules that live ones keep.
 pub(crate) fn canonical(kind: Kind, document: Record) -> Result<Canonical, Fault> {
     let stock = stock_of(&document);
-    let mut entries = Vec::new();
+    let (mut entries, mut unfinished) = (Vec::new(), None);
     let (id, document) = match kind {
         Kind::Shop => plain(&commerce::terms::Terms::from_document(&document)?),
         Kind::Product => plain(&commerce::product::Product::from_document(&document)?),
         Kind::Cart => plain(&commerce::cart::Cart::from_document(&document)?),
         Kind::Checkout => plain(&commerce::checkout::Checkout::from_document(&document)?),
         Kind::Idempotency => plain(&commerce::idempotency::Recorded::from_document(&document)?),
-        Kind::Intent => plain(&commerce::intent::Intent::from_document(&document)?),
+        Kind::Intent => {
+            let intent = commerce::intent::Intent::from_document(&document)?;
+            entries = stored(intent.entries())?;
+            unfinished = (!intent.is_at_rest(&Patience::USUAL)).then(|| intent.account().to_owned());
+            plain(&intent)
+        }
         Kind::Order => {
             let order = commerce::order::Order::from_document(&document)?;
-            entries = entries_of(&order)?;
+            entries = stored(ledger::entries(&order))?;
             plain(&order)
         }
     };
@@ -43,19 +51,15 @@ pub(crate) fn canonical(kind: Kind, document: Record) -> Result<Canonical, Fault
         path: "$".into(),
         content: error.to_string(),
     })?;
-    Ok(Canonical { id, document, text, stock, entries })
+    Ok(Canonical { id, document, text, stock, entries, unfinished })
 }
 
 fn plain<A: Aggregate>(aggregate: &A) -> (PublicId, Record) {
     (aggregate.id().clone(), aggregate.document())
 }
 
-fn entries_of(order: &commerce::order::Order) -> Result<Vec<Entry>, Fault> {
-    let entries = ledger::entries(order).map_err(|error| Fault {
-        code: "ledger",
-        path: "$".into(),
-        content: error.to_string(),
-    })?;
+fn stored(booked: Result<Vec<ledger::Entry>, money::Error>) -> Result<Vec<Entry>, Fault> {
+    let entries = booked.map_err(|error| Fault { code: "ledger", path: "$".into(), content: error.to_string() })?;
     let stored = entries.into_iter().map(|entry| Entry {
         order: entry.order,
         account: entry.account.name().into(),

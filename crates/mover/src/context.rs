@@ -50,6 +50,8 @@ pub(crate) struct Context {
     pub(crate) totals: Arc<Totals>,
     pub(crate) links: Links,
     pub(crate) clock: Clock,
+    /// The accounts at providers that this backend can ask.
+    pub(crate) accounts: Arc<Option<BTreeSet<String>>>,
     /// Who this mover is, kept in its records: a hold that two have worked on was taken over.
     pub(crate) holder: Arc<str>,
     pub(crate) without: Arc<Without>,

@@ -65,6 +65,7 @@ pub(crate) async fn mover(
         work: folder.path().to_owned(),
         links: crate::Links::default(),
         clock: Arc::new(|| Timestamp(0)),
+        accounts: None,
         without: crate::Without::default(),
         fault: None,
         holder: "a test".to_owned(),

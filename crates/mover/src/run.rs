@@ -22,7 +22,7 @@ use cutover::next::Wishes;
 use cutover::state::State;
 use cutover::verb::Verb;
 use mapping::Mapping;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -49,6 +49,9 @@ pub struct Setup {
     pub work: PathBuf,
     pub links: Links,
     pub clock: Clock,
+    /// The accounts at payment providers that this backend can ask: a payment with another one keeps its shop where it is.
+    /// None: nobody here knows, and nothing is said of any.
+    pub accounts: Option<BTreeSet<String>>,
     pub without: Without,
     /// A seeded fault, in tests and the demo.
     pub fault: Option<Fault>,
@@ -133,6 +136,7 @@ pub(crate) async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
         plan: Arc::new(plan),
         links: setup.links.clone(),
         clock: setup.clock.clone(),
+        accounts: Arc::new(setup.accounts.clone()),
         holder: setup.holder.as_str().into(),
         without: Arc::new(setup.without.clone()),
         stream: Arc::new(StreamState::new(position)),

@@ -69,9 +69,11 @@ pub const ORDER_PAYMENT: Element = Element { kind: Kind::Order, part: Some("paym
 pub const ORDER_ADJUSTMENT: Element = Element { kind: Kind::Order, part: Some("adjustments") };
 pub const ORDER_BUYER: Element = Element { kind: Kind::Order, part: Some("buyer") };
 
-/// Everything that gets an id here.
-pub const MINTED: [Element; 9] =
-    [CART, CART_LINE, CHECKOUT, CHECKOUT_LINE, ORDER, ORDER_LINE, ORDER_PAYMENT, ORDER_ADJUSTMENT, ORDER_BUYER];
+pub const INTENT: Element = Element { kind: Kind::Intent, part: None };
+
+/// Everything that gets an id here. What is tried, comes and goes back is known by its intent and its place there.
+pub const MINTED: [Element; 10] =
+    [CART, CART_LINE, CHECKOUT, CHECKOUT_LINE, ORDER, ORDER_LINE, ORDER_PAYMENT, ORDER_ADJUSTMENT, ORDER_BUYER, INTENT];
 
 pub(crate) struct Ids {
     store: Store,
@@ -94,6 +96,14 @@ impl Ids {
     /// What a number of its block is for an element.
     pub(crate) fn minted(&self, element: Element, number: u64) -> Minted {
         (self.plan.mint)(element, number)
+    }
+
+    /// An id that was given out before, by whichever side, and where it lives in the legacy.
+    pub(crate) fn known(&self, element: Element, id: &PublicId) -> Minted {
+        let digits = id.as_str().trim_start_matches(|letter: char| !letter.is_ascii_digit());
+        let number = digits.parse().ok().filter(|_| self.table(element).is_some());
+        let minted = number.map(|number| self.minted(element, number)).filter(|minted| minted.id == *id);
+        minted.unwrap_or_else(|| Minted { id: id.clone(), origin: None })
     }
 
     /// So many free numbers, the lowest first, which are nobody else's from now on.

@@ -115,7 +115,7 @@ impl Service {
         let left = |variant: &PublicId| stock.get(variant).copied().unwrap_or(0);
         let (paying, taken) = checkout.pay(attempt.clone(), &catalogue, left)?;
         // Nobody is charged for an order that could not be numbered.
-        let numbers = self.numbers(checkout).await?;
+        let numbers = self.numbers(checkout, None).await?;
         let decision = Decision::default().changed(checkout, &paying).moving(taken);
         reach(Act::RailCall, Phase::Before);
         match self.commit(shop, view, decision).await {
@@ -180,7 +180,7 @@ impl Service {
         if let Some(numbers) = numbers {
             return Ok(Ok(numbers.ids.clone()));
         }
-        match self.numbers(checkout).await {
+        match self.numbers(checkout, None).await {
             Ok(minted) => Ok(Ok(numbers.insert(minted).ids.clone())),
             Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
             Err(Stop::Failed(failure)) => Err(failure),
@@ -230,10 +230,14 @@ impl Service {
         Ok(Decision::default().changed(checkout, &open).moving(back))
     }
 
-    pub(crate) async fn numbers(&self, checkout: &Checkout) -> Result<Numbers<'_>, Stop> {
+    /// The ids of an order to come; its own may be out already.
+    pub(crate) async fn numbers(&self, checkout: &Checkout, reserved: Option<&PublicId>) -> Result<Numbers<'_>, Stop> {
         let mut purse = self.purse();
         let ids = OrderIds {
-            order: purse.mint_one(ORDER).await?,
+            order: match reserved {
+                Some(id) => self.ids.known(ORDER, id),
+                None => purse.mint_one(ORDER).await?,
+            },
             buyer: purse.mint_one(ORDER_BUYER).await?,
             payment: purse.mint_one(ORDER_PAYMENT).await?,
             lines: purse.mint(ORDER_LINE, checkout.lines().len()).await?,

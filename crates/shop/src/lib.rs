@@ -26,7 +26,7 @@ pub use command::{Basket, Command};
 pub use failure::Failure;
 pub use frame::{Frame, Keyed};
 pub use invoice::Invoice;
-pub use payment::ToPay;
+pub use payment::{HandOn, ToPay};
 pub use view::Filed;
 
 pub(crate) use failure::Stop;
@@ -51,6 +51,8 @@ pub struct Service {
     clock: Clock,
     /// None: the instant rail is all there is.
     rail: Option<Arc<Loket>>,
+    /// How the program that owns other shops is told of a notice; none: there is no such program.
+    hand_on: Option<HandOn>,
     /// Something came for the loop behind payments.
     news: Arc<Notify>,
 }
@@ -58,13 +60,19 @@ pub struct Service {
 impl Service {
     pub fn new(store: Store, plan: IdPlan, clock: Clock) -> Self {
         let ids = Arc::new(Ids::new(store.clone(), plan, Arc::clone(&clock)));
-        Self { store, ids, clock, rail: None, news: Arc::default() }
+        Self { store, ids, clock, rail: None, hand_on: None, news: Arc::default() }
     }
 
     /// The same, with a provider through which buyers pay in their own time.
     #[must_use]
     pub fn with_rail(self, rail: Loket) -> Self {
         Self { rail: Some(Arc::new(rail)), ..self }
+    }
+
+    /// The same, with a program that owns shops which have not moved: notices of their payments are handed on to it.
+    #[must_use]
+    pub fn handing_on(self, hand_on: HandOn) -> Self {
+        Self { hand_on: Some(hand_on), ..self }
     }
 
     fn now(&self) -> Timestamp {

@@ -14,6 +14,7 @@ mod tend;
 mod work;
 
 pub use confirm::ToPay;
+pub use inbox::HandOn;
 
 use crate::failure::Failure;
 use crate::rails::Loket;

@@ -1,13 +1,14 @@
 //! The import door: a shop that Legacy owns is copied and kept current, guarded by the source transaction.
 
+use crate::belongings::{self, Incoming};
 use crate::commit::Entry;
 use crate::documents::{self, Put};
 use crate::writer::Door;
-use crate::{Error, Result, Store, belongings, head, json, ledger, sql, stock};
+use crate::{Error, Result, Store, head, json, ledger, sql, stock};
 use rusqlite::{Connection, params};
 use std::cell::Cell;
 use vocab::document::Record;
-use vocab::id::{Epoch, Kind, Name, Origin, PublicId, ShopId, Side};
+use vocab::id::{Epoch, Kind, Name, Origin, PublicId, ShopId, Side, Timestamp};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
@@ -47,8 +48,10 @@ pub enum What {
         document: Record,
         /// On hand per variant, absolute; variants that are not named are gone.
         stock: Vec<(PublicId, i64)>,
-        /// The ledger rows of this order, all of them.
+        /// The ledger rows of this order or intent, all of them.
         entries: Vec<Entry>,
+        /// Of an intent: when somebody has to look at it once the shop is ours; none: not by themselves.
+        wake: Option<Timestamp>,
     },
     /// A closed document kept as found, and the reason why no live rule applies to it.
     History {
@@ -200,27 +203,6 @@ fn has_buried(connection: &Connection, shop: &ShopId) -> Result<bool> {
     Ok(sql::first(connection, READ, sql, [shop.as_str()], |_| Ok(()))?.is_some())
 }
 
-/// A document on its way in, live or history.
-pub struct Incoming<'a> {
-    pub id: &'a PublicId,
-    pub why: Option<&'a str>,
-    pub document: &'a Record,
-    pub stock: &'a [(PublicId, i64)],
-    pub entries: &'a [Entry],
-}
-
-impl What {
-    fn incoming(&self) -> Option<Incoming<'_>> {
-        match self {
-            Self::Live { id, document, stock, entries } => Some(Incoming { id, why: None, document, stock, entries }),
-            Self::History { id, why, document } => {
-                Some(Incoming { id, why: Some(why), document, stock: &[], entries: &[] })
-            }
-            Self::Gone => None,
-        }
-    }
-}
-
 /// What is stored under an origin.
 struct Held {
     id: PublicId,
@@ -293,6 +275,9 @@ impl Importing<'_> {
         if let Some((variant, on_hand)) = incoming.stock.iter().find(|(_, on_hand)| *on_hand < 0) {
             return Ok(Some(Outcome::Unfit { why: format!("stock of variant {variant} is {on_hand}") }));
         }
+        if let Some(reference) = belongings::reference_of_another(self.connection, self.shop, item.kind, incoming)? {
+            return Ok(Some(Outcome::Unfit { why: format!("the reference {reference} is another payment's") }));
+        }
         let ours = |held_by: &Option<Origin>| held_by.as_ref() == Some(&item.origin);
         let known = held.is_some_and(|held| held.id == *incoming.id);
         let holder = if known { None } else { self.origin_of(item.kind, incoming.id)? };
@@ -327,14 +312,18 @@ impl Importing<'_> {
         if self.has_buried.get() && self.buried(&prepared.item)?.is_some() {
             return Ok(false);
         }
+        let kind = prepared.item.kind;
+        if belongings::reference_of_another(self.connection, self.shop, kind, &incoming)?.is_some() {
+            return Ok(false);
+        }
         if !documents::insert_new(self.connection, &self.row(prepared, &incoming, 1))? {
             self.expects_new.set(false);
             return Ok(false);
         }
-        if prepared.item.kind == Kind::Order {
+        if kind == Kind::Order {
             ledger::begin(self.connection, self.shop, incoming.id, incoming.entries)?;
         } else {
-            belongings::replace(self.connection, self.shop, prepared.item.kind, incoming.id, Some(&incoming))?;
+            belongings::replace(self.connection, self.shop, kind, incoming.id, Some(&incoming))?;
         }
         Ok(true)
     }

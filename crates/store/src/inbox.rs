@@ -1,10 +1,11 @@
 //! The inbox: what a provider says by itself, durable before it is answered with 200, whoever owns the shop that it is about.
 //!
 //! This door has no head and no epoch. A notice is kept once for its rail and bytes, and looked at until something has become
-//! of it. Its bytes are not kept: a digest, so that it is known again, and what it is about.
+//! of it. Then its bytes go: what stays is a digest, so that it is known again, and what it was about.
 
 use crate::writer::Door;
 use crate::{Result, Store, sql};
+use crash::{Act, Phase, reach};
 use rusqlite::params;
 use vocab::id::{Name, Timestamp};
 
@@ -17,6 +18,21 @@ pub struct Notice {
     /// Under which the provider knows what it is about.
     pub reference: String,
     pub received_at: Timestamp,
+    pub letter: Letter,
+}
+
+/// A notice as it came, for whoever has to read it in the provider's own words. It may be personal: this type does not print
+/// itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Letter {
+    pub signature: String,
+    pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Letter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Letter({} bytes)", self.body.len())
+    }
 }
 
 /// A notice whose time has come.
@@ -46,20 +62,26 @@ const WRITE: &str = "write of the inbox";
 impl Store {
     /// Keeps a notice; false where it had come before.
     pub async fn keep_notice(&self, notice: Notice) -> Result<bool> {
-        self.write(Door::Inbox, move |connection| {
-            let sql = "insert into inbox (rail, digest, reference, received_at, look_at)
-                       values (?1, ?2, ?3, ?4, ?4) on conflict do nothing";
-            let Notice { rail, digest, reference, received_at } = notice;
-            let cells = params![rail, digest, reference, received_at.0];
-            Ok(sql::execute(connection, WRITE, sql, cells)? > 0)
-        })
-        .await
+        reach(Act::InboxInsert, Phase::Before);
+        let kept = self.write(Door::Inbox, move |connection| {
+            let sql = "insert into inbox (rail, digest, reference, received_at, look_at, signature, body)
+                       values (?1, ?2, ?3, ?4, ?4, ?5, ?6) on conflict do nothing";
+            let Notice { rail, digest, reference, received_at, letter: Letter { signature, body } } = notice;
+            let cells = params![rail, digest, reference, received_at.0, signature, body];
+            let new = sql::execute(connection, WRITE, sql, cells)? > 0;
+            reach(Act::InboxInsert, Phase::During);
+            Ok(new)
+        });
+        let kept = kept.await?;
+        reach(Act::InboxInsert, Phase::After);
+        Ok(kept)
     }
 
     /// The notices that have to be looked at now, the longest waiting first.
     pub async fn notices_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
         self.read(move |connection| {
-            let sql = "select rail, digest, reference, received_at, tries from inbox
+            let sql = "select rail, digest, reference, received_at, tries, coalesce(signature, ''), coalesce(body, x'')
+                       from inbox
                        where look_at <= ?1 order by look_at limit ?2";
             sql::all(connection, READ, sql, params![now.0, sql::limit(limit)], |row| {
                 let notice = Notice {
@@ -67,6 +89,7 @@ impl Store {
                     digest: sql::cell(row, 1)?,
                     reference: sql::cell(row, 2)?,
                     received_at: sql::timestamp(row, 3)?,
+                    letter: Letter { signature: sql::cell(row, 5)?, body: sql::cell(row, 6)? },
                 };
                 Ok(Due { notice, tries: sql::cell(row, 4)? })
             })
@@ -89,7 +112,7 @@ impl Store {
     pub async fn notice_done(&self, key: &NoticeKey, outcome: &'static str) -> Result<()> {
         let NoticeKey { rail, digest } = key.clone();
         self.write(Door::Inbox, move |connection| {
-            let sql = "update inbox set look_at = null, outcome = ?3
+            let sql = "update inbox set look_at = null, outcome = ?3, signature = null, body = null
                        where rail = ?1 and digest = ?2 and look_at is not null";
             sql::execute(connection, WRITE, sql, params![rail, digest, outcome]).map(drop)
         })

@@ -43,6 +43,11 @@ impl Store {
     }
 }
 
+/// What the entries of an intent stand under: an order of its shop may have the same id.
+pub fn of_intent(intent: &PublicId) -> PublicId {
+    PublicId::new(format!("intent/{intent}"))
+}
+
 const READ: &str = "read of the ledger";
 const WRITE: &str = "write of the ledger";
 

@@ -51,7 +51,7 @@ pub use facts::Fact;
 pub use findings::{AcceptError, Acceptance, Finding, FindingCount, FoundFinding};
 pub use head::{Head, HeadChange, HeadError};
 pub use import::{Fingerprint, Import, ImportError, Imported, Made, Outcome, What};
-pub use inbox::{Due, Notice, NoticeKey};
+pub use inbox::{Due, Letter, Notice, NoticeKey};
 pub use json::{decode, encode};
 pub use ledger::LedgerSum;
 pub use overview::{FindingKey, Flip, HoldLength, ShopCount};

@@ -96,15 +96,34 @@ pub fn set(
     document: &Record,
     at: Option<Timestamp>,
 ) -> Result<()> {
-    let account = document.text("account").unwrap_or_default();
-    let references = document.list("attempts").iter().filter_map(|attempt| {
-        let Node::Record(attempt) = attempt else { return None };
-        attempt.text("reference")
-    });
+    let (account, references) = named(document);
     for reference in references {
         refer(connection, shop, account, reference, intent)?;
     }
     wake(connection, shop, intent, at)
+}
+
+/// The provider's account of an intent, and the references of its tries.
+fn named(document: &Record) -> (&str, impl Iterator<Item = &str>) {
+    let references = document.list("attempts").iter().filter_map(|attempt| {
+        let Node::Record(attempt) = attempt else { return None };
+        attempt.text("reference")
+    });
+    (document.text("account").unwrap_or_default(), references)
+}
+
+/// The first reference of a document that is another intent's.
+pub fn taken(connection: &Connection, shop: &ShopId, intent: &PublicId, document: &Record) -> Result<Option<String>> {
+    let sql = "select 1 from payment_reference
+               where account = ?1 and reference = ?2 and (shop <> ?3 or intent <> ?4)";
+    let (account, references) = named(document);
+    for reference in references {
+        let key = [account, reference, shop.as_str(), intent.as_str()];
+        if sql::first(connection, READ, sql, key, |_| Ok(()))?.is_some() {
+            return Ok(Some(reference.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// Two intents with one reference would each take the other's money: our bug, or a source whose references are not unique.
@@ -134,12 +153,17 @@ fn wake(connection: &Connection, shop: &ShopId, intent: &PublicId, at: Option<Ti
     }
 }
 
-/// The same of an imported one, or of one that is gone. An imported one wakes nobody: its owner looks after it.
-pub fn import(connection: &Connection, shop: &ShopId, intent: &PublicId, document: Option<&Record>) -> Result<()> {
+/// The same of an imported one, or of one that is gone. Nobody looks at it before the shop is ours.
+pub fn import(
+    connection: &Connection,
+    shop: &ShopId,
+    intent: &PublicId,
+    incoming: Option<(&Record, Option<Timestamp>)>,
+) -> Result<()> {
     let sql = "delete from payment_reference where shop = ?1 and intent = ?2";
     sql::execute(connection, WRITE, sql, [shop.as_str(), intent.as_str()])?;
-    match document {
-        Some(document) => set(connection, shop, intent, document, None),
+    match incoming {
+        Some((document, at)) => set(connection, shop, intent, document, at),
         None => wake(connection, shop, intent, None),
     }
 }

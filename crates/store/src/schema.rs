@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006_findings_since.sql"),
     include_str!("../migrations/0007_fingerprints.sql"),
     include_str!("../migrations/0008_payments.sql"),
+    include_str!("../migrations/0009_letters.sql"),
 ];
 
 /// Applies what is missing. Several processes may do this to one file at the same time.
@@ -74,6 +75,7 @@ mod tests {
         "3f061a5e1a5b3a2397a94d00f037f2cc0b0524992bd79b813cf40d74b23cc707",
         "d42684ace8faaf5e2910bc494ceacd72562f8605073f102ace51b6e87ee29919",
         "b23cfc3b7d21ee1265fbf4be5d24eaa749e9590c4a7b6cd522994091742ce150",
+        "00b4efe208270b3a11e489804cbeb44e896ada25e368d24e5fc44856aaf6e905",
     ];
 
     #[test]

@@ -73,6 +73,7 @@ create table transaksi (
   ongkir varchar(14) not null,
   total varchar(14) not null,
   jual_nomor varchar(20),
+  pesanan_id bigint,
   kdx char(4) not null,
   dibuat varchar(19) not null,
   diubah varchar(19) not null
@@ -138,12 +139,13 @@ create index jual_detil_jual on jual_detil (jual_id);
 create table bayar (
   id bigserial primary key,
   jual_id bigint not null,
-  cara char(8) not null,
+  cara varchar(20) not null,
   jumlah varchar(14) not null,
   tgl varchar(19) not null,
   lunas char(1) not null,
   gagal char(1) not null,
-  rujukan varchar(80)
+  rujukan varchar(80),
+  pesanan_id bigint
 );
 create index bayar_jual on bayar (jual_id);
 
@@ -158,6 +160,73 @@ create table kembali (
   petugas varchar(20) not null
 );
 create index kembali_jual on kembali (jual_id);
+
+-- Orders to come, of buyers who pay minutes later: one for each payment that was begun.
+create table pesanan (
+  id bigserial primary key,
+  toko_id bigint not null,
+  transaksi_id bigint not null,
+  nomor varchar(20) not null,
+  akun varchar(40) not null,
+  jumlah varchar(14) not null,
+  dikembalikan varchar(14) not null,
+  telat bigint not null,
+  jual_nomor varchar(20),
+  akhir varchar(6),
+  akhir_pada varchar(19) not null,
+  minta_batal varchar(19) not null,
+  batas varchar(19) not null,
+  dibuat varchar(19) not null,
+  diubah varchar(19) not null
+);
+create index pesanan_toko on pesanan (toko_id, id);
+create index pesanan_transaksi on pesanan (transaksi_id);
+
+-- How it was tried to be paid at the provider, one after the other.
+create table pesanan_coba (
+  pesanan_id bigint not null,
+  ke bigint not null,
+  rujukan varchar(80) not null,
+  cara varchar(6) not null,
+  jumlah varchar(14) not null,
+  status char(6) not null,
+  -- When the provider last said something of it.
+  dengar_pada varchar(19) not null default '0000-00-00 00:00:00',
+  mati_pada varchar(19) not null,
+  batas varchar(19) not null,
+  kode varchar(512),
+  dibuat varchar(19) not null,
+  primary key (pesanan_id, ke)
+);
+create unique index pesanan_coba_rujukan on pesanan_coba (rujukan);
+
+-- What the provider said of money. Only added to.
+create table pesanan_uang (
+  pesanan_id bigint not null,
+  urut bigint not null,
+  ke bigint not null,
+  transaksi varchar(64) not null,
+  jenis varchar(6) not null,
+  jumlah varchar(14) not null,
+  tgl varchar(19) not null,
+  primary key (pesanan_id, urut)
+);
+
+-- Money on its way back. Only added to.
+create table pesanan_balik (
+  pesanan_id bigint not null,
+  urut bigint not null,
+  kunci varchar(80) not null,
+  ke bigint,
+  jumlah varchar(14) not null,
+  sebab varchar(6) not null,
+  status char(6) not null,
+  dibuat varchar(19) not null,
+  tarik_pada varchar(19) not null,
+  tolak_pada varchar(19) not null,
+  rekening varchar(80),
+  primary key (pesanan_id, urut)
+);
 
 create table idem (
   toko_id bigint not null,

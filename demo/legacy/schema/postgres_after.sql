@@ -20,4 +20,4 @@ create trigger kios_stok after insert or update of jml, batal_jml or delete on j
 
 -- A database of years has its statistics.
 analyze toko, produk, pelanggan, keranjang, keranjang_isi, transaksi, transaksi_isi, jual, jual_detil, bayar, kembali,
-  idem, arsip;
+  pesanan, pesanan_coba, pesanan_uang, pesanan_balik, idem, arsip;

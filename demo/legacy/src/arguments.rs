@@ -1,5 +1,6 @@
 //! The command line: flags with a value each, and `--init`.
 
+use crate::loket::Provider;
 use crate::server::Keys;
 use anyhow::{Context, anyhow, bail};
 use std::path::PathBuf;
@@ -15,13 +16,16 @@ pub struct Arguments {
     pub shops: u32,
     pub init: bool,
     pub data: Option<PathBuf>,
+    pub provider: Option<Provider>,
 }
 
 impl Arguments {
     /// # Errors
-    /// A flag that is unknown, lacks its value or has a wrong one; `--database` and the keys are needed.
+    /// A flag that is unknown, lacks its value or has a wrong one; `--database` and the keys are needed, and with
+    /// `--provider` its keys in the environment and `--notices-at`.
     pub fn parse(args: Vec<String>) -> anyhow::Result<Self> {
         let (mut database, mut host, mut seller) = (None, None, None);
+        let (mut provider, mut notices_at) = (None, None);
         let (mut port, mut seed, mut shops, mut init, mut data) = (0, 1, 20, false, None);
         let mut args = args.into_iter();
         while let Some(flag) = args.next() {
@@ -35,6 +39,8 @@ impl Arguments {
                 "--database" => database = Some(value),
                 "--host-key" => host = Some(value),
                 "--seller-key" => seller = Some(value),
+                "--provider" => provider = Some(value),
+                "--notices-at" => notices_at = Some(value),
                 "--data" => data = Some(PathBuf::from(value)),
                 "--port" => port = value.parse().with_context(wrong)?,
                 "--seed" => seed = value.parse().with_context(wrong)?,
@@ -49,9 +55,27 @@ impl Arguments {
         let host = host.or_else(|| std::env::var("KIOS_HOST_KEY").ok());
         let seller = seller.or_else(|| std::env::var("KIOS_SELLER_KEY").ok());
         let needed = |value: Option<String>, flag: &str| value.ok_or_else(|| anyhow!("{flag} is needed"));
+        let provider = provider.map(|api| provider_at(api, notices_at)).transpose()?;
         let keys = Keys { host: needed(host, "--host-key")?, seller: needed(seller, "--seller-key")? };
-        Ok(Self { database: needed(database, "--database")?, port, keys, seed, shops, init, data })
+        Ok(Self { database: needed(database, "--database")?, port, keys, seed, shops, init, data, provider })
     }
+}
+
+/// The provider, with its keys from the environment and nowhere else.
+fn provider_at(api: String, notices_at: Option<String>) -> anyhow::Result<Provider> {
+    let secret = |name: &str| {
+        let found = std::env::var(name).ok().filter(|value| !value.is_empty());
+        found.ok_or_else(|| anyhow!("--provider needs {name} in the environment"))
+    };
+    let keys = secret("KIOS_PROVIDER_NOTICE_KEYS")?;
+    Ok(Provider {
+        api,
+        key: secret("KIOS_PROVIDER_KEY")?,
+        notice_keys: keys.split(',').filter(|key| !key.is_empty()).map(ToOwned::to_owned).collect(),
+        page_key: secret("KIOS_PAGE_KEY")?,
+        notices_at: notices_at.ok_or_else(|| anyhow!("--provider needs --notices-at"))?,
+        grace_s: Provider::GRACE_S,
+    })
 }
 
 #[cfg(test)]
@@ -73,6 +97,10 @@ mod tests {
             ("--port x", "--port x"),
             ("--what x", "--what is no flag of this program"),
             ("--shops 10001", "--shops is at most 10000"),
+            (
+                "--database x --host-key h --seller-key s --provider http://127.0.0.1:1",
+                "--provider needs KIOS_PROVIDER_NOTICE_KEYS in the environment",
+            ),
         ] {
             assert_eq!(parse(line).unwrap_err().to_string(), said);
         }

@@ -5,6 +5,7 @@
 use crate::database::Database;
 use crate::invoice::{self, Links};
 use crate::page::{self, Words};
+use crate::pay_page;
 use crate::shop::Ctx;
 use crate::wire::Stop;
 use axum::body::Body;
@@ -31,11 +32,11 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn parameter(&self, wanted: &str) -> Option<&str> {
+    pub fn parameter(&self, wanted: &str) -> Option<&str> {
         self.query.split('&').find_map(|pair| pair.split_once('=').filter(|(name, _)| *name == wanted)).map(|it| it.1)
     }
 
-    fn words(&self) -> &'static Words {
+    pub fn words(&self) -> &'static Words {
         let accepted = self.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         Words::choose(self.parameter("lang"), accepted.unwrap_or_default())
     }
@@ -52,13 +53,18 @@ pub async fn answer(
 ) -> Result<Response<Body>, Stop> {
     let words = asked.words();
     let nomor = match page {
-        Page::Asset(name) if name == STYLE => return Ok(style()),
+        Page::Asset(name) if name == STYLE => {
+            return Ok(asset("text/css; charset=utf-8", include_str!("../assets/faktur.css")));
+        }
+        Page::Asset(name) if name == pay_page::SCRIPT_NAME => {
+            return Ok(asset("text/javascript; charset=utf-8", pay_page::SCRIPT));
+        }
         Page::Asset(_) => return Err(Stop::no_such_path()),
         Page::Invoice(nomor) => nomor,
     };
     let opens = asked.is_host || asked.parameter("key").is_some_and(|key| links.opens(shop, &nomor, key));
     if !opens {
-        return Ok(html(StatusCode::NOT_FOUND, page::none(words)));
+        return Ok(html(StatusCode::NOT_FOUND, POLICY, page::none(words)));
     }
     let links = links.clone();
     let found = database
@@ -68,17 +74,23 @@ pub async fn answer(
         })
         .await?;
     Ok(match found {
-        Some(page) => html(StatusCode::OK, page),
-        None => html(StatusCode::NOT_FOUND, page::none(words)),
+        Some(page) => html(StatusCode::OK, POLICY, page),
+        None => html(StatusCode::NOT_FOUND, POLICY, page::none(words)),
     })
 }
 
-fn html(status: StatusCode, page: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(page));
+/// A page under a policy.
+pub fn html(status: StatusCode, policy: &'static str, page: String) -> Response<Body> {
+    guarded(status, "text/html; charset=utf-8", policy, page)
+}
+
+/// What no cache keeps and no other site is told of.
+pub fn guarded(status: StatusCode, kind: &'static str, policy: &'static str, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     for (name, value) in [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // The address is a secret between the buyer and the shop.
         (header::REFERRER_POLICY, "no-referrer"),
@@ -90,10 +102,10 @@ fn html(status: StatusCode, page: String) -> Response<Body> {
     response
 }
 
-fn style() -> Response<Body> {
-    let mut response = Response::new(Body::from(include_str!("../assets/faktur.css")));
+fn asset(kind: &'static str, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response

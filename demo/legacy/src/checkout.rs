@@ -1,20 +1,23 @@
 //! Checkout: the draft of an order, with prices and totals as they were last acknowledged.
 //!
-//! Locks are taken in one order, here and in `order`: draft, cart, products by id, customer, shop, and then whatever a
-//! trigger on the order asks for. So nobody waits in a ring.
+//! Locks are taken in one order, here and in `order`: draft, `pesanan`, cart, products by id, customer, shop, and then
+//! whatever a trigger on the order asks for. So nobody waits in a ring.
+
+mod paying;
+
+pub use paying::{check_stock, complete, completed, lock_cart, move_stock};
 
 use crate::cart::{self, Wanted, beside, line_item, unavailable};
 use crate::catalog;
 use crate::database::{self, Transaction};
 use crate::details::{Buyer, Details, Fulfillment};
-use crate::money;
 use crate::shop::{Ctx, Done};
+use crate::value::Value;
 use crate::value::args;
-use crate::wire::{Fields, Kind, Refusal, Stop, WantedLine, check_lines, number, totals};
-use crate::{order, value::Value};
+use crate::wire::{Fields, Kind, Refusal, Stop, WantedLine, check_lines, number, payment_handlers, totals};
+use crate::{loket, money, order, pesanan};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
 
 #[derive(Debug, Deserialize)]
 pub struct Content {
@@ -23,22 +26,6 @@ pub struct Content {
     cart_id: Option<String>,
     buyer: Option<Buyer>,
     fulfillment: Option<Fulfillment>,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Payment {
-    payment: Instruments,
-}
-
-#[derive(Debug, Deserialize)]
-struct Instruments {
-    instruments: Vec<Instrument>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Instrument {
-    id: String,
-    selected: Option<bool>,
 }
 
 /// A line at the price that is shown for it.
@@ -61,6 +48,8 @@ pub struct Draft {
     pub details: Details,
     pub sums: Sums,
     order: Option<String>,
+    /// The `pesanan` that it waits for; or, while it is open, the one that was not paid.
+    pub pending: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,8 +161,8 @@ pub fn update(tx: &mut Transaction<'_>, ctx: &Ctx, id: &str, content: &Content) 
     let before = draft.lines(tx)?;
     replace_lines(tx, draft.id, before.clone(), &lines)?;
     let sql = "update transaksi set nama = ?1, telp = ?2, surel = ?3, jalan = ?4, kota = ?5, prov = ?6, kodepos = ?7, \
-               negara = ?8, kirim = ?9, subtotal = ?10, pajak = ?11, ongkir = ?12, total = ?13, diubah = ?14 \
-               where id = ?15";
+               negara = ?8, kirim = ?9, subtotal = ?10, pajak = ?11, ongkir = ?12, total = ?13, diubah = ?14, \
+               pesanan_id = null where id = ?15";
     let mut row = details.cells().to_vec();
     row.extend(sums.cells());
     row.extend_from_slice(args![&ctx.now, draft.id]);
@@ -223,80 +212,36 @@ fn replace_lines(
 }
 
 /// # Errors
-/// `not_found`, `checkout_closed`, or what the database says.
+/// `not_found`, `checkout_closed`, `payment_received`, or what the database says.
 pub fn cancel(tx: &mut Transaction<'_>, ctx: &Ctx, id: &str) -> Result<Done, Stop> {
     let draft = lock(tx, ctx, id)?;
+    if let Some(pending) = draft.pending.filter(|_| draft.waits()) {
+        pesanan::begin::cancel(tx, ctx, pending)?;
+        let content = "it is canceled as soon as the payment that was begun is surely over";
+        let note = json!({"type": "info", "code": "being_canceled", "content": content});
+        return Ok(Done { messages: vec![note], pending: Some(pending), ..Done::ok(Kind::Checkout, id) });
+    }
     draft.must_be_open()?;
-    let sql = "update transaksi set status = 'BATAL', diubah = ?1 where id = ?2";
+    let sql = "update transaksi set status = 'BATAL', pesanan_id = null, diubah = ?1 where id = ?2";
     tx.run(sql, args![&ctx.now, draft.id])?;
     Ok(Done::ok(Kind::Checkout, id))
 }
 
-/// Pays and makes the order, at the totals that were shown. A completed one is answered as it is.
-///
-/// # Errors
-/// `checkout_closed`, `checkout_incomplete`, `out_of_stock`, `payment_failed`, or what the database says.
-pub fn complete(tx: &mut Transaction<'_>, ctx: &Ctx, id: &str, payment: &Payment) -> Result<Done, Stop> {
-    let instruments = &payment.payment.instruments;
-    let instrument = instruments.iter().find(|it| it.selected == Some(true)).or(instruments.first());
-    let instrument = instrument.ok_or_else(|| Stop::invalid("$.payment.instruments is empty"))?;
-    let draft = lock(tx, ctx, id)?;
-    if draft.status == "JADI" {
-        return Ok(Done::ok(Kind::Checkout, id));
-    }
-    draft.must_be_open()?;
-    if let Some(path) = draft.details.missing() {
-        let content = "buyer, address and shipping option are needed first";
-        return Err(Refusal::new("checkout_incomplete", content).at(path).about(Kind::Checkout, id).into());
-    }
-    if let Some(cart) = draft.cart {
-        tx.row("select id from keranjang where id = ?1 /*lock*/", args![cart])?;
-    }
-    let lines = draft.lines(tx)?;
-    check_stock(tx, ctx, &lines).map_err(|stop| beside(stop, Kind::Checkout, id))?;
-    if instrument.id != "approve" {
-        let refusal = Refusal::new("payment_failed", "the payment was declined").at("$.payment.instruments[0]");
-        return Err(refusal.about(Kind::Checkout, id).into());
-    }
-    let nomor = order::place(tx, ctx, &draft, &lines)?;
-    let sql = "update transaksi set status = 'JADI', jual_nomor = ?1, diubah = ?2 where id = ?3";
-    tx.run(sql, args![nomor, &ctx.now, draft.id])?;
-    if let Some(cart) = draft.cart {
-        let sql = "update keranjang set status = 'JADI', diubah = ?1 where id = ?2 and rtrim(status) = 'BUKA'";
-        tx.run(sql, args![&ctx.now, cart])?;
-    }
-    Ok(Done::ok(Kind::Checkout, id))
-}
-
-/// Is there enough of everything? The products stay locked.
-fn check_stock(tx: &mut Transaction<'_>, ctx: &Ctx, lines: &[Line]) -> Result<(), Stop> {
-    let mut needed: BTreeMap<i64, i64> = BTreeMap::new();
-    for line in lines {
-        *needed.entry(line.product).or_default() += line.quantity;
-    }
-    let mut short = None;
-    for (product, quantity) in needed {
-        let stock = catalog::lock(tx, ctx.shop.id, product)?.map_or(0, |found| found.stock);
-        if stock < quantity && short.is_none() {
-            short = lines.iter().position(|line| line.product == product).map(|index| (index, stock));
-        }
-    }
-    match short {
-        None => Ok(()),
-        Some((index, left)) => {
-            let refusal = Refusal::new("out_of_stock", format!("only {left} left"));
-            Err(refusal.at(format!("$.line_items[{index}]")).into())
-        }
-    }
-}
-
 const DRAFT: &str = "select id, keranjang_id, status, nama, telp, surel, jalan, kota, prov, kodepos, negara, kirim, \
-                     subtotal, pajak, ongkir, total, jual_nomor from transaksi where id = ?1 and toko_id = ?2";
+                     subtotal, pajak, ongkir, total, jual_nomor, pesanan_id from transaksi where id = ?1 and toko_id = ?2";
 const DRAFT_LOCKED: &str = "select id, keranjang_id, status, nama, telp, surel, jalan, kota, prov, kodepos, negara, \
-                            kirim, subtotal, pajak, ongkir, total, jual_nomor from transaksi \
+                            kirim, subtotal, pajak, ongkir, total, jual_nomor, pesanan_id from transaksi \
                             where id = ?1 and toko_id = ?2 /*lock*/";
 
-fn find(tx: &mut Transaction<'_>, ctx: &Ctx, sql: &'static str, id: &str) -> Result<Option<Draft>, database::Error> {
+/// A draft as it stands.
+///
+/// # Errors
+/// What the database says.
+pub fn find(tx: &mut Transaction<'_>, ctx: &Ctx, id: &str) -> Result<Option<Draft>, database::Error> {
+    load(tx, ctx, DRAFT, id)
+}
+
+fn load(tx: &mut Transaction<'_>, ctx: &Ctx, sql: &'static str, id: &str) -> Result<Option<Draft>, database::Error> {
     let Some(key) = number(id) else { return Ok(None) };
     let Some(row) = tx.row(sql, args![key, ctx.shop.id])? else { return Ok(None) };
     let sums = Sums { subtotal: row.money(12)?, tax: row.money(13)?, shipping: row.money(14)?, total: row.money(15)? };
@@ -307,25 +252,60 @@ fn find(tx: &mut Transaction<'_>, ctx: &Ctx, sql: &'static str, id: &str) -> Res
         details: Details::read(&row, 3)?,
         sums,
         order: row.optional_text(16)?,
+        pending: row.optional_int(17)?,
     }))
 }
 
-fn lock(tx: &mut Transaction<'_>, ctx: &Ctx, id: &str) -> Result<Draft, Stop> {
-    find(tx, ctx, DRAFT_LOCKED, id)?.ok_or_else(|| Refusal::not_found(Kind::Checkout, id).into())
+/// A draft that nobody else changes until the transaction ends.
+///
+/// # Errors
+/// `not_found`, or what the database says.
+pub fn lock(tx: &mut Transaction<'_>, ctx: &Ctx, id: &str) -> Result<Draft, Stop> {
+    load(tx, ctx, DRAFT_LOCKED, id)?.ok_or_else(|| Refusal::not_found(Kind::Checkout, id).into())
 }
 
 impl Draft {
     fn must_be_open(&self) -> Result<(), Stop> {
         let refusal = match self.status.as_str() {
             "BUKA" => return Ok(()),
-            "BAYAR" => Refusal::new("checkout_in_progress", "the payment is under way"),
+            "BAYAR" | "TUNGGU" => Refusal::new("checkout_in_progress", "the payment is under way"),
             "JADI" => Refusal::new("checkout_closed", "it is completed").for_good(),
             _ => Refusal::new("checkout_closed", "it is canceled").for_good(),
         };
         Err(refusal.about(Kind::Checkout, self.id).into())
     }
 
-    fn lines(&self, tx: &mut Transaction<'_>) -> Result<Vec<Line>, database::Error> {
+    /// # Errors
+    /// `checkout_incomplete` with the place of what is missing, and as for `must_be_open`.
+    pub fn must_be_payable(&self) -> Result<(), Stop> {
+        self.must_be_open()?;
+        let Some(path) = self.details.missing() else { return Ok(()) };
+        let content = "buyer, address and shipping option are needed first";
+        Err(Refusal::new("checkout_incomplete", content).at(path).about(Kind::Checkout, self.id).into())
+    }
+
+    /// It waits for its buyer to pay.
+    pub fn waits(&self) -> bool {
+        self.status == "TUNGGU"
+    }
+
+    /// It is open again because it was not paid in time.
+    fn has_lapsed(&self) -> bool {
+        self.status == "BUKA" && self.pending.is_some()
+    }
+
+    pub fn is_completed(&self) -> bool {
+        self.status == "JADI"
+    }
+
+    /// The number of its order.
+    pub fn order(&self) -> Option<&str> {
+        self.order.as_deref()
+    }
+
+    /// # Errors
+    /// What the database says.
+    pub fn lines(&self, tx: &mut Transaction<'_>) -> Result<Vec<Line>, database::Error> {
         let sql =
             "select id, produk_id, nama, harga, jml, total from transaksi_isi where transaksi_id = ?1 order by id";
         let rows = tx.rows(sql, args![self.id])?;
@@ -342,11 +322,11 @@ impl Draft {
         rows.iter().map(line).collect()
     }
 
-    fn status(&self) -> &'static str {
+    pub fn status(&self) -> &'static str {
         match self.status.as_str() {
             "BUKA" if self.details.missing().is_some() => "incomplete",
             "BUKA" => "ready_for_complete",
-            "BAYAR" => "complete_in_progress",
+            "BAYAR" | "TUNGGU" => "complete_in_progress",
             "JADI" => "completed",
             _ => "canceled",
         }
@@ -358,7 +338,7 @@ impl Draft {
 /// # Errors
 /// What the database says.
 pub fn render(tx: &mut Transaction<'_>, ctx: &Ctx, id: &str) -> Result<Option<Fields>, database::Error> {
-    let Some(draft) = find(tx, ctx, DRAFT, id)? else { return Ok(None) };
+    let Some(draft) = find(tx, ctx, id)? else { return Ok(None) };
     let lines = draft.lines(tx)?;
     let shown = |line: &Line| line_item(line.id, line.product, &line.title, line.price, line.quantity, line.total);
     let items: Vec<Json> = lines.iter().map(shown).collect();
@@ -378,5 +358,28 @@ pub fn render(tx: &mut Transaction<'_>, ctx: &Ctx, id: &str) -> Result<Option<Fi
     if let Some(nomor) = &draft.order {
         fields["order"] = json!({"id": nomor, "permalink_url": order::permalink(ctx, nomor)});
     }
+    pay_later(tx, ctx, &draft, &mut fields)?;
     Ok(fields.as_object().cloned())
+}
+
+/// What a checkout shows of paying in the buyer's own time: the ways, where, and that it was not done in time.
+fn pay_later(tx: &mut Transaction<'_>, ctx: &Ctx, draft: &Draft, fields: &mut Json) -> Result<(), database::Error> {
+    let link = ctx.links.checkout(ctx.shop.id, &draft.id.to_string());
+    let ways = if link.is_some() { loket::ways(draft.sums.total) } else { Vec::new() };
+    let ended = matches!(draft.status(), "completed" | "canceled");
+    let owed = (ended || draft.has_lapsed()) && link.is_some() && asks_for_account(tx, draft.id)?;
+    if let Some(link) = link.filter(|_| owed || (!ways.is_empty() && !ended)) {
+        fields["continue_url"] = json!(link);
+    }
+    if draft.has_lapsed() {
+        let content = "it was not paid in time; it can be paid anew";
+        fields["messages"] = json!([Refusal::new("payment_failed", content).message()]);
+    }
+    let names: Vec<&str> = ways.iter().map(|method| method.name()).collect();
+    fields["ucp"] = json!({"payment_handlers": payment_handlers(&names)});
+    Ok(())
+}
+
+fn asks_for_account(tx: &mut Transaction<'_>, draft: i64) -> Result<bool, database::Error> {
+    Ok(pesanan::of_draft(tx, draft)?.iter().any(|it| it.needs_account() > 0))
 }

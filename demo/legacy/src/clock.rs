@@ -17,10 +17,15 @@ pub fn wib(at: Timestamp) -> String {
     WIB.to_datetime(at).strftime(FORMAT).to_string()
 }
 
+/// The moment that a text names; none where it is no time.
+pub fn at(text: &str) -> Option<Timestamp> {
+    let local = DateTime::strptime(FORMAT, text).ok()?;
+    WIB.to_timestamp(local).ok()
+}
+
 /// RFC 3339 in UTC; none where the text is no time.
 pub fn rfc3339(text: &str) -> Option<String> {
-    let local = DateTime::strptime(FORMAT, text).ok()?;
-    WIB.to_timestamp(local).ok().map(|at| at.to_string())
+    at(text).map(|at| at.to_string())
 }
 
 /// `hours` before `now`, as text: what sorts below it is older.

@@ -191,6 +191,21 @@ impl Transaction<'_> {
         row.first().ok_or_else(|| Error::new("no next number of jual"))?.int(0)
     }
 
+    /// The same, and nobody else is given it, whether a row of `jual` comes of it or not.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn reserve_order_id(&mut self) -> Result<i64, Error> {
+        let id = self.next_order_id()?;
+        if let Connection::Sqlite(connection) = &*self.connection {
+            let known = connection.execute("update sqlite_sequence set seq = ?1 where name = 'jual'", [id])?;
+            if known == 0 {
+                connection.execute("insert into sqlite_sequence (name, seq) values ('jual', ?1)", [id])?;
+            }
+        }
+        Ok(id)
+    }
+
     /// Several statements without arguments.
     pub(crate) fn script(&mut self, sql: &str) -> Result<(), Error> {
         self.connection.script(sql)

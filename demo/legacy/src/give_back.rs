@@ -3,10 +3,12 @@
 //! Each line and command makes one row of `kembali`, the whole rest makes one without a line. Whatever takes the last
 //! unit also takes the rest of the money, shipping included, so that nothing is left over by rounding.
 
+use crate::cart;
 use crate::catalog;
 use crate::database::Transaction;
 use crate::money;
 use crate::order::{self, Order};
+use crate::pesanan::back;
 use crate::shop::{ARCHIVE_SHOP, Ctx, Done};
 use crate::value::args;
 use crate::wire::{Kind, Refusal, Stop, number};
@@ -77,7 +79,13 @@ pub fn give_back(
         }
     };
     record(tx, ctx, &order, command, &changes)?;
-    Ok(Done::ok(Kind::Order, nomor))
+    let amount = changes.iter().map(|change| change.amount).sum();
+    let owed = back::given_by_order(tx, ctx, order.id, amount);
+    let done = Done::ok(Kind::Order, nomor);
+    Ok(match owed.map_err(|stop| cart::beside(stop, Kind::Order, nomor))? {
+        Some((pending, sends)) => Done { pending: Some(pending), sends, ..done },
+        None => done,
+    })
 }
 
 /// The archive is never written.

@@ -15,19 +15,23 @@ use serde_json::Value as Json;
 /// Bytes of a key in a link, twice as many letters.
 const KEY_BYTES: usize = 16;
 
-/// Makes the links of invoices, and knows its own again.
+/// Makes the links of invoices and of pages where buyers pay, and knows its own again.
 #[derive(Debug, Clone)]
-pub struct Links(hmac::Key);
+pub struct Links {
+    invoices: hmac::Key,
+    /// None where nobody pays on a page.
+    pages: Option<hmac::Key>,
+}
 
 impl Links {
-    /// From the secret that the host app has anyway: it may see every order.
-    pub fn of(secret: &str) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
+    /// Invoices from the secret that the host app has anyway: it may see every order. Pages from one of their own.
+    pub fn of(host: &str, pages: Option<&str>) -> Self {
+        let key = |secret: &str| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        Self { invoices: key(host), pages: pages.map(key) }
     }
 
     fn key(&self, shop: i64, nomor: &str) -> String {
-        let tag = hmac::sign(&self.0, format!("invoice\n{shop}\n{nomor}").as_bytes());
-        tag.as_ref().iter().take(KEY_BYTES).map(|byte| format!("{byte:02x}")).collect()
+        key_of(&self.invoices, "invoice", shop, nomor)
     }
 
     /// Where a person opens the invoice.
@@ -35,12 +39,31 @@ impl Links {
         format!("/shops/{shop}/orders/{nomor}/invoice?key={}", self.key(shop, nomor))
     }
 
+    /// Where a buyer pays a checkout.
+    pub fn checkout(&self, shop: i64, id: &str) -> Option<String> {
+        let key = key_of(self.pages.as_ref()?, "checkout", shop, id);
+        Some(format!("/shops/{shop}/checkout/{id}?key={key}"))
+    }
+
     /// Is this the key of that order's link?
     pub fn opens(&self, shop: i64, nomor: &str, key: &str) -> bool {
-        let right = self.key(shop, nomor);
-        // Compares without telling, by the time it takes, how much of it was right.
-        key.len() == right.len() && key.bytes().zip(right.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b)) == 0
+        same(&self.key(shop, nomor), key)
     }
+
+    /// Is this the key of that checkout's page?
+    pub fn opens_checkout(&self, shop: i64, id: &str, key: &str) -> bool {
+        self.pages.as_ref().is_some_and(|pages| same(&key_of(pages, "checkout", shop, id), key))
+    }
+}
+
+fn key_of(secret: &hmac::Key, what: &str, shop: i64, id: &str) -> String {
+    let tag = hmac::sign(secret, format!("{what}\n{shop}\n{id}").as_bytes());
+    tag.as_ref().iter().take(KEY_BYTES).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Compares without telling, by the time it takes, how much of it was right.
+fn same(right: &str, key: &str) -> bool {
+    key.len() == right.len() && key.bytes().zip(right.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b)) == 0
 }
 
 /// The number of the invoice that is written next; the shop's row stays locked until the transaction ends.
@@ -110,13 +133,21 @@ mod tests {
 
     #[test]
     fn a_key_opens_one_invoice_and_no_other() {
-        let links = Links::of("host");
+        let links = Links::of("host", Some("page"));
         let link = links.link(7, "TRX-0000001");
         let (path, key) = link.split_once("?key=").unwrap();
         assert_eq!((path, key.len()), ("/shops/7/orders/TRX-0000001/invoice", 32));
         assert!(links.opens(7, "TRX-0000001", key));
         assert!(!links.opens(7, "TRX-0000002", key) && !links.opens(8, "TRX-0000001", key));
         assert!(!links.opens(7, "TRX-0000001", "") && !links.opens(7, "TRX-0000001", &key[1..]));
-        assert!(!Links::of("another").opens(7, "TRX-0000001", key));
+        assert!(!Links::of("another", None).opens(7, "TRX-0000001", key));
+        // What opens one of the two opens nothing of the other.
+        let page = links.checkout(7, "31").unwrap();
+        let (path, key) = page.split_once("?key=").unwrap();
+        assert_eq!((path, key.len()), ("/shops/7/checkout/31", 32));
+        assert!(
+            links.opens_checkout(7, "31", key) && !links.opens_checkout(7, "32", key) && !links.opens(7, "31", key)
+        );
+        assert!(Links::of("host", None).checkout(7, "31").is_none());
     }
 }

@@ -12,6 +12,7 @@ mod archive;
 mod arguments;
 mod browser;
 mod cart;
+mod cashier;
 mod catalog;
 mod checkout;
 mod clock;
@@ -20,10 +21,14 @@ mod details;
 mod give_back;
 mod invoice;
 mod load;
+mod loket;
 mod money;
 mod order;
 mod page;
+mod pay_page;
+mod pesanan;
 mod postgres;
+mod rounds;
 mod seed;
 mod server;
 mod shop;
@@ -33,7 +38,8 @@ mod wire;
 
 pub use database::Database;
 pub use load::{Summary, init, summary};
-pub use server::{Keys, serve};
+pub use loket::Provider;
+pub use server::{Keys, serve, serve_with};
 
 use anyhow::Context;
 use arguments::Arguments;
@@ -85,8 +91,15 @@ async fn work(arguments: Arguments) -> anyhow::Result<()> {
     }
     writeln!(out, "ready")?;
     out.flush()?;
+    let keys = arguments.keys;
+    let serving = async {
+        match &arguments.provider {
+            Some(provider) => serve_with(listener, database, keys, provider).await,
+            None => Ok(serve(listener, database, keys).await?),
+        }
+    };
     tokio::select! {
-        served = serve(listener, database, arguments.keys) => Ok(served?),
+        served = serving => served,
         () = end_of_input() => Ok(()),
     }
 }

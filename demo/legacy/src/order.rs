@@ -10,7 +10,7 @@ use crate::invoice;
 use crate::shop::Ctx;
 use crate::value::{Value, args};
 use crate::wire::{Fields, totals};
-use crate::{clock, money};
+use crate::{clock, money, pesanan};
 use serde_json::{Value as Json, json};
 
 /// A customer gets a point for so much, in hundredths.
@@ -52,21 +52,36 @@ pub fn permalink(ctx: &Ctx, nomor: &str) -> String {
     ctx.links.link(ctx.shop.id, nomor)
 }
 
-/// The order of a paid draft: header, lines, payment. Its number is the answer.
+/// By what a draft was paid.
+#[derive(Debug)]
+pub struct Payment {
+    pub how: &'static str,
+    pub amount: i64,
+    pub reference: String,
+    /// The `pesanan` that brought the money.
+    pub pending: Option<i64>,
+}
+
+/// The order of a paid draft, with this id and number: header, lines, payment.
 ///
 /// # Errors
 /// What the database says.
-pub fn place(tx: &mut Transaction<'_>, ctx: &Ctx, draft: &Draft, lines: &[Sold]) -> Result<String, database::Error> {
+pub fn place(
+    tx: &mut Transaction<'_>,
+    ctx: &Ctx,
+    draft: &Draft,
+    lines: &[Sold],
+    (id, nomor): (i64, &str),
+    payment: &Payment,
+) -> Result<(), database::Error> {
     let customer = customer(tx, draft)?;
     let number = invoice::next_number(tx, ctx)?;
-    let id = tx.next_order_id()?;
-    let nomor = format!("TRX-{id:07}");
     let items: i64 = lines.iter().map(|line| line.quantity).sum();
     let sql = "insert into jual (id, toko_id, nomor, transaksi_id, pelanggan_id, tgl, status, batal_pada, \
                jml_item, kdx, diubah, jalan, kota, prov, kodepos, negara, subtotal, pajak, ongkir, total, \
                faktur) values \
                (?1, ?2, ?3, ?4, ?5, ?6, 'LUNAS', ?7, ?8, 'A1', ?6, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
-    let mut row = args![id, ctx.shop.id, &nomor, draft.id, customer, &ctx.now, clock::NEVER, items].to_vec();
+    let mut row = args![id, ctx.shop.id, nomor, draft.id, customer, &ctx.now, clock::NEVER, items].to_vec();
     let to = &draft.details;
     row.extend([&to.street, &to.city, &to.region, &to.postal_code, &to.country].map(|it| Value::from(it.as_ref())));
     row.extend(draft.sums.cells());
@@ -79,11 +94,10 @@ pub fn place(tx: &mut Transaction<'_>, ctx: &Ctx, draft: &Draft, lines: &[Sold])
         let (price, total) = (money::print(line.price), money::print(line.total));
         tx.run(sql, args![id, place, line.product, &line.title, price, line.quantity, tax, total])?;
     }
-    let sql = "insert into bayar (jual_id, cara, jumlah, tgl, lunas, gagal, rujukan) \
-               values (?1, 'instant', ?2, ?3, 'Y', 'T', ?4)";
-    let attempt = format!("kios-{}-{}", ctx.shop.id, draft.id);
-    tx.run(sql, args![id, money::print(draft.sums.total), &ctx.now, attempt])?;
-    Ok(nomor)
+    let sql = "insert into bayar (jual_id, cara, jumlah, tgl, lunas, gagal, rujukan, pesanan_id) \
+               values (?1, ?2, ?3, ?4, 'Y', 'T', ?5, ?6)";
+    let amount = money::print(payment.amount);
+    tx.run(sql, args![id, payment.how, amount, &ctx.now, &payment.reference, payment.pending])
 }
 
 /// Whoever has this name and telephone, in whichever shop, or somebody new.
@@ -181,21 +195,37 @@ fn line_item(line: &Line) -> Json {
     })
 }
 
+/// In their order; of the newest, so much has not reached the buyer yet.
 fn adjustments(tx: &mut Transaction<'_>, order: i64) -> Result<Vec<Json>, database::Error> {
+    let mut on_its_way = on_its_way(tx, order)?;
     let sql = "select id, detil_id, jenis, jml, jumlah, tgl from kembali where jual_id = ?1 order by id";
-    let shown = |row: &crate::value::Row| {
-        let word = if row.word(2)? == "BATAL" { "cancellation" } else { "refund" };
-        let mut adjustment = json!({
-            "id": row.int(0)?.to_string(), "type": word, "status": "completed",
-            "totals": totals(&[("total", -row.money(4)?)]),
-        });
-        if let Some(at) = clock::rfc3339(&row.text(5)?) {
-            adjustment["occurred_at"] = json!(at);
-        }
-        if let Some(line) = row.optional_int(1)? {
-            adjustment["line_items"] = json!([{"id": line.to_string(), "quantity": -row.int(3)?}]);
-        }
-        Ok(adjustment)
-    };
-    tx.rows(sql, args![order])?.iter().map(shown).collect()
+    let mut shown = Vec::new();
+    for row in tx.rows(sql, args![order])?.iter().rev() {
+        let status = if on_its_way > 0 { "pending" } else { "completed" };
+        on_its_way -= row.money(4)?;
+        shown.push(adjustment(row, status)?);
+    }
+    shown.reverse();
+    Ok(shown)
+}
+
+fn on_its_way(tx: &mut Transaction<'_>, order: i64) -> Result<i64, database::Error> {
+    let sql = "select pesanan_id from bayar where jual_id = ?1 and pesanan_id is not null order by id limit 1";
+    let Some(row) = tx.row(sql, args![order])? else { return Ok(0) };
+    Ok(pesanan::find(tx, row.int(0)?)?.map_or(0, |it| it.on_its_way()))
+}
+
+fn adjustment(row: &crate::value::Row, status: &str) -> Result<Json, database::Error> {
+    let word = if row.word(2)? == "BATAL" { "cancellation" } else { "refund" };
+    let mut adjustment = json!({
+        "id": row.int(0)?.to_string(), "type": word, "status": status,
+        "totals": totals(&[("total", -row.money(4)?)]),
+    });
+    if let Some(at) = clock::rfc3339(&row.text(5)?) {
+        adjustment["occurred_at"] = json!(at);
+    }
+    if let Some(line) = row.optional_int(1)? {
+        adjustment["line_items"] = json!([{"id": line.to_string(), "quantity": -row.int(3)?}]);
+    }
+    Ok(adjustment)
 }

@@ -110,10 +110,19 @@ impl Words {
         let preferred = || accepted.split([',', ';']).find_map(|range| of(range.trim().split('-').next()?));
         asked.and_then(of).or_else(preferred).unwrap_or(&INDONESIAN)
     }
+
+    pub const fn lang(&self) -> &'static str {
+        self.lang
+    }
+
+    /// The tag and the name of the other language.
+    pub const fn other(&self) -> (&'static str, &'static str) {
+        self.other
+    }
 }
 
 /// Text as it may stand in a page.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -133,24 +142,29 @@ fn word<'a>(of: &'a [(&'static str, &'static str)], name: &'a str) -> &'a str {
 }
 
 /// `<tag>text</tag>`.
-fn tag(name: &str, text: &str) -> String {
+pub fn tag(name: &str, text: &str) -> String {
     let end = name.split(' ').next().unwrap_or(name);
     format!("<{name}>{}</{end}>", escaped(text))
 }
 
-fn frame(words: &Words, title: &str, main: &str) -> String {
+/// The style sheet, which is so far up from a page.
+pub fn style(up: &str) -> String {
+    format!("<link rel=\"stylesheet\" href=\"{up}assets/faktur.css\">")
+}
+
+/// A whole page: `head` beside what every page has, `marks` on its body.
+pub fn frame(lang: &str, title: &str, head: &str, marks: &str, main: &str) -> String {
     format!(
-        "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\">\
+        "<!doctype html><html lang=\"{lang}\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{}</title>\
-         <link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"../../assets/faktur.css\"></head><body><main>{main}</main></body></html>",
-        words.lang,
+         <link rel=\"icon\" href=\"data:,\">{head}</head><body{marks}><main>{main}</main></body></html>",
         escaped(title)
     )
 }
 
 /// What is answered where there is nothing to see, or nobody who may see it.
 pub fn none(words: &Words) -> String {
-    frame(words, words.none, &tag("p", words.none))
+    frame(words.lang, words.none, &style("../../"), "", &tag("p", words.none))
 }
 
 /// The page: `order` as the API shows it, with what it does not show.
@@ -182,7 +196,7 @@ pub fn invoice(words: &Words, seller: &str, party: &Party, order: &Json) -> Stri
     main += &payments(words, currency, &party.payments);
     main += &given_back(words, currency, order);
     main += &tag("p class=\"by\"", words.managed);
-    frame(words, &title, &main)
+    frame(words.lang, &title, &style("../../"), "", &main)
 }
 
 fn lines(texts: &[String]) -> String {
@@ -193,7 +207,7 @@ fn elements<'a>(of: &'a Json, name: &str) -> &'a [Json] {
     of[name].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn amount(currency: &str, hundredths: i64) -> String {
+pub fn amount(currency: &str, hundredths: i64) -> String {
     format!("{currency} {}", money::print(hundredths))
 }
 

@@ -3,9 +3,12 @@
 //! Every write is one transaction with its row in `idem`; a refusal writes nothing at all.
 
 use crate::browser::{self, Asked, Page};
+use crate::cashier::{Cashier, Noticed};
 use crate::database::{Database, Transaction};
 use crate::give_back::{self, Command};
 use crate::invoice::Links;
+use crate::loket::{self, Loket, Provider, notice};
+use crate::pay_page::{self, Visit};
 use crate::shop::{self, Ctx, Done, KEY_MAX, Key};
 use crate::wire::{self, Fields, Kind, Stop, number, parse};
 use crate::{cart, catalog, checkout};
@@ -20,6 +23,8 @@ use tokio::net::TcpListener;
 
 /// The longest request body, in bytes.
 const BODY_MAX: usize = 256 * 1024;
+/// The longest notice, in bytes.
+const NOTICE_MAX: usize = 64 * 1024;
 
 /// Who may look at orders, and who may change products.
 #[derive(Debug, Clone)]
@@ -32,15 +37,41 @@ struct App {
     database: Database,
     keys: Keys,
     links: Links,
+    /// None where nobody pays later.
+    cashier: Option<Cashier>,
 }
 
-/// Serves until the listener fails.
+/// Serves until the listener fails; buyers pay at once only.
 ///
 /// # Errors
 /// What the listener says.
 pub async fn serve(listener: TcpListener, database: Database, keys: Keys) -> std::io::Result<()> {
-    let links = Links::of(&keys.host);
-    let app = Router::new().fallback(handle).with_state(Arc::new(App { database, keys, links }));
+    let links = Links::of(&keys.host, None);
+    serve_app(listener, App { database, keys, links, cashier: None }).await
+}
+
+/// The same, and buyers may pay later, through a provider.
+///
+/// # Errors
+/// What the listener says; a provider that is none.
+pub async fn serve_with(
+    listener: TcpListener,
+    database: Database,
+    keys: Keys,
+    provider: &Provider,
+) -> anyhow::Result<()> {
+    let links = Links::of(&keys.host, Some(&provider.page_key));
+    let cashier = Cashier::new(database.clone(), Loket::new(provider)?, links.clone());
+    let rounds = cashier.clone().work();
+    let app = App { database, keys, links, cashier: Some(cashier) };
+    tokio::select! {
+        served = serve_app(listener, app) => Ok(served?),
+        () = rounds => Ok(()),
+    }
+}
+
+async fn serve_app(listener: TcpListener, app: App) -> std::io::Result<()> {
+    let app = Router::new().fallback(handle).with_state(Arc::new(app));
     let listener = listener.tap_io(|stream| {
         // An answer is one small write: waiting for more would only delay it.
         if let Err(error) = stream.set_nodelay(true) {
@@ -60,6 +91,9 @@ async fn answer(app: &App, request: Request<Body>) -> Result<Response<Body>, Sto
     if path == ["health"] {
         return Ok(Response::new(Body::from("ok\n")));
     }
+    if let (["notices", loket::ACCOUNT], Some(cashier)) = (path.as_slice(), &app.cashier) {
+        return notice(cashier, &head.method, &head.headers, body).await;
+    }
     let ["shops", shop, rest @ ..] = path.as_slice() else { return Err(Stop::no_such_path()) };
     let call = Call::of(&head.method, rest).ok_or_else(Stop::no_such_path)?;
     call.guard(&app.keys, &head.headers)?;
@@ -72,6 +106,11 @@ async fn answer(app: &App, request: Request<Body>) -> Result<Response<Body>, Sto
         Call::Page(page) => {
             let asked = Asked { query: head.uri.query().unwrap_or_default(), headers: &head.headers, is_host };
             browser::answer(&app.database, &app.links, shop, page, &asked).await
+        }
+        Call::Pay(id, visit) => {
+            let cashier = app.cashier.as_ref().ok_or_else(Stop::no_such_path)?;
+            let asked = Asked { query: head.uri.query().unwrap_or_default(), headers: &head.headers, is_host };
+            pay_page::answer((cashier, &app.links), (shop, &id), visit, &asked, &body).await
         }
         Call::Read(read) => answer_read(app, shop, read, body).await,
         Call::Write(write) => {
@@ -111,6 +150,8 @@ enum Write {
 #[derive(Debug, Clone)]
 enum Call {
     Page(Page),
+    /// The page where a checkout is paid.
+    Pay(String, Visit),
     Read(Read),
     Write(Write),
 }
@@ -127,6 +168,9 @@ impl Call {
             ("GET", ["orders", order]) => Self::Read(Read::Order(id(order))),
             ("GET", ["orders", order, "invoice"]) => Self::Page(Page::Invoice(id(order))),
             ("GET", ["assets", name]) => Self::Page(Page::Asset(id(name))),
+            ("GET", ["checkout", it]) => Self::Pay(id(it), Visit::Show),
+            ("GET", ["checkout", it, "state"]) => Self::Pay(id(it), Visit::State),
+            ("POST", ["checkout", it]) => Self::Pay(id(it), Visit::Choose),
             ("POST", ["carts"]) => Self::Write(Write::CartCreate),
             ("PUT", ["carts", cart]) => Self::Write(Write::CartUpdate(id(cart))),
             ("POST", ["carts", cart, "cancel"]) => Self::Write(Write::CartCancel(id(cart))),
@@ -147,7 +191,7 @@ impl Call {
             Self::Read(Read::Order(_)) | Self::Write(Write::OrderCancel(_) | Write::OrderRefund(_)) => &keys.host,
             Self::Write(Write::ProductEdit(_)) => &keys.seller,
             // A page has a key of its own in its address.
-            Self::Page(_) | Self::Read(_) | Self::Write(_) => return Ok(()),
+            Self::Page(_) | Self::Pay(..) | Self::Read(_) | Self::Write(_) => return Ok(()),
         };
         if bears(headers, key) {
             return Ok(());
@@ -223,17 +267,9 @@ impl Read {
             Self::Order(id) => shop::render(tx, ctx, Kind::Order, id),
         }
     }
-
-    const fn kind(&self) -> Option<Kind> {
-        match self {
-            Self::Checkout(_) => Some(Kind::Checkout),
-            Self::Search | Self::Lookup | Self::Product | Self::Cart(_) | Self::Order(_) => None,
-        }
-    }
 }
 
 async fn answer_read(app: &App, shop: i64, read: Read, body: Bytes) -> Result<Response<Body>, Stop> {
-    let kind = read.kind();
     let counts = matches!(read, Read::Product);
     let links = app.links.clone();
     let work = move |tx: &mut Transaction<'_>| {
@@ -241,7 +277,7 @@ async fn answer_read(app: &App, shop: i64, read: Read, body: Bytes) -> Result<Re
         read.run(tx, &ctx, &body)
     };
     let fields = if counts { app.database.write(work).await? } else { app.database.read(work).await? };
-    Ok(wire::answer(StatusCode::OK, "success", kind, fields))
+    Ok(wire::answer(StatusCode::OK, "success", fields))
 }
 
 async fn answer_write(app: &App, shop: i64, write: Write, key: Key, body: Bytes) -> Result<Response<Body>, Stop> {
@@ -250,13 +286,16 @@ async fn answer_write(app: &App, shop: i64, write: Write, key: Key, body: Bytes)
         let ctx = Ctx::load(tx, shop, Timestamp::now(), &links)?;
         let done = shop::once(tx, &ctx, &key, |tx| write.run(tx, &ctx, &body))?;
         let mut fields = shop::render(tx, &ctx, done.kind, &done.id)?;
-        if !done.messages.is_empty() {
-            fields.insert("messages".into(), serde_json::Value::Array(done.messages));
-        }
-        Ok((done.status, done.kind, fields))
+        wire::say_first(&mut fields, &done.messages);
+        Ok((done, fields))
     };
     match app.database.write(work).await {
-        Ok((status, kind, fields)) => Ok(wire::answer(status, "success", Some(kind), fields)),
+        Ok((done, fields)) => {
+            if let (Some(pending), Some(cashier)) = (done.pending, &app.cashier) {
+                cashier.go_on_with(pending, done.sends);
+            }
+            Ok(wire::answer(done.status, "success", fields))
+        }
         Err(Stop::Refused(refusal)) => refused(app, shop, refusal).await,
         Err(stop) => Err(stop),
     }
@@ -278,8 +317,41 @@ async fn refused(app: &App, shop: i64, refusal: wire::Refusal) -> Result<Respons
         Err(Stop::Refused(_)) => Fields::new(),
         Err(stop) => return Err(stop),
     };
-    fields.insert("messages".into(), serde_json::json!([refusal.message()]));
-    Ok(wire::answer(StatusCode::OK, "error", Some(kind), fields))
+    wire::say_first(&mut fields, &[refusal.message()]);
+    // That a person has to go on is no error: the shop takes the order, and the page is where.
+    let word = if refusal.is_for_buyer() { "success" } else { "error" };
+    if refusal.is_for_buyer() {
+        fields.insert("status".into(), "requires_escalation".into());
+    }
+    Ok(wire::answer(StatusCode::OK, word, fields))
+}
+
+/// The provider tells a fact: 200 says that it is committed here, 503 that it has to be told again.
+async fn notice(cashier: &Cashier, method: &Method, headers: &HeaderMap, body: Body) -> Result<Response<Body>, Stop> {
+    if *method != Method::POST {
+        return Err(Stop::no_such_path());
+    }
+    let body = axum::body::to_bytes(body, NOTICE_MAX).await.map_err(|_| {
+        Stop::bad(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "request_too_large",
+            format!("a notice has at most {NOTICE_MAX} bytes"),
+        )
+    })?;
+    let mut given = headers.get_all(notice::HEADER).iter();
+    let signature = match (given.next(), given.next()) {
+        (Some(signature), None) => signature.to_str().unwrap_or_default(),
+        _ => "",
+    };
+    match cashier.notice(signature, &body).await {
+        Noticed::Heard => Ok(Response::new(Body::empty())),
+        Noticed::Unsigned => {
+            Err(Stop::bad(StatusCode::UNAUTHORIZED, "unauthorized", "it is not signed by the provider"))
+        }
+        Noticed::Unreadable => Err(Stop::invalid("it does not say what it is about")),
+        Noticed::Unknown => Err(Stop::bad(StatusCode::NOT_FOUND, "not_found", "nobody here knows this reference")),
+        Noticed::Later => Ok(wire::unavailable("it could not be put down")),
+    }
 }
 
 fn key_of(headers: &HeaderMap, write: &Write, body: &[u8]) -> Result<Key, Stop> {

@@ -54,11 +54,22 @@ pub struct Done {
     pub id: String,
     /// Said once, with the first answer.
     pub messages: Vec<serde_json::Value>,
+    /// The `pesanan` that something is to be done about when this is committed.
+    pub pending: Option<i64>,
+    /// Its refunds that are to be sent then.
+    pub sends: Vec<i64>,
 }
 
 impl Done {
     pub fn ok(kind: Kind, id: impl ToString) -> Self {
-        Self { status: StatusCode::OK, kind, id: id.to_string(), messages: Vec::new() }
+        Self {
+            status: StatusCode::OK,
+            kind,
+            id: id.to_string(),
+            messages: Vec::new(),
+            pending: None,
+            sends: Vec::new(),
+        }
     }
 
     pub fn created(kind: Kind, id: impl ToString) -> Self {
@@ -113,7 +124,7 @@ fn earlier(tx: &mut Transaction<'_>, ctx: &Ctx, key: &Key) -> Result<Option<Done
     let status = u16::try_from(row.int(1)?).ok().and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or_else(unreadable)?;
     let kind = Kind::of_table(&row.word(2)?).ok_or_else(unreadable)?;
-    Ok(Some(Done { status, kind, id, messages: Vec::new() }))
+    Ok(Some(Done { status, ..Done::ok(kind, id) }))
 }
 
 /// A resource as it stands, whatever its state.

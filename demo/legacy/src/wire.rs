@@ -9,6 +9,10 @@ use serde_json::{Map, Value as Json, json};
 
 const VERSION: &str = "2026-08-25";
 
+/// Whether another request may pass, or the buyer has to go on.
+const RECOVERABLE: &str = "recoverable";
+const BUYER: &str = "requires_buyer_input";
+
 /// Bounds on what is asked for.
 const LINES_MAX: usize = 200;
 const QUANTITY_MAX: i64 = 1_000_000;
@@ -93,20 +97,18 @@ pub struct Refusal {
     pub code: &'static str,
     content: String,
     path: Option<String>,
-    /// May another request pass?
-    recoverable: bool,
+    severity: &'static str,
     /// What to show beside it.
     pub about: Option<(Kind, String)>,
 }
 
 impl Refusal {
     pub fn new(code: &'static str, content: impl Into<String>) -> Self {
-        Self { code, content: content.into(), path: None, recoverable: true, about: None }
+        Self { code, content: content.into(), path: None, severity: RECOVERABLE, about: None }
     }
 
     pub fn not_found(kind: Kind, id: &str) -> Self {
-        let refusal = Self::new("not_found", format!("no {} `{id}` in this shop", kind.word()));
-        Self { recoverable: false, ..refusal }
+        Self::new("not_found", format!("no {} `{id}` in this shop", kind.word())).for_good()
     }
 
     #[must_use]
@@ -116,7 +118,17 @@ impl Refusal {
 
     #[must_use]
     pub fn for_good(self) -> Self {
-        Self { recoverable: false, ..self }
+        Self { severity: "unrecoverable", ..self }
+    }
+
+    /// No refusal after all: the buyer goes on by themselves.
+    #[must_use]
+    pub fn for_buyer(self) -> Self {
+        Self { severity: BUYER, ..self }
+    }
+
+    pub fn is_for_buyer(&self) -> bool {
+        self.severity == BUYER
     }
 
     #[must_use]
@@ -125,8 +137,8 @@ impl Refusal {
     }
 
     pub fn message(&self) -> Json {
-        let severity = if self.recoverable { "recoverable" } else { "unrecoverable" };
-        let mut message = json!({"type": "error", "code": self.code, "content": self.content, "severity": severity});
+        let (code, content, severity) = (self.code, &self.content, self.severity);
+        let mut message = json!({"type": "error", "code": code, "content": content, "severity": severity});
         if let Some(path) = &self.path {
             message["path"] = json!(path);
         }
@@ -139,15 +151,26 @@ pub fn totals(parts: &[(&str, i64)]) -> Json {
     parts.iter().map(|(name, amount)| json!({"type": name, "amount": amount})).collect()
 }
 
-/// An answer with its envelope; only a checkout names the handlers.
-pub fn answer(status: StatusCode, word: &str, kind: Option<Kind>, mut fields: Fields) -> Response<Body> {
-    let mut ucp = json!({"version": VERSION, "status": word});
-    if kind == Some(Kind::Checkout) {
-        ucp["payment_handlers"] = json!({"dev.baliklayar.instant":
-            [{"id": "instant", "version": VERSION, "available_instruments": [{"type": "instant"}]}]});
-    }
+/// An answer with its envelope, and what the resource itself has to say in it.
+pub fn answer(status: StatusCode, word: &str, mut fields: Fields) -> Response<Body> {
+    let mut ucp = fields.remove("ucp").unwrap_or_else(|| json!({}));
+    ucp["version"] = json!(VERSION);
+    ucp["status"] = json!(word);
     fields.insert("ucp".into(), ucp);
     body(status, &Json::Object(fields))
+}
+
+/// The handlers of a checkout; `ways` are those in which it can be paid on the page of the shop.
+pub fn payment_handlers(ways: &[&str]) -> Json {
+    let handler = |id: &str, types: &[&str]| {
+        let instruments: Vec<Json> = types.iter().map(|name| json!({"type": name})).collect();
+        json!([{"id": id, "version": VERSION, "available_instruments": instruments}])
+    };
+    let mut handlers = json!({"dev.baliklayar.instant": handler("instant", &["instant"])});
+    if !ways.is_empty() {
+        handlers["dev.baliklayar.pay"] = handler("pay", ways);
+    }
+    handlers
 }
 
 /// The answer to a request that is wrong, or that the database failed.
@@ -156,16 +179,29 @@ pub fn failure(stop: &Stop) -> Response<Body> {
         Stop::Bad { status, code, content } => body(*status, &json!({"code": code, "content": content})),
         Stop::Refused(refusal) => {
             let fields = Fields::from_iter([("messages".to_owned(), json!([refusal.message()]))]);
-            answer(StatusCode::OK, "error", None, fields)
+            answer(StatusCode::OK, "error", fields)
         }
         Stop::Database(error) => {
             // Whatever the reason is: nothing was done, the same request may be sent again.
             eprintln!("kios: {error}");
-            let content = json!({"code": "unavailable", "content": "the shop's database did not answer"});
-            let mut response = body(StatusCode::SERVICE_UNAVAILABLE, &content);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            response
+            unavailable("the shop's database did not answer")
         }
+    }
+}
+
+/// Nothing was done, and the same may be sent again soon.
+pub fn unavailable(content: &str) -> Response<Body> {
+    let mut response = body(StatusCode::SERVICE_UNAVAILABLE, &json!({"code": "unavailable", "content": content}));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// Puts messages before those that the resource has of itself.
+pub fn say_first(fields: &mut Fields, messages: &[Json]) {
+    let own = fields.get("messages").and_then(Json::as_array).cloned().unwrap_or_default();
+    let all: Vec<Json> = messages.iter().cloned().chain(own).collect();
+    if !all.is_empty() {
+        fields.insert("messages".into(), Json::Array(all));
     }
 }
 

@@ -40,10 +40,11 @@ const BENCHES: &str = "benches";
 const FOR_TESTS: &str = "testkit";
 
 /// Arrows that only tests have, and why.
-const TESTS_MAY_USE: [(&str, &str, &str); 4] = [
+const TESTS_MAY_USE: [(&str, &str, &str); 5] = [
     ("mapping", "commerce", "the laws are checked on the shapes that mapping files are written for"),
     ("shop", "demo-provider", "payments are tried through a provider that runs, which is no part of the product"),
     ("demo-host", "demo-legacy", "a purchase is tried on a real shop; neither is part of the product"),
+    ("demo-legacy", "demo-provider", "kios pays through a provider that runs; neither is part of the product"),
     ("demo-shoppers", "demo-legacy", "the oracle is judged on a real legacy; neither is part of the product"),
 ];
 

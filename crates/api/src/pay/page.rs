@@ -80,7 +80,7 @@ fn now(sheet: &Sheet<'_>, words: &Words, here: &str) -> Markup {
             html! { p role="status" { (words.canceling) } }
         }
         (State::Awaiting { .. }, Some(intent)) => match intent.live() {
-            Some(attempt) if attempt.fate() == Fate::Accepted && intent.received() > 0 => html! {
+            Some(attempt) if attempt.fate() == Fate::Accepted && intent.came_by(attempt.number()) > 0 => html! {
                 p role="status" { (words.part) " " strong { (came(sheet.lang, intent)) } }
                 (choices(None, words.rest_how))
             },

@@ -154,7 +154,7 @@ fn live(kind: Kind, id: &str, document: Record, stock: Vec<(PublicId, i64)>) -> 
         kind,
         origin,
         tx: 1,
-        what: What::Live { id: PublicId::new(id), document, stock, entries: vec![] },
+        what: What::Live { id: PublicId::new(id), document, stock, entries: vec![], wake: None },
         made: None,
     }
 }

@@ -59,6 +59,12 @@ impl Ports {
     }
 }
 
+impl Ports {
+    fn provider_api(&self) -> String {
+        format!("http://127.0.0.1:{}", self.provider.api)
+    }
+}
+
 /// Bearer keys of host, seller and provider, and what notices and links are made with, of this run only.
 #[derive(Debug, Clone)]
 pub struct Keys {
@@ -90,9 +96,14 @@ impl Keys {
 /// The legacy, and the names of its shops as it says them.
 pub async fn start_legacy(args: &Args, ports: Ports, url: &str, keys: &Keys) -> Result<(Process, Vec<String>)> {
     let mut legacy_args: Vec<String> = ["--database", url, "--init"].map(str::to_owned).to_vec();
-    for (flag, value) in
-        [("--port", ports.legacy.to_string()), ("--seed", args.seed.to_string()), ("--shops", args.shops.to_string())]
-    {
+    for (flag, value) in [
+        ("--port", ports.legacy.to_string()),
+        ("--seed", args.seed.to_string()),
+        ("--shops", args.shops.to_string()),
+        ("--provider", ports.provider_api()),
+        // Its provider is told to tell the seam from before the first move on.
+        ("--notices-at", format!("http://127.0.0.1:{}/notices/loket", ports.seam)),
+    ] {
         legacy_args.extend([flag.to_owned(), value]);
     }
     if let Some(data) = &args.data {
@@ -102,7 +113,13 @@ pub async fn start_legacy(args: &Args, ports: Ports, url: &str, keys: &Keys) -> 
         }
         legacy_args.extend(["--data".to_owned(), data.display().to_string()]);
     }
-    let envs = [("KIOS_HOST_KEY", keys.host.as_str()), ("KIOS_SELLER_KEY", keys.seller.as_str())];
+    let envs = [
+        ("KIOS_HOST_KEY", keys.host.as_str()),
+        ("KIOS_SELLER_KEY", keys.seller.as_str()),
+        ("KIOS_PROVIDER_KEY", keys.provider.as_str()),
+        ("KIOS_PROVIDER_NOTICE_KEYS", keys.notices.as_str()),
+        ("KIOS_PAGE_KEY", keys.pages.as_str()),
+    ];
     let mut legacy = Process::start("legacy", &legacy_args, &envs)?;
     let mut shops = Vec::new();
     let is_ready = |line: &str| {
@@ -133,7 +150,7 @@ pub fn serving_args(args: &Args, folder: &Path, ports: Ports, fault: Option<Faul
         ("--console-port", ports.console.to_string()),
         ("--backend-port", ports.backend.to_string()),
         ("--legacy", format!("127.0.0.1:{}", ports.legacy)),
-        ("--provider", format!("http://127.0.0.1:{}", ports.provider.api)),
+        ("--provider", ports.provider_api()),
     ] {
         serving.extend([flag.to_owned(), value]);
     }

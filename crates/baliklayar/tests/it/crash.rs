@@ -51,6 +51,7 @@ fn nth(point: &str) -> u32 {
         "reverse.batch" => 8,
         "shop.commit" => 40,
         "rail.call" => 4,
+        "inbox.insert" => 2,
         _ => 1,
     }
 }
@@ -267,7 +268,7 @@ fn chosen(all: &[String], source: &'static str) -> Vec<String> {
 #[test]
 fn every_crash_point_is_chosen_in_the_full_run_and_named_ones_in_each() {
     let all = points();
-    assert_eq!(all.len(), 78);
+    assert_eq!(all.len(), 81);
     if !long() {
         let chosen = chosen(&all, "sqlite");
         assert!(ALWAYS.iter().all(|always| chosen.iter().any(|point| act(point) == *always)));

@@ -1,6 +1,7 @@
 //! The executable's parts together.
 #![expect(clippy::unwrap_used, reason = "a test's unwrap is its assertion; clippy exempts only #[test] functions")]
 
+mod buyers;
 mod client;
 mod console;
 mod contracts;
@@ -16,6 +17,7 @@ mod inspect;
 mod invoices;
 mod kills;
 mod laws;
+mod paid_across;
 mod paid_through_kills;
 mod payments;
 mod retry;

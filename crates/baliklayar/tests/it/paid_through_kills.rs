@@ -1,22 +1,17 @@
 //! Buyers pay through a provider that fails, while the serving process is killed again and again: each is charged once and has
 //! one order, or is charged nothing, and every book says the same. The buyers are on the outside: HTTP, the page, the provider.
 
-mod buyer;
-
+use crate::buyers::{Buyer, Till, at_rest, faults};
 use crate::client::filled_in;
 use crate::demo::executable;
 use crate::world::Provider;
-use buyer::{Buyer, Told};
-use commerce::decision::Aggregate;
-use commerce::intent::{Fate, Intent};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::{HeadChange, Import, Imported, Step, Store, What};
 use testkit::chance::Chance;
 use tokio::net::TcpListener;
@@ -30,11 +25,6 @@ const KILLS: u64 = 8;
 const KILLS_LONG: u64 = 60;
 /// Between the ready line of a process and its end.
 const LIVES_MS: u64 = 1_500;
-/// What is unknown is asked for at 5 s, 30 s and 120 s; what was never sent is believed to be absent a minute later.
-const AT_REST_MAX: Duration = Duration::from_secs(240);
-/// By then the time to pay is over, a quarter of an hour, and the rail knows of all that was paid in it.
-const SOON: Duration = Duration::from_secs(3_600);
-const LOOK: Duration = Duration::from_millis(100);
 const PAGE_KEY: &str = "page-key-canary";
 
 /// The serving process; it is killed when this is dropped.
@@ -105,7 +95,11 @@ async fn whoever_is_killed_each_buyer_is_charged_once_for_one_order_or_not_at_al
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..buyers {
         let provider = Arc::clone(&provider);
-        tasks.spawn(async move { Buyer { number, seam, chance: Chance(seed << 32 | number) }.buy(&provider).await });
+        tasks.spawn(async move {
+            let chance = Chance(seed << 32 | number);
+            let (shop, product) = ("s1".to_owned(), "1".to_owned());
+            Buyer { shop, product, dawdles_ms: 0, number, seam, chance }.buy(&provider).await
+        });
     }
     let (serving, met) = killing.await.unwrap();
     assert!(met > 0, "no kill met a payment under way");
@@ -113,12 +107,13 @@ async fn whoever_is_killed_each_buyer_is_charged_once_for_one_order_or_not_at_al
     provider.control("faults", &json!({ "seed": seed, "plan": [] })).await;
     let told = tasks.join_all().await;
     let store = Store::open(work.path()).unwrap();
-    at_rest(&store).await;
+    let till = Till { shop: ShopId::parse("s1").unwrap(), product: "1".to_owned(), stock: STOCK, clearing: 0 };
+    at_rest(&store, &till.shop).await;
     drop(serving);
     let paid = told.iter().filter(|told| told.pays > 0).count();
     assert!(paid > told.len() / 2, "hardly anybody paid");
     let book = provider.book().await;
-    judge(&store, &book, &told).await;
+    till.judge(&store, &book, &told).await;
     nothing_personal_is_logged(&how, &book);
     println!(
         "paid through kills: {buyers} buyers, {paid} of them paid, {kills} kills, which met {met} tries under way; seed {seed}"
@@ -144,7 +139,7 @@ async fn open_shop(work: &Path) {
         kind,
         origin: Origin::new(format!("{}:{id}", kind.name())),
         tx: 1,
-        what: What::Live { id: PublicId::new(id), document, stock, entries: vec![] },
+        what: What::Live { id: PublicId::new(id), document, stock, entries: vec![], wake: None },
         made: None,
     });
     store.import(Import { shop: shop.clone(), epoch: Epoch(1), items: items.into() }).await.unwrap();
@@ -159,23 +154,6 @@ async fn open_shop(work: &Path) {
     };
     let change = HeadChange { shop, expect_epoch: Epoch(1), owner: Side::Backend, epoch: Epoch(2), fenced: false };
     store.move_head(change, step).await.unwrap();
-}
-
-fn faults(seed: u64) -> Value {
-    let mut plan = Vec::new();
-    // It arrives two seconds after nobody waits for an answer any more.
-    plan.push(json!({ "operation": "charge", "one_in": 12, "what": "late", "ms": 7_000 }));
-    for operation in ["charge", "query"] {
-        for what in
-            ["lost_after", "lost_before", "error_after", "in_progress", "cut", "garbage", "unknown_word", "busy"]
-        {
-            plan.push(json!({ "operation": operation, "one_in": 60, "what": what }));
-        }
-    }
-    for (what, one_in) in [("never", 6), ("times", 6), ("forged", 8), ("altered", 8), ("unknown_reference", 20)] {
-        plan.push(json!({ "operation": "notice", "one_in": one_in, "what": what, "times": 3 }));
-    }
-    json!({ "seed": seed, "plan": plan })
 }
 
 /// The last one lives on. Also how many tries were under way, or unknown, at the kills.
@@ -206,85 +184,4 @@ fn nothing_personal_is_logged(how: &How, book: &Value) {
     let found: Vec<&str> = secrets.filter(|secret| log.contains(*secret)).collect();
     assert!(log.len() > 10_000, "hardly anything was logged");
     assert!(found.is_empty(), "the log has {found:?}");
-}
-
-async fn intents(store: &Store) -> Vec<Intent> {
-    let documents = store.documents(&ShopId::parse("s1").unwrap(), Kind::Intent, None, 100_000).await.unwrap();
-    documents.iter().map(|(_, stored)| Intent::from_document(&stored.document).unwrap()).collect()
-}
-
-fn now(plus: Duration) -> Timestamp {
-    let since = std::time::UNIX_EPOCH.elapsed().unwrap() + plus;
-    Timestamp(i64::try_from(since.as_micros()).unwrap())
-}
-
-/// Nobody wonders any more what became of a try, and nothing is due.
-async fn at_rest(store: &Store) {
-    let deadline = Instant::now() + AT_REST_MAX;
-    loop {
-        let unsure = intents(store).await.into_iter().filter(|intent| {
-            let unknown = |fate: Fate| matches!(fate, Fate::Recorded | Fate::Unknown);
-            intent.attempts().iter().any(|attempt| unknown(attempt.fate())) || !intent.is_settled()
-        });
-        let (left, due) = (unsure.count(), store.woken(now(Duration::ZERO), 9).await.unwrap().len());
-        if left + due == 0 {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{left} payments are not known, {due} are due");
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-async fn judge(store: &Store, book: &Value, told: &[Told]) {
-    let shop = ShopId::parse("s1").unwrap();
-    let rows = |table: &str| book[table].as_array().unwrap();
-    let mut came = BTreeMap::<&str, i64>::new();
-    for row in rows("movement").iter().filter(|row| row["kind"] == "captured") {
-        let charge = rows("charge").iter().find(|charge| charge["id"] == row["charge"]).unwrap();
-        *came.entry(charge["reference"].as_str().unwrap()).or_default() += row["amount"].as_i64().unwrap() * 100;
-    }
-    let confirmed = rows("refund").iter().filter(|row| row["status"] == "confirmed");
-    let back: BTreeMap<&str, i64> =
-        confirmed.map(|row| (row["key"].as_str().unwrap(), row["amount"].as_i64().unwrap() * 100)).collect();
-    let looks: Vec<PublicId> = store.woken(now(SOON), 100_000).await.unwrap().into_iter().map(|it| it.intent).collect();
-    let (mut held, mut owed) = (0, 0);
-    for intent in intents(store).await {
-        let collected: i64 = intent.attempts().iter().filter_map(|attempt| came.get(attempt.reference())).sum();
-        let returned: i64 = intent.refunds().iter().filter_map(|refund| back.get(refund.key())).sum();
-        let wanted = if intent.order().is_some() { intent.due().minor() } else { 0 };
-        let heard = intent.received();
-        assert_eq!(heard - returned - intent.needs_account(), wanted, "{intent:#?}");
-        if heard != collected {
-            // No notice told of the second time: the look when the time to pay is over will.
-            let told = told.iter().find(|told| told.checkout == intent.checkout().as_str()).unwrap();
-            assert_eq!((told.pays, collected), (2, 2 * heard), "what came is on record: {intent:#?}");
-            assert!(looks.contains(intent.id()), "nobody looks again: {intent:#?}");
-        }
-        (held, owed) = (held + heard - returned, owed + intent.needs_account());
-    }
-    let sums = store.ledger_sums(&shop).await.unwrap();
-    let of = |account: &str| sums.iter().find(|sum| &*sum.account == account).map_or(0, |sum| sum.amount);
-    assert_eq!((of("clearing"), of("refund"), of("unapplied")), (held, -owed, 0), "{sums:?}");
-    assert_eq!(sums.iter().map(|sum| sum.amount).sum::<i64>(), 0, "{sums:?}");
-    let orders = store.documents(&shop, Kind::Order, None, 100_000).await.unwrap();
-    for told in told {
-        let of_it = orders.iter().filter(|(_, stored)| stored.document.text("checkout") == Some(&*told.checkout));
-        let ids: Vec<&str> = of_it.map(|(id, _)| id.as_str()).collect();
-        assert_eq!(ids, Vec::from_iter(told.order.as_deref()), "checkout {}", told.checkout);
-        assert_eq!(told.order.is_some(), told.pays > 0);
-    }
-    let mut left = STOCK;
-    for (kind, state) in [(Kind::Order, None), (Kind::Checkout, Some("awaiting"))] {
-        for (_, stored) in store.documents(&shop, kind, None, 100_000).await.unwrap() {
-            if state.is_none_or(|state| stored.document.text("state") == Some(state)) {
-                left -= stored.document.list("lines").iter().map(quantity).sum::<i64>();
-            }
-        }
-    }
-    assert_eq!(store.stock(&shop, &[PublicId::new("1")]).await.unwrap(), [Some(left)]);
-}
-
-fn quantity(line: &Node) -> i64 {
-    let Node::Record(line) = line else { panic!("no line: {line:?}") };
-    line.int("quantity").unwrap()
 }

@@ -27,15 +27,15 @@ struct Street {
 impl Street {
     /// One shop, at Backend for good, with its provider.
     async fn at_backend(engine: Engine) -> Self {
-        let street = Self::at_legacy(engine).await;
+        let street = Self::at_legacy(engine, true).await;
         street.world.start_moving().await;
         street.world.wish(Verb::Flip, None).await;
         street.world.seal().await;
         street
     }
 
-    async fn at_legacy(engine: Engine) -> Self {
-        let world = World::start_as(How { provider: true, ..How::new(engine, 7, 1) }).await;
+    async fn at_legacy(engine: Engine, maps_payments: bool) -> Self {
+        let world = World::start_as(How { provider: true, maps_payments, ..How::new(engine, 7, 1) }).await;
         let shop = world.shops[0].clone();
         let found = world.post(&shop, "catalog/search", json!({})).await;
         let product = found["products"]
@@ -196,10 +196,10 @@ async fn a_credential_from_the_host_is_refused_and_the_page_opens_for_nobody_wit
     assert_eq!(street.complete(&checkout, &payment("approve")).await["status"], "completed");
 }
 
-/// What the legacy's records cannot hold is not begun as long as the shop may go back there.
+/// What the mapping has no rules for is not begun as long as the shop may go back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shop_that_may_go_back_takes_no_payment_that_could_not() {
-    let mut street = Street::at_legacy(Engine::Sqlite).await;
+    let mut street = Street::at_legacy(Engine::Sqlite, false).await;
     street.world.start_moving().await;
     street.world.wish(Verb::Flip, None).await;
     let created = street.checkout().await;
@@ -274,6 +274,30 @@ async fn what_an_order_gives_back_is_pending_until_it_has_reached_the_buyer() {
     }
     assert!(!street.heard.contains("1234567890"));
     street.host_heard_nothing().await;
+}
+
+/// A part of it came by the first code: another code is about the rest, and is shown as the first one was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_paid_a_part_is_shown_what_to_pay_the_rest_with() {
+    let mut street = Street::at_backend(Engine::Sqlite).await;
+    let checkout = id(&street.checkout().await);
+    let link = street.look(&checkout).await["continue_url"].as_str().unwrap().to_owned();
+    street.choose(&link, "method=virtual_account").await;
+    let first = street.charge().await;
+    street.provider().control("pay", &json!({ "code": first["code"], "amount": 1_000 })).await;
+    let deadline = Instant::now() + SOON;
+    while street.world.open(&link).await.1.contains("class=\"number\"") {
+        assert!(Instant::now() < deadline, "the part is not told");
+        tokio::time::sleep(LOOK).await;
+    }
+    street.choose(&link, "method=virtual_account").await;
+    let page = street.choose(&link, "method=virtual_account").await;
+    let second = street.charge().await;
+    assert!(page.contains("class=\"number\""), "{page}");
+    assert_eq!(second["amount"].as_i64(), first["amount"].as_i64().map(|whole| whole - 1_000));
+    assert_eq!(street.provider().book().await["charge"].as_array().unwrap().len(), 2);
+    street.provider().control("pay", &json!({ "code": second["code"] })).await;
+    street.until(&checkout, "completed").await;
 }
 
 /// What the host's own page can reach of the page where the buyer pays, in a real browser: nothing.

@@ -63,6 +63,9 @@ pub struct World {
     pub work: TempDir,
 }
 
+/// What links to pages where buyers pay are made with, on both sides.
+const PAGES: &str = "page-key";
+
 /// How a world is made; what is not told is as in [`World::start`].
 pub struct How {
     pub policy: String,
@@ -76,6 +79,8 @@ pub struct How {
     pub clock: Clock,
     /// Buyers can pay in their own time, through a provider of this world's own.
     pub provider: bool,
+    /// The mapping has rules for what they pay.
+    pub maps_payments: bool,
     /// Stands between the mover and whoever answers it: told every ask, hands it on.
     pub between: Option<Between>,
     /// Stands between the seam and the legacy: given the legacy's address, answers where the seam shall find it.
@@ -96,6 +101,7 @@ impl How {
             database: None,
             clock: clock(),
             provider: false,
+            maps_payments: true,
             between: None,
             before_legacy: None,
         }
@@ -139,32 +145,45 @@ impl World {
         let shops: Vec<ShopId> = made.shops.iter().map(|shop| ShopId::parse(&shop.to_string()).unwrap()).collect();
         let (listener, at) = listen().await;
         let keys = demo_legacy::Keys { host: HOST.into(), seller: SELLER.into() };
-        tokio::spawn(demo_legacy::serve(listener, database, keys));
-        let legacy = how.before_legacy.map_or(at, |before| before(at));
         let work = tempfile::tempdir().unwrap();
+        let (at_seam, seam) = listen().await;
+        let provider = if how.provider { Some(Provider::open(work.path(), seam).await) } else { None };
+        match &provider {
+            Some((provider, _)) => {
+                let provider = provider.of_kios(seam);
+                tokio::spawn(async move { demo_legacy::serve_with(listener, database, keys, &provider).await });
+            }
+            None => drop(tokio::spawn(demo_legacy::serve(listener, database, keys))),
+        }
+        let legacy = how.before_legacy.map_or(at, |before| before(at));
         let store = Store::open(work.path()).unwrap();
         let planned = &shops[..how.planned.unwrap_or(shops.len())];
-        let plan = Plan { policy: how.policy, ..plan(&home.url(), planned) };
+        let mut plan = Plan { policy: how.policy, ..plan(&home.url(), planned) };
+        if !how.maps_payments {
+            forget_payments(&mut plan);
+        }
         let mapping = Arc::new(mover::compile(&plan).unwrap());
         store.create_heads(planned).await.unwrap();
         store.set_plan(&plan).await.unwrap();
         let way_back = WayBack::default();
         assert!(way_back.look(&store).await);
         let mut service = Service::new(store.clone(), way_back.id_plan(), how.clock.clone());
-        let (listener, seam) = listen().await;
-        let mut provider = None;
+        let provider = provider.map(|(provider, rail)| {
+            let hand_on = baliklayar::letters::to(&legacy.to_string(), rail.signature_header());
+            service = service.clone().with_rail(rail).handing_on(hand_on);
+            provider
+        });
         if how.provider {
-            let (opened, rail) = Provider::open(work.path(), seam).await;
-            (service, provider) = (service.with_rail(rail), Some(opened));
             let working = service.clone();
             tokio::spawn(async move { working.work().await });
         }
-        let (gateway, asks) = serve(&store, &service, legacy, listener).await;
+        let (gateway, asks) = serve(&store, &service, legacy, at_seam).await;
         let setup = Setup {
             store: store.clone(),
             work: work.path().to_owned(),
             links: Links::to(how.between.map_or(asks.clone(), |between| handed_on(between, asks))),
             clock: how.clock,
+            accounts: how.provider.then(|| ["loket".to_owned()].into()),
             without: Without::default(),
             fault: None,
             holder: "test".into(),
@@ -334,6 +353,21 @@ fn plan(source: &str, shops: &[ShopId]) -> Plan {
     }
 }
 
+/// As if whoever wrote the files knew nothing of orders that are not paid yet.
+fn forget_payments(plan: &mut Plan) {
+    let without = |text: &str, parts: &[(&str, &str)]| {
+        parts.iter().fold(text.to_owned(), |text, (from, to)| {
+            let (before, rest) = text.split_once(from).unwrap();
+            let after = if to.is_empty() { "" } else { &rest[rest.find(to).unwrap()..] };
+            format!("{before}{after}")
+        })
+    };
+    let of_kios = [("[table.pesanan]", "[table.idem]"), ("[entity.intent]", "[entity.idempotency]")];
+    plan.mappings[0].text = without(KIOS, &of_kios).replace("pesanan = { block = 10000 }\n", "");
+    let of_totals = [("[keys.intent]", "[keys.idempotency]"), ("# Orders that are not paid yet", "")];
+    plan.totals[0].text = without(KIOS_TOTALS, &of_totals);
+}
+
 fn handed_on(between: Between, asks: mpsc::Sender<Ask>) -> mpsc::Sender<Ask> {
     let (ours, theirs) = mpsc::channel(16);
     between(theirs, asks);
@@ -349,7 +383,7 @@ async fn serve(
 ) -> (seam::Handle, mpsc::Sender<Ask>) {
     let (listener, backend) = listen().await;
     let router =
-        api::router(service.clone(), api::Keys { host: HOST.into(), seller: SELLER.into(), pages: "page-key".into() });
+        api::router(service.clone(), api::Keys { host: HOST.into(), seller: SELLER.into(), pages: PAGES.into() });
     tokio::spawn(api::serve(listener, router, std::future::pending()));
     let mut config = seam::Config::new(legacy.to_string().parse().unwrap(), backend.to_string().parse().unwrap());
     config.default_owner = Some(Side::Legacy);

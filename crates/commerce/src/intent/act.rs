@@ -86,6 +86,11 @@ impl Intent {
         plan
     }
 
+    /// Nothing is to be done for it any more, however late it gets, unless a rail or a buyer says something new.
+    pub fn is_at_rest(&self, patience: &Patience) -> bool {
+        self.plan(Timestamp(i64::MAX), patience).acts.is_empty()
+    }
+
     fn plan_order(&self, plan: &mut Plan) {
         if self.is_late() {
             plan.acts.push(Act::CompleteLate);

@@ -8,6 +8,7 @@ use super::{Intent, ReceiptKind, Refund, RefundState};
 use crate::decision::Aggregate;
 use crate::ledger::{Account, Entry};
 use crate::money::{self, Money};
+use vocab::id::PublicId;
 
 /// One movement between two accounts: debit is positive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,16 +21,33 @@ pub struct Posting {
 }
 
 impl Intent {
-    /// What it has booked since it stood at `before`, as the ledger takes it: under the intent's own id, debit positive.
+    /// What it has booked since it stood at `before`, as the ledger takes it, debit positive.
     ///
     /// # Errors
     /// `TooLarge`: not for amounts that were received.
     pub fn entries_since(&self, before: &Self) -> Result<Vec<Entry>, money::Error> {
+        self.entered(self.booked_since(before))
+    }
+
+    /// All that it has booked, as the ledger takes it.
+    ///
+    /// # Errors
+    /// As for [`Intent::entries_since`].
+    pub fn entries(&self) -> Result<Vec<Entry>, money::Error> {
+        self.entered(self.postings())
+    }
+
+    /// What the ledger knows it by: an order of its shop may have the same id.
+    fn book(&self) -> PublicId {
+        PublicId::new(format!("intent/{}", self.id()))
+    }
+
+    fn entered(&self, postings: Vec<Posting>) -> Result<Vec<Entry>, money::Error> {
         let mut entries = Vec::new();
-        for posting in self.booked_since(before) {
+        for posting in postings {
             let zero = Money::zero(posting.amount.currency());
             for (account, amount) in [(posting.debit, posting.amount), (posting.credit, zero.minus(posting.amount)?)] {
-                entries.push(Entry { order: self.id().clone(), account, amount });
+                entries.push(Entry { order: self.book(), account, amount });
             }
         }
         Ok(entries)

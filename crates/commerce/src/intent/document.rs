@@ -21,6 +21,7 @@ impl Intent {
             id: from.id("id")?,
             origin: from.origin(),
             checkout: from.id("checkout")?,
+            reserved: from.optional_id("reserved")?,
             account: from.text("account")?,
             due: from.money("due", currency)?,
             created_at: from.instant("created_at")?,
@@ -181,6 +182,7 @@ impl Aggregate for Intent {
         let record = Record::default()
             .with("id", id_node(&self.id))
             .with("checkout", id_node(&self.checkout))
+            .with("reserved", optional_id_node(self.reserved.as_ref()))
             .with("account", self.account.as_str())
             .with("currency", self.due.currency().as_str())
             .with("due", self.due.minor())

@@ -96,8 +96,8 @@ impl Intent {
         self.sum(|receipt| receipt.came())
     }
 
-    /// What came by an attempt, less what was taken back of that.
-    pub(super) fn came_by(&self, attempt: u32) -> i64 {
+    /// What came by an attempt, less what was taken back of that, in minor units.
+    pub fn came_by(&self, attempt: u32) -> i64 {
         self.sum(|receipt| if receipt.attempt == attempt { receipt.came() } else { 0 })
     }
 

@@ -36,13 +36,16 @@ fn births_of(columns: &[super::tables::ColumnDraft]) -> Births {
     births
 }
 
-/// Whether rows of this table are ever inserted: keys are minted for it, or its key is made of fields.
+/// Whether rows of this table are ever inserted: keys are minted for it, or its key is made of fields or of a place.
 fn is_born(no: TableNo, draft: &Draft<'_>) -> bool {
     if draft.table(no).read_only {
         return false;
     }
     draft.tables[no].ids.is_some()
-        || draft.rules.iter().any(|rule| rule.program.table == no && has_natural_key(rule, draft))
+        || draft.rules.iter().any(|rule| {
+            let placed = rule.program.lists.iter().any(|list| list.table == no && list.placed);
+            placed || (rule.program.table == no && has_natural_key(rule, draft))
+        })
 }
 
 /// Whether every key column is the shop or a field of the document that is no minted id.

@@ -83,7 +83,14 @@ pub(crate) fn list_forms(
         }
         let fields = forms::compile(part.fields, part.span, part.fields_shape, &inside, places, draft, sink);
         let PartDraft { name, from, table, order, remove, .. } = part;
-        forms.push(ListForm { name, from, table, order, remove, fields });
+        let placed = match (from, order) {
+            (From::Join { column, .. }, Some(order)) => {
+                let key = &draft.table(table).key;
+                key.len() == 2 && key.contains(&column) && key.contains(&order)
+            }
+            _ => false,
+        };
+        forms.push(ListForm { name, from, table, order, placed, remove, fields });
     }
     forms
 }

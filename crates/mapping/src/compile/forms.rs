@@ -131,6 +131,8 @@ fn form(
     let mut entries = item.table(sink)?;
     let form = if let Some(item) = entries.take("const") {
         constant(item, field, sink).map(Form::Const)
+    } else if let Some(item) = entries.take("forgotten") {
+        forgotten(item, field, sink)
     } else if let Some(text) = entries.take_text("value", sink) {
         value(&text, field, place, fields, draft, sink)
     } else if let Some(text) = entries.take_text("count", sink) {
@@ -143,7 +145,7 @@ fn form(
         let before = sink.count();
         entries.finish("a form", sink);
         if sink.count() == before {
-            sink.error("field/syntax", item.span, "this is no form", "const, value, count, decide or pick");
+            sink.error("field/syntax", item.span, "this is no form", "const, forgotten, value, count, decide or pick");
         }
         return None;
     };
@@ -236,6 +238,14 @@ pub(crate) fn binding(
     let role = if structural || !place.writes { Role::Shown } else { Role::Written(span) };
     draft.mark(place.table, column, role);
     Some(Binding { column, codec, once: parsed.once, structural })
+}
+
+/// `"null"`, or a constant.
+fn forgotten(item: Item<'_>, field: &Field, sink: &mut Sink<'_>) -> Option<Form> {
+    if field.nullable && item.as_text() == Some("null") {
+        return Some(Form::Forgotten(Node::Null));
+    }
+    constant(item, field, sink).map(Form::Forgotten)
 }
 
 fn constant(item: Item<'_>, field: &Field, sink: &mut Sink<'_>) -> Option<Node> {

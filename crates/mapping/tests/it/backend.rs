@@ -1,5 +1,6 @@
 //! What a backend does to documents: sensible commands and hostile ones, as facts.
 
+use crate::paying;
 use crate::world::{Dice, SHOP, mapping, rule};
 use mapping::{Anchor, RuleNo};
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ pub struct Fact {
 pub struct Mint(pub u64);
 
 impl Mint {
-    fn element(&mut self, kind: Kind, part: Option<&'static str>) -> Record {
+    pub fn element(&mut self, kind: Kind, part: Option<&'static str>) -> Record {
         self.0 += 1;
         let minted = mapping().minted(Element { kind, part }, self.0);
         let record = Record::default().with("id", minted.id.as_str());
@@ -39,8 +40,8 @@ pub fn shop() -> ShopId {
     ShopId::parse(&SHOP.to_string()).unwrap()
 }
 
-/// How many commands there are.
-pub const COMMANDS: u8 = 45;
+/// How many commands there are; no multiple of 7, by which the mutants step through them.
+pub const COMMANDS: u8 = 75;
 
 /// One command; none if it does not apply to what is there.
 pub fn run(command: u8, which: u8, documents: &Documents, mint: &mut Mint, dice: &mut Dice) -> Option<Fact> {
@@ -54,6 +55,8 @@ pub fn run(command: u8, which: u8, documents: &Documents, mint: &mut Mint, dice:
         17 => return Some(birth_of_cart(mint)),
         18 => return Some(birth_of_idempotency(mint)),
         19 => return Some(stock_edit(which, dice)),
+        45 => return Some(paying::birth(mint)),
+        46..=74 => Kind::Intent,
         _ => Kind::Order,
     };
     let no = rule(kind);
@@ -74,19 +77,20 @@ pub fn run(command: u8, which: u8, documents: &Documents, mint: &mut Mint, dice:
             }
             true
         }
-        Kind::Shop | Kind::Intent => return None,
+        Kind::Intent => paying::on_intent(command, &mut after, mint, dice)?,
+        Kind::Shop => return None,
     };
     Some(Fact { changes: vec![(*rule, anchor.clone(), kept.then_some(after))], stock })
 }
 
-fn elements<'a>(record: &'a mut Record, list: &str) -> Option<&'a mut Vec<Node>> {
+pub fn elements<'a>(record: &'a mut Record, list: &str) -> Option<&'a mut Vec<Node>> {
     match record.0.get_mut(list) {
         Some(Node::List(nodes)) => Some(nodes),
         _ => None,
     }
 }
 
-fn element<'a>(record: &'a mut Record, list: &str, dice: &mut Dice) -> Option<&'a mut Record> {
+pub fn element<'a>(record: &'a mut Record, list: &str, dice: &mut Dice) -> Option<&'a mut Record> {
     let nodes = elements(record, list)?;
     let count = u64::try_from(nodes.len()).unwrap();
     if count == 0 {
@@ -225,7 +229,7 @@ fn on_checkout(command: u8, after: &mut Record, mint: &mut Mint, dice: &mut Dice
     Some(true)
 }
 
-fn born(kind: Kind, document: Record) -> (RuleNo, Anchor, Option<Record>) {
+pub fn born(kind: Kind, document: Record) -> (RuleNo, Anchor, Option<Record>) {
     let no = rule(kind);
     let anchor = mapping().anchor_of(no, &shop(), &document).unwrap();
     (no, anchor, Some(document))

@@ -34,6 +34,7 @@ fn the_files_of_the_demo_compile() {
         cart of kios, written back
         checkout of kios, written back
         order of kios, written back
+        intent of kios, written back
         idempotency of kios, written back
         order of arsip
         product of arsip"#]]

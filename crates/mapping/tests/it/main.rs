@@ -6,5 +6,6 @@ mod backend;
 mod demo_files;
 mod laws;
 mod mutants;
+mod paying;
 mod refused;
 mod world;

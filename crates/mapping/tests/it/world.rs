@@ -342,6 +342,9 @@ pub fn legacy(seed: u64, pads: bool) -> Legacy {
     for id in 1..=orders {
         order(&mut legacy, &mut dice, id);
     }
+    for id in 1..=4 {
+        payment(&mut legacy, &mut dice, id);
+    }
     legacy.row(
         "idem",
         &[
@@ -514,4 +517,86 @@ fn order(legacy: &mut Legacy, dice: &mut Dice, id: i64) {
             ("rujukan", Cell::Null),
         ],
     );
+}
+
+/// An order that is not paid yet, or was not: what was tried, what came, what goes back.
+fn payment(legacy: &mut Legacy, dice: &mut Dice, id: i64) {
+    let (due, created) = (money(dice, 31_000), when(dice));
+    let never = || text("0000-00-00 00:00:00");
+    let (ordered, ended) = (dice.one_in(3), dice.one_in(3));
+    legacy.row(
+        "pesanan",
+        &[
+            ("id", Cell::Int(id)),
+            ("toko_id", Cell::Int(SHOP)),
+            ("transaksi_id", Cell::Int(id)),
+            ("nomor", text(format!("TRX-{:07}", 500 + id))),
+            ("akun", text("loket")),
+            ("jumlah", due),
+            ("dikembalikan", text("0.00")),
+            ("telat", Cell::Int(i64::from(dice.one_in(8)))),
+            ("jual_nomor", if ordered { text(format!("TRX-{:07}", 500 + id)) } else { Cell::Null }),
+            ("akhir", if ended { text(dice.of(&["HANGUS", "BATAL", "GAGAL"])) } else { Cell::Null }),
+            ("akhir_pada", if ended { text("2024-05-01 11:00:00") } else { never() }),
+            ("minta_batal", never()),
+            ("batas", text("2024-05-02 10:00:00")),
+            ("dibuat", created),
+            ("diubah", text("2024-05-01 10:00:00")),
+        ],
+    );
+    tries(legacy, dice, id);
+    for number in 1..=dice.int(3) {
+        legacy.row(
+            "pesanan_uang",
+            &[
+                ("pesanan_id", Cell::Int(id)),
+                ("urut", Cell::Int(number)),
+                ("ke", Cell::Int(1)),
+                ("transaksi", text(format!("txn_{id}_{number}"))),
+                ("jenis", text(dice.of(&["MASUK", "TARIK", "SANGGA"]))),
+                ("jumlah", text("31000.00")),
+                ("tgl", text("2024-05-01 10:30:00")),
+            ],
+        );
+    }
+    for number in 1..=dice.int(3) {
+        legacy.row(
+            "pesanan_balik",
+            &[
+                ("pesanan_id", Cell::Int(id)),
+                ("urut", Cell::Int(number)),
+                ("kunci", text(format!("KIOS-{id}-r{number}"))),
+                ("ke", if dice.one_in(2) { Cell::Null } else { Cell::Int(1) }),
+                ("jumlah", text("1000.00")),
+                ("sebab", text(dice.of(&["RETUR", "LEBIH", "AKHIR"]))),
+                ("status", text(dice.of(&["REK", "CATAT", "TERIMA", "KIRIM"]))),
+                ("dibuat", text("2024-05-01 10:40:00")),
+                ("tarik_pada", never()),
+                ("tolak_pada", never()),
+                ("rekening", if dice.one_in(2) { Cell::Null } else { text("BCA 123") }),
+            ],
+        );
+    }
+}
+
+fn tries(legacy: &mut Legacy, dice: &mut Dice, id: i64) {
+    for number in 1..=1 + dice.int(2) {
+        let fates = ["CATAT", "TUNGGU", "LUNAS", "TOLAK", "RAGU", "TAKADA", "MATI"];
+        legacy.row(
+            "pesanan_coba",
+            &[
+                ("pesanan_id", Cell::Int(id)),
+                ("ke", Cell::Int(number)),
+                ("rujukan", text(format!("KIOS-{id}-{number}"))),
+                ("cara", text(dice.of(&["VA", "QRIS", "DOMPET"]))),
+                ("jumlah", text("31000.00")),
+                ("status", text(dice.of(&fates))),
+                ("dengar_pada", text("2024-05-01 10:00:01")),
+                ("mati_pada", text("0000-00-00 00:00:00")),
+                ("batas", text("2024-05-02 10:00:00")),
+                ("kode", if dice.one_in(2) { Cell::Null } else { text("8808000000000001") }),
+                ("dibuat", text("2024-05-01 10:00:00")),
+            ],
+        );
+    }
 }

@@ -136,6 +136,7 @@ impl World {
             work: self.folder.path().join("work"),
             links: Links::to(asks),
             clock: Arc::new(clock),
+            accounts: None,
             without: Without::default(),
             fault: None,
             holder: format!("mover {}", self.movers),

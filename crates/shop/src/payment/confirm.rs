@@ -1,6 +1,7 @@
 //! The buyer says on the page of the backend how they want to pay.
 
 use crate::failure::{Failure, Stop, Unwritten};
+use crate::ids::{INTENT, ORDER};
 use crate::view::View;
 use crate::{Answer, Frame, Service, TRIES_MAX};
 use commerce::checkout::{self, Checkout, State};
@@ -154,8 +155,10 @@ impl Service {
             State::Awaiting { intent } => {
                 let intent = self.intent_beside(shop, view, intent).await?;
                 match intent.live() {
-                    // Once a part has come, another code is about the rest.
-                    Some(live) if live.method() == method && intent.received() == 0 => Ok(Confirmed::Stands),
+                    // Once a part has come by it, another code is about the rest.
+                    Some(live) if live.method() == method && intent.came_by(live.number()) == 0 => {
+                        Ok(Confirmed::Stands)
+                    }
                     Some(live) => Ok(Confirmed::Replaces(intent.clone(), live.clone())),
                     None => self.try_again(shop, view, &intent, method).await,
                 }
@@ -170,10 +173,11 @@ impl Service {
         let stock = self.on_hand(shop, catalogue.products()).await?;
         let left = |variant: &PublicId| stock.get(variant).copied().unwrap_or(0);
         let now = self.now();
+        let mut purse = self.purse();
         let intent = Intent::open(Opening {
-            // Its id is part of every reference, and a reference has few characters.
-            id: PublicId::new(self.ids.uuid().replace('-', "")),
+            id: purse.mint_one(INTENT).await?,
             checkout: checkout.id().clone(),
+            reserved: purse.mint_one(ORDER).await?.id,
             account: self.rail()?.account().to_owned(),
             due: checkout.totals().total(),
             at: now,
@@ -184,7 +188,7 @@ impl Service {
         let decision = Decision::default().changed(checkout, &awaiting).born(&intent).moving(taken);
         let decision = decision.waking(intent.id(), self.wake_of(&intent));
         reach(Act::RailCall, Phase::Before);
-        match self.commit(shop, view, decision).await {
+        match self.commit_from(&mut purse, shop, view, decision).await {
             Ok(_) => Ok(Confirmed::Recorded(intent, attempt)),
             Err(Unwritten::Conflict { .. } | Unwritten::TooMuchStock) => Ok(Confirmed::Again),
             Err(Unwritten::OutOfStock { variant, left }) => {

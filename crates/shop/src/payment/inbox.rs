@@ -9,7 +9,9 @@ use crate::failure::{Failure, Stop};
 use crate::rails::{Admitted, NotAdmitted};
 use commerce::intent::{Answer, Attempt};
 use commerce::refusal::Refusal;
-use store::{Due, Woken};
+use std::pin::Pin;
+use std::sync::Arc;
+use store::{Due, Notice, Woken};
 use vocab::id::{Side, Timestamp};
 
 const SECOND_US: i64 = 1_000_000;
@@ -17,6 +19,10 @@ const SECOND_US: i64 = 1_000_000;
 const AGAIN_S: [i64; 6] = [1, 5, 30, 120, 600, 3_600];
 /// Then it is left to a person; what it is about is asked for by its intent in any case.
 const GIVEN_UP_AFTER_US: i64 = 24 * 3_600 * SECOND_US;
+
+/// Tells the program that owns a shop of a notice, in the provider's own words: whether it has put on record what follows.
+/// It has not where it knows nothing of the payment, does not answer, or cannot: its shop may be on its way to us.
+pub type HandOn = Arc<dyn Fn(Notice) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
 impl Service {
     /// Keeps a notice whose signature is good. It is safe when this answers, and only then may its sender be told so.
@@ -76,13 +82,22 @@ impl Service {
         Ok(self.store.notice_waits(&key, until).await?)
     }
 
+    /// Of a shop that is not ours, or of a payment that nobody here has heard of: the other program may know it. Whether it
+    /// has put it on record. If the shop is handed over meanwhile, it cannot, and the notice stays here for its next owner.
+    async fn told_elsewhere(&self, notice: &Notice) -> bool {
+        match &self.hand_on {
+            Some(hand_on) => hand_on(notice.clone()).await,
+            None => false,
+        }
+    }
+
     /// What became of it; none where that is not known yet.
     async fn follow(&self, due: &Due) -> Result<Option<&'static str>, Stop> {
         let notice = &due.notice;
-        let Some(whose) = self.store.referred(&notice.rail, &notice.reference).await? else { return Ok(None) };
-        if whose.owner != Side::Backend {
-            return Ok(None);
-        }
+        let whose = self.store.referred(&notice.rail, &notice.reference).await?;
+        let Some(whose) = whose.filter(|whose| whose.owner == Side::Backend) else {
+            return Ok(self.told_elsewhere(notice).await.then_some("handed_on"));
+        };
         let (_, intent) = self.intent(&whose.shop, &whose.intent).await?;
         let named = intent.attempts().iter().find(|attempt| attempt.reference() == notice.reference);
         let named =

@@ -46,7 +46,7 @@ impl Service {
             if checkout.order().is_some() {
                 continue;
             }
-            let mut numbers = self.numbers(&checkout).await?;
+            let mut numbers = self.numbers(&checkout, intent.reserved()).await?;
             let (after, order) = checkout.paid_by(&intent, numbers.ids.clone(), self.now())?;
             let decision = self.placed(&intent, &checkout, &after, &order)?;
             let decision = self.converted(shop, &mut view, &checkout, decision).await?;
@@ -66,7 +66,7 @@ impl Service {
             }
             let (catalogue, stock) = self.shelf(shop, &checkout).await?;
             let left = |variant: &PublicId| stock.get(variant).copied().unwrap_or(0);
-            let mut numbers = self.numbers(&checkout).await?;
+            let mut numbers = self.numbers(&checkout, intent.reserved()).await?;
             let placed = checkout.paid_late(&intent, &catalogue, left, numbers.ids.clone(), self.now());
             let committed = match placed {
                 Ok((after, order, taken)) => {

@@ -5,7 +5,7 @@
 
 use ring::{digest, hmac};
 use serde::Deserialize;
-use store::Notice;
+use store::{Letter, Notice};
 use vocab::id::{Name, Timestamp};
 
 /// The largest notice, in bytes.
@@ -69,6 +69,7 @@ pub fn admit(
         digest: hex(digest::digest(&digest::SHA256, body).as_ref()),
         reference,
         received_at: now,
+        letter: Letter { signature: signature.to_owned(), body: body.to_vec() },
     })
 }
 

@@ -43,7 +43,7 @@ async fn moved() -> Bench {
         kind,
         origin: Origin::new(format!("{}:{id}", kind.name())),
         tx: 1,
-        what: store::What::Live { id: PublicId::new(id), document, stock: vec![], entries: vec![] },
+        what: store::What::Live { id: PublicId::new(id), document, stock: vec![], entries: vec![], wake: None },
         made: None,
     };
     let mut items = vec![item(Kind::Cart, "9", cart)];

@@ -116,8 +116,13 @@ async fn a_record_of_the_legacy_is_replayed_for_its_own_resource_only() {
         .with("status", 200)
         .with("result_kind", "checkout")
         .with("result_id", a.as_str());
-    let what =
-        store::What::Live { id: PublicId::new("checkout.cancel:k"), document: record, stock: vec![], entries: vec![] };
+    let what = store::What::Live {
+        id: PublicId::new("checkout.cancel:k"),
+        document: record,
+        stock: vec![],
+        entries: vec![],
+        wake: None,
+    };
     let item = store::Imported { kind: Kind::Idempotency, origin: Origin::new("idem:k"), tx: 1, what, made: None };
     let import = store::Import { shop: bench.frame.shop.clone(), epoch: Epoch(3), items: vec![item] };
     bench.store.import(import).await.unwrap();

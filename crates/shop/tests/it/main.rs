@@ -69,7 +69,7 @@ impl Bench {
 
     async fn import(&self, kind: Kind, id: &str, document: Record, stock: Vec<(PublicId, i64)>) {
         let origin = Origin::new(format!("{}:{id}", kind.name()));
-        let what = What::Live { id: PublicId::new(id), document, stock, entries: vec![] };
+        let what = What::Live { id: PublicId::new(id), document, stock, entries: vec![], wake: None };
         self.import_item(Imported { kind, origin, tx: 1, what, made: None }).await;
     }
 

@@ -59,6 +59,7 @@ async fn another_shops_ids_are_not_found_and_unknown_shops_are_unknown() {
             document: crate::terms().with("id", "s2"),
             stock: vec![],
             entries: vec![],
+            wake: None,
         },
         made: None,
     };

@@ -5,7 +5,7 @@ use store::{Class, Entry, Fingerprint, Import, ImportError, Imported, Made, Outc
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Origin, Seq, ShopId, Side, Timestamp};
 
-fn gone(kind: Kind, text: &str, tx: u64) -> Imported {
+pub fn gone(kind: Kind, text: &str, tx: u64) -> Imported {
     let origin = Origin::new(format!("{}:{text}", kind.name()));
     Imported { kind, origin, tx, what: What::Gone, made: None }
 }
@@ -130,7 +130,7 @@ fn order(tx: u64, amounts: &[i64]) -> Imported {
     let entry =
         |amount: &i64| Entry { order: id("o1"), account: "clearing".into(), currency: "IDR".into(), amount: *amount };
     let entries = amounts.iter().map(entry).collect();
-    let what = What::Live { id: id("o1"), document: Record::default(), stock: vec![], entries };
+    let what = What::Live { id: id("o1"), document: Record::default(), stock: vec![], entries, wake: None };
     Imported { kind: Kind::Order, origin: Origin::new("order:o1"), tx, what, made: None }
 }
 

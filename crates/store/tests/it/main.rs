@@ -120,5 +120,11 @@ fn taken(variant: &str, delta: i64) -> StockChange {
 /// An item whose origin is `<kind>:<id>`.
 fn live(kind: Kind, text: &str, tx: u64, document: Record, stock: Vec<(PublicId, i64)>) -> Imported {
     let origin = Origin::new(format!("{}:{text}", kind.name()));
-    Imported { kind, origin, tx, what: What::Live { id: id(text), document, stock, entries: vec![] }, made: None }
+    Imported {
+        kind,
+        origin,
+        tx,
+        what: What::Live { id: id(text), document, stock, entries: vec![], wake: None },
+        made: None,
+    }
 }

@@ -1,9 +1,10 @@
 //! What stands beside an intent, and the inbox.
 
+use crate::imports::gone;
 use crate::{Bench, id};
-use store::{Commit, Notice, Referred, Wake, Woken, Write};
+use store::{Commit, Entry, Imported, Letter, Notice, Outcome, Referred, Wake, What, Woken, Write};
 use vocab::document::{Node, Record};
-use vocab::id::{Kind, Side, Timestamp};
+use vocab::id::{Kind, Origin, Side, Timestamp};
 
 fn intent(name: &str, references: &[&str]) -> Record {
     let attempt = |reference: &&str| Node::Record(Record::default().with("reference", *reference));
@@ -64,6 +65,7 @@ async fn a_notice_is_kept_once_and_looked_at_until_something_has_become_of_it() 
         digest: digest.to_owned(),
         reference: "i1-1".to_owned(),
         received_at: Timestamp(at),
+        letter: Letter { signature: "t=1,v1=ab".to_owned(), body: digest.as_bytes().to_vec() },
     };
     let store = &bench.store;
     assert!(store.keep_notice(notice("a", 10)).await.unwrap());
@@ -81,4 +83,56 @@ async fn a_notice_is_kept_once_and_looked_at_until_something_has_become_of_it() 
     assert!(!store.keep_notice(notice("a", 200)).await.unwrap(), "it is known again");
     assert_eq!(store.forget_notices(Timestamp(300), 9).await.unwrap(), 1);
     assert_eq!(store.notice_outcomes().await.unwrap(), [("loket".into(), None, 1)]);
+}
+
+/// An intent as a source has it, with what it has booked.
+fn imported(name: &str, tx: u64, references: &[&str], amount: i64) -> Imported {
+    let book = id(&format!("intent/{name}"));
+    let entry = Entry { order: book, account: "clearing".into(), currency: "IDR".into(), amount };
+    let (document, wake) = (intent(name, references), Some(Timestamp(0)));
+    let what = What::Live { id: id(name), document, stock: vec![], entries: vec![entry], wake };
+    Imported { kind: Kind::Intent, origin: Origin::new(format!("intent:{name}")), tx, what, made: None }
+}
+
+#[tokio::test]
+async fn an_imported_intent_is_looked_at_when_its_shop_is_ours_and_not_before() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.import(vec![imported("i1", 1, &["r-1"], 5)]).await, [Outcome::Applied]);
+    let referred = async || bench.store.referred("loket", "r-1").await.unwrap();
+    assert_eq!(referred().await.map(|it| it.owner), Some(Side::Legacy));
+    let woken = async || bench.store.woken(Timestamp(9), 9).await.unwrap();
+    assert_eq!(woken().await, []);
+    bench.flip(Side::Backend, 1, 2).await;
+    assert_eq!(referred().await.map(|it| it.owner), Some(Side::Backend));
+    assert_eq!(woken().await, [Woken { shop: bench.shop.clone(), intent: id("i1"), at: Timestamp(0) }]);
+}
+
+#[tokio::test]
+async fn a_reference_that_two_payments_of_a_source_share_is_refused_to_the_second() {
+    let bench = Bench::new().await;
+    let unfit = Outcome::Unfit { why: "the reference r-1 is another payment's".to_owned() };
+    let both = vec![imported("i1", 1, &["r-1"], 5), imported("i2", 1, &["r-2", "r-1"], 5)];
+    assert_eq!(bench.import(both).await, [Outcome::Applied, unfit.clone()]);
+    assert_eq!(bench.import(vec![imported("i2", 2, &["r-2"], 5)]).await, [Outcome::Applied]);
+    assert_eq!(bench.import(vec![imported("i2", 3, &["r-1"], 5)]).await, [unfit]);
+    assert_eq!(bench.store.referred("loket", "r-1").await.unwrap().unwrap().intent, id("i1"));
+    // What is gone in the source gives its references back.
+    bench.import(vec![gone(Kind::Intent, "i1", 4)]).await;
+    assert_eq!(bench.import(vec![imported("i2", 5, &["r-1"], 5)]).await, [Outcome::Applied]);
+}
+
+#[tokio::test]
+async fn an_intent_and_an_order_of_one_id_have_books_of_their_own() {
+    let bench = Bench::new().await;
+    let entry = Entry { order: id("7"), account: "payable".into(), currency: "IDR".into(), amount: -9 };
+    let what = What::Live { id: id("7"), document: Record::default(), stock: vec![], entries: vec![entry], wake: None };
+    let order = Imported { kind: Kind::Order, origin: Origin::new("order:7"), tx: 1, what, made: None };
+    bench.import(vec![imported("7", 1, &["r-1"], 5), order]).await;
+    let sums = async || -> Vec<(String, i64)> {
+        let sums = bench.store.ledger_sums(&bench.shop).await.unwrap();
+        sums.into_iter().map(|sum| (sum.account.to_string(), sum.amount)).collect()
+    };
+    assert_eq!(sums().await, [("clearing".to_owned(), 5), ("payable".to_owned(), -9)]);
+    bench.import(vec![gone(Kind::Intent, "7", 2)]).await;
+    assert_eq!(sums().await, [("payable".to_owned(), -9)]);
 }

@@ -1,10 +1,13 @@
 //! A running kios for a test: a fresh database, a server in this process, and a client of twenty lines.
 
+use crate::loket::Loket;
 use demo_legacy::{Database, Keys};
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
 pub const HOST: &str = "host-key";
 pub const SELLER: &str = "seller-key";
@@ -17,8 +20,11 @@ enum Home {
 
 pub struct Kios {
     home: Home,
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     keys: AtomicU64,
+    serving: JoinHandle<()>,
+    /// The provider through which buyers pay later, where the test has one.
+    loket: Option<Loket>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +68,16 @@ pub async fn on_both_with(data: &std::path::Path, test: impl AsyncFn(&Kios)) {
     test(&Kios::start(Home::Postgres(testkit::postgres::fresh_database().await), Some(data)).await).await;
 }
 
+/// A kios on SQLite whose buyers can also pay later.
+pub async fn paying_later() -> Kios {
+    Kios::start_with_loket(Home::Sqlite(tempfile::tempdir().unwrap())).await
+}
+
+/// The same on PostgreSQL.
+pub async fn paying_later_on_postgres() -> Kios {
+    Kios::start_with_loket(Home::Postgres(testkit::postgres::fresh_database().await)).await
+}
+
 impl Home {
     fn url(&self) -> String {
         match self {
@@ -77,10 +93,33 @@ impl Kios {
         demo_legacy::init(&database, 7, 2, data).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let keys = Keys { host: HOST.into(), seller: SELLER.into() };
         // Ends with the test's runtime.
-        tokio::spawn(demo_legacy::serve(listener, database, keys));
-        Self { home, address, keys: AtomicU64::new(0) }
+        let serving = tokio::spawn(async move { demo_legacy::serve(listener, database, bearers()).await.unwrap() });
+        Self { home, address, keys: AtomicU64::new(0), serving, loket: None }
+    }
+
+    async fn start_with_loket(home: Home) -> Self {
+        let database = Database::open(&home.url()).await.unwrap();
+        demo_legacy::init(&database, 7, 2, None).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let loket = Loket::start(address).await;
+        let serving = serve_with(listener, database, &loket);
+        Self { home, address, keys: AtomicU64::new(0), serving, loket: Some(loket) }
+    }
+
+    pub fn loket(&self) -> &Loket {
+        self.loket.as_ref().unwrap()
+    }
+
+    /// The program is gone, and begins anew on what is in the tables.
+    pub async fn restart(&mut self) {
+        self.serving.abort();
+        let gone = &mut self.serving;
+        assert!(gone.await.unwrap_err().is_cancelled());
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        let database = Database::open(&self.home.url()).await.unwrap();
+        self.serving = serve_with(listener, database, self.loket());
     }
 
     pub fn is_sqlite(&self) -> bool {
@@ -154,14 +193,7 @@ impl Kios {
             request += &format!("{name}: {value}\r\n");
         }
         request += &format!("content-length: {}\r\n\r\n{body}", body.len());
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let text = body.to_owned();
-        Answer { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or(Value::Null), text }
+        exchange(self.address, &request).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -223,6 +255,27 @@ impl Kios {
         let order = done["order"]["id"].as_str().unwrap();
         self.get(&format!("{shop}/orders/{order}")).await.ok(200)
     }
+}
+
+/// One request, and the answer until the other side hangs up.
+pub async fn exchange(address: SocketAddr, request: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let text = body.to_owned();
+    Answer { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or(Value::Null), text }
+}
+
+fn bearers() -> Keys {
+    Keys { host: HOST.into(), seller: SELLER.into() }
+}
+
+fn serve_with(listener: TcpListener, database: Database, loket: &Loket) -> JoinHandle<()> {
+    let provider = loket.provider.clone();
+    tokio::spawn(async move { demo_legacy::serve_with(listener, database, bearers(), &provider).await.unwrap() })
 }
 
 pub fn line_items(lines: &[(&str, i64)]) -> Value {

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 /// Its control door; it serves as long as the test's runtime.
+#[derive(Clone)]
 pub struct Provider {
     /// `http://host:port` of its API.
     pub api: String,
@@ -32,6 +33,18 @@ impl Provider {
             notices_at: format!("http://{seam}/notices/loket"),
         });
         (Self { api: format!("http://{}", doors.api), control: doors.control }, rail)
+    }
+
+    /// How kios pays through it, as a backend behind this seam does.
+    pub fn of_kios(&self, seam: SocketAddr) -> demo_legacy::Provider {
+        demo_legacy::Provider {
+            api: self.api.clone(),
+            key: Self::API_KEY.to_owned(),
+            notice_keys: vec![Self::NOTICE_KEY.to_owned()],
+            page_key: super::PAGES.to_owned(),
+            notices_at: format!("http://{seam}/notices/loket"),
+            grace_s: demo_legacy::Provider::GRACE_S,
+        }
     }
 
     pub async fn control(&self, act: &str, asked: &Value) -> Value {

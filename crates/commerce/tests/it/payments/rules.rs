@@ -4,7 +4,7 @@ use super::world::{DUE, EXPIRES, HOUR, LATER, SECOND, START, awaiting, idr, rece
 use commerce::intent::{
     Act, Answer, Ending, Entered, Fate, Intent, Method, Patience, Receipt, ReceiptKind, Settling, State,
 };
-use vocab::id::{PublicId, Timestamp};
+use vocab::id::{Minted, PublicId, Timestamp};
 
 const PATIENCE: Patience = Patience::USUAL;
 
@@ -199,8 +199,9 @@ fn money_in_another_currency_or_less_than_nothing_is_no_receipt() {
 fn what_is_due_is_more_than_nothing_and_whole() {
     let opened = |minor: i64| {
         let opening = commerce::intent::Opening {
-            id: PublicId::new("pi_1"),
+            id: Minted { id: PublicId::new("pi_1"), origin: None },
             checkout: PublicId::new("1"),
+            reserved: PublicId::new("9"),
             account: "sim".to_owned(),
             due: idr(minor),
             at: Timestamp(0),

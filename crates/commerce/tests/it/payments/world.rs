@@ -11,7 +11,7 @@ use commerce::intent::{
 };
 use commerce::money::{Currency, Money};
 use std::collections::{BTreeMap, BTreeSet};
-use vocab::id::{PublicId, Timestamp};
+use vocab::id::{Minted, PublicId, Timestamp};
 
 pub const SECOND: i64 = 1_000_000;
 pub const HOUR: i64 = 3_600 * SECOND;
@@ -98,8 +98,9 @@ pub struct World {
 impl World {
     pub fn new(seed: u64) -> Self {
         let opening = Opening {
-            id: PublicId::new("pi_7"),
+            id: Minted { id: PublicId::new("pi_7"), origin: None },
             checkout: PublicId::new("31"),
+            reserved: PublicId::new("9"),
             account: "sim".to_owned(),
             due: idr(DUE),
             at: Timestamp(START),

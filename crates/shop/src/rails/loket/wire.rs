@@ -141,12 +141,13 @@ mod tests {
     use super::*;
     use commerce::intent::{Intent, Method, Opening};
     use serde_json::{Value, json};
-    use vocab::id::PublicId;
+    use vocab::id::{Minted, PublicId};
 
     fn attempt() -> Attempt {
         let intent = Intent::open(Opening {
-            id: PublicId::new("i1"),
+            id: Minted { id: PublicId::new("i1"), origin: None },
             checkout: PublicId::new("c1"),
+            reserved: PublicId::new("o1"),
             account: "loket".to_owned(),
             due: rupiah::to_money(275_000).unwrap(),
             at: Timestamp(0),

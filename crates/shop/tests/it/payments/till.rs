@@ -112,7 +112,7 @@ impl Till {
     }
 
     async fn import(&self, kind: Kind, id: &str, document: Record, stock: Vec<(PublicId, i64)>) {
-        let what = What::Live { id: PublicId::new(id), document, stock, entries: vec![] };
+        let what = What::Live { id: PublicId::new(id), document, stock, entries: vec![], wake: None };
         let item = Imported { kind, origin: Origin::new(format!("{}:{id}", kind.name())), tx: 1, what, made: None };
         let import = Import { shop: self.frame.shop.clone(), epoch: Epoch(1), items: vec![item] };
         assert_eq!(self.store.import(import).await.unwrap(), [Outcome::Applied]);

@@ -1,7 +1,6 @@
 //! A buyer on the outside: creates a checkout, opens the page, chooses, pays once, twice or not at all, and looks what became
 //! of it; whatever is not answered is asked again.
 
-use super::LOOK;
 use crate::client::{Request, exchange, filled_in, id};
 use crate::world::Provider;
 use serde_json::{Value, json};
@@ -11,8 +10,14 @@ use testkit::chance::Chance;
 
 const PATIENCE: Duration = Duration::from_secs(200);
 
-/// One buyer, and by what chance they act.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// One buyer, where they buy, and by what chance they act.
 pub struct Buyer {
+    pub shop: String,
+    pub product: String,
+    /// How long they wait before they pay what they were shown, at most.
+    pub dawdles_ms: u64,
     pub number: u64,
     pub seam: SocketAddr,
     pub chance: Chance,
@@ -30,9 +35,9 @@ impl Buyer {
     pub async fn buy(mut self, provider: &Provider) -> Told {
         let request = Request {
             method: "POST",
-            path: "/shops/s1/checkout-sessions".to_owned(),
+            path: format!("/shops/{}/checkout-sessions", self.shop),
             key: Some(format!("buyer-{}", self.number)),
-            body: filled_in(&[("1", 1 + i64::try_from(self.chance.below(3)).unwrap())]).to_string(),
+            body: filled_in(&[(&self.product, 1 + i64::try_from(self.chance.below(3)).unwrap())]).to_string(),
         };
         let created = self.until(|body| body["id"].is_string(), &request.bytes()).await;
         let (checkout, link) = (id(&created), created["continue_url"].as_str().unwrap().to_owned());
@@ -43,6 +48,7 @@ impl Buyer {
             2 => 2,
             _ => 1,
         };
+        tokio::time::sleep(Duration::from_millis(self.chance.below(self.dawdles_ms.max(1)))).await;
         for time in 0..times {
             // A second time, and all the same: the provider takes it.
             match target.strip_prefix("http://") {
@@ -59,7 +65,7 @@ impl Buyer {
         }
         let look = Request {
             method: "GET",
-            path: format!("/shops/s1/checkout-sessions/{checkout}"),
+            path: format!("/shops/{}/checkout-sessions/{checkout}", self.shop),
             key: None,
             body: String::new(),
         };

@@ -1,0 +1,4 @@
+-- What a provider wrote, byte for byte, as long as nothing has become of it: an older program that owns the shop is told in the
+-- provider's own words. Emptied with the outcome.
+alter table inbox add column signature text;
+alter table inbox add column body blob;
