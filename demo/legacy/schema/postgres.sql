@@ -181,6 +181,7 @@ create table pesanan (
 );
 create index pesanan_toko on pesanan (toko_id, id);
 create index pesanan_transaksi on pesanan (transaksi_id);
+create index pesanan_buka on pesanan (id) where jual_nomor is null and akhir is null;
 
 -- How it was tried to be paid at the provider, one after the other.
 create table pesanan_coba (
@@ -199,6 +200,9 @@ create table pesanan_coba (
   primary key (pesanan_id, ke)
 );
 create unique index pesanan_coba_rujukan on pesanan_coba (rujukan);
+create index pesanan_coba_jalan on pesanan_coba (pesanan_id) where rtrim(status) in ('CATAT', 'TUNGGU', 'RAGU');
+create index pesanan_coba_batas on pesanan_coba (batas, pesanan_id);
+create index pesanan_coba_mati on pesanan_coba (mati_pada, pesanan_id);
 
 -- What the provider said of money. Only added to.
 create table pesanan_uang (
@@ -227,6 +231,8 @@ create table pesanan_balik (
   rekening varchar(80),
   primary key (pesanan_id, urut)
 );
+create index pesanan_balik_jalan on pesanan_balik (pesanan_id)
+  where rtrim(status) in ('CATAT', 'RAGU', 'TAKADA', 'TERIMA', 'TOLAK');
 
 create table idem (
   toko_id bigint not null,

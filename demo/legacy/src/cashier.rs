@@ -1,7 +1,9 @@
 //! The cashier: asks the provider, puts down what it says, and does what follows.
 //!
-//! Invariant: whatever has an effect at the provider (a charge, an end, a refund) was written in a transaction that was
-//! committed just before. Where the rows of a shop are not ours to write any more, that fails, and nothing is asked for.
+//! Invariant: nothing that has an effect at the provider is asked for before it is on record. A charge or a refund goes out
+//! any time after that, under the same reference or key. That a try is to end, and that something goes out once more, is
+//! committed each time first: where the rows of a shop are not ours to write any more, that fails, and the provider is not
+//! told. What was put on record before may still go out then, and is the same as what the new owner sends.
 //! No code, key, name or account is in a line of the log.
 
 use crate::database::{Database, Transaction};
@@ -97,7 +99,22 @@ impl Cashier {
             let ctx = Ctx::load(tx, shop, Timestamp::now(), &links)?;
             begin::choose(tx, &ctx, &id, method)
         };
-        self.0.database.write(work).await
+        self.write(shop, work, |chosen| *chosen != Chosen::Stands).await
+    }
+
+    /// Writes something of a shop. Where a guard says that its rows are not ours, rounds leave the shop alone for a while.
+    async fn write<T, F>(&self, shop: i64, work: F, has_changed: impl Fn(&T) -> bool) -> Result<T, Stop>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Transaction<'_>) -> Result<T, Stop> + Send + 'static,
+    {
+        let done = self.0.database.write(work).await;
+        match &done {
+            Ok(done) if has_changed(done) => self.rounds().ours(shop),
+            Err(stop) if stop.is_guard() => self.rounds().not_ours(shop),
+            Ok(_) | Err(_) => {}
+        }
+        done
     }
 
     async fn go_on(
@@ -142,7 +159,7 @@ impl Cashier {
             let ctx = Ctx::load(tx, shop, Timestamp::now(), &links)?;
             back::pay_out(tx, &ctx, &id, &account)
         };
-        match self.0.database.write(work).await {
+        match self.write(shop, work, |sends| !sends.is_empty()).await {
             Ok(sends) => {
                 for (pending, number) in sends {
                     self.send_later(pending, vec![number]);
@@ -179,7 +196,7 @@ impl Cashier {
         if matches!(said.answer, Answer::Nothing | Answer::NotFound) {
             return Ok(Noticed::Later);
         }
-        self.put(pending, vec![News { number, asked_at, said }]).await?;
+        self.put(&it, vec![News { number, asked_at, said }]).await?;
         Ok(Noticed::Heard)
     }
 
@@ -207,15 +224,15 @@ impl Cashier {
             Act::Ask(number) => self.ask(it, number).await,
             Act::Expire(number) => {
                 let work = move |tx: &mut Transaction<'_>| Ok(begin::telling_end(tx, Timestamp::now(), id, number)?);
-                match self.0.database.write(work).await? {
+                match self.write(it.shop, work, Option::is_some).await? {
                     Some(it) => self.end(&it, number).await.map(drop),
                     None => Ok(()),
                 }
             }
             Act::LastLook => self.last_look(it).await,
-            Act::Follow => self.put(id, Vec::new()).await.map(drop),
+            Act::Follow => self.put(it, Vec::new()).await.map(drop),
             Act::AskRefund(number) => self.ask_refund(it, number).await,
-            Act::SendRefund(number) => self.send_again(id, number).await,
+            Act::SendRefund(number) => self.send_again(it, number).await,
         }
     }
 
@@ -224,7 +241,7 @@ impl Cashier {
         let Some(of) = it.try_of(number) else { return Ok(()) };
         let asked_at = Timestamp::now();
         let said = self.0.loket.charge(it, of).await;
-        self.put(it.id, vec![News { number, asked_at, said }]).await.map(drop)
+        self.put(it, vec![News { number, asked_at, said }]).await.map(drop)
     }
 
     /// What became of a try; one that the provider does not know goes out again.
@@ -233,13 +250,13 @@ impl Cashier {
         let asked_at = Timestamp::now();
         let said = self.0.loket.query(of).await;
         let unknown = said.answer == Answer::NotFound && of.fate.is_unknown();
-        self.put(it.id, vec![News { number, asked_at, said }]).await?;
+        self.put(it, vec![News { number, asked_at, said }]).await?;
         if !unknown {
             return Ok(());
         }
         let id = it.id;
         let work = move |tx: &mut Transaction<'_>| Ok(begin::sending_again(tx, Timestamp::now(), id, number)?);
-        match self.0.database.write(work).await? {
+        match self.write(it.shop, work, Option::is_some).await? {
             Some(it) => self.charge(&it, number).await,
             None => Ok(()),
         }
@@ -250,7 +267,7 @@ impl Cashier {
         let Some(of) = it.try_of(number) else { return Ok(None) };
         let asked_at = Timestamp::now();
         let said = self.0.loket.expire(of).await;
-        self.put(it.id, vec![News { number, asked_at, said }]).await.map(Some)
+        self.put(it, vec![News { number, asked_at, said }]).await.map(Some)
     }
 
     async fn last_look(&self, it: &Pesanan) -> Result<(), Stop> {
@@ -260,16 +277,17 @@ impl Cashier {
             let said = self.0.loket.query(of).await;
             news.push(News { number: of.number, asked_at, said });
         }
-        self.put(it.id, news).await.map(drop)
+        self.put(it, news).await.map(drop)
     }
 
     /// Puts down what was said, and sends what goes back.
-    async fn put(&self, id: i64, news: Vec<News>) -> Result<Pesanan, Stop> {
-        let (links, grace_s) = (self.0.links.clone(), self.grace_s());
+    async fn put(&self, it: &Pesanan, news: Vec<News>) -> Result<Pesanan, Stop> {
+        let (links, grace_s, id) = (self.0.links.clone(), self.grace_s(), it.id);
         for it in &news {
             self.0.rounds.asked(id, it.number, it.asked_at);
         }
-        let put = self.0.database.write(move |tx| hear::put_down(tx, &links, id, &news, grace_s)).await?;
+        let work = move |tx: &mut Transaction<'_>| hear::put_down(tx, &links, id, &news, grace_s);
+        let put = self.write(it.shop, work, |put| put.has_changed).await?;
         Ok(self.put_down(put))
     }
 
@@ -290,47 +308,44 @@ impl Cashier {
         }
     }
 
-    /// Sends a refund that was just put on record.
+    /// Sends a refund that is on record to be sent.
     async fn send(&self, id: i64, number: i64) -> Result<(), Stop> {
         let Some(it) = self.look(id).await? else { return Ok(()) };
         let Some(refund) = it.refund_of(number).filter(|it| it.state == RefundState::Recorded) else { return Ok(()) };
+        let asked_at = Timestamp::now();
         let answer = self.0.loket.refund(&it, refund).await;
-        self.hear_of_refund(&it, number, answer).await.map(drop)
+        self.hear_of_refund(&it, number, (answer, asked_at)).await.map(drop)
     }
 
     async fn ask_refund(&self, it: &Pesanan, number: i64) -> Result<(), Stop> {
         let Some(refund) = it.refund_of(number) else { return Ok(()) };
+        let asked_at = Timestamp::now();
         let answer = self.0.loket.query_refund(refund).await;
-        let after = self.hear_of_refund(it, number, answer).await?;
+        let after = self.hear_of_refund(it, number, (answer, asked_at)).await?;
         if after.refund_of(number).is_some_and(|refund| refund.state == RefundState::Absent) {
-            return self.send_again(it.id, number).await;
+            return self.send_again(it, number).await;
         }
         Ok(())
     }
 
-    async fn send_again(&self, id: i64, number: i64) -> Result<(), Stop> {
+    async fn send_again(&self, it: &Pesanan, number: i64) -> Result<(), Stop> {
+        let id = it.id;
         let work = move |tx: &mut Transaction<'_>| Ok(back::sending_again(tx, Timestamp::now(), id, number)?);
-        match self.0.database.write(work).await? {
+        match self.write(it.shop, work, Option::is_some).await? {
             Some(_) => self.send(id, number).await,
             None => Ok(()),
         }
     }
 
-    /// A rail that rejects a refund may have taken the money back: it is asked before anything else is owed for it.
-    async fn hear_of_refund(&self, it: &Pesanan, number: i64, mut answer: RefundAnswer) -> Result<Pesanan, Stop> {
-        let mut news = Vec::new();
-        let of = it.refund_of(number).and_then(|refund| it.try_of(refund.of_try?));
-        if let Some(of) = of.filter(|_| answer == RefundAnswer::Rejected) {
-            let asked_at = Timestamp::now();
-            let said = self.0.loket.query(of).await;
-            if said.answer == Answer::Nothing {
-                answer = RefundAnswer::Nothing;
-            }
-            news.push(News { number: of.number, asked_at, said });
-        }
+    async fn hear_of_refund(
+        &self,
+        it: &Pesanan,
+        number: i64,
+        heard: (RefundAnswer, Timestamp),
+    ) -> Result<Pesanan, Stop> {
         let (links, grace_s, id) = (self.0.links.clone(), self.grace_s(), it.id);
-        let put = self.0.database.write(move |tx| back::put_down(tx, &links, (id, number), answer, (&news, grace_s)));
-        let put = put.await?;
+        let work = move |tx: &mut Transaction<'_>| back::put_down(tx, &links, (id, number), heard, grace_s);
+        let put = self.write(it.shop, work, |put| put.has_changed).await?;
         Ok(self.put_down(put))
     }
 

@@ -28,11 +28,13 @@ pub struct Error {
     pub what: String,
     /// Lost against another transaction: the same may pass at once.
     pub again: bool,
+    /// A guard that somebody put on the tables said no.
+    pub is_guard: bool,
 }
 
 impl Error {
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), again: false }
+        Self { what: what.into(), again: false, is_guard: false }
     }
 
     pub(crate) fn unreadable(index: usize, cell: Option<&Value>) -> Self {

@@ -24,19 +24,7 @@ use words::{Words, words};
 
 /// The name of the page's script.
 pub const SCRIPT_NAME: &str = "bayar.js";
-pub const SCRIPT: &str = r#"// Looks whether something has changed. The page says all of it without this, too.
-const address = new URL(location.href);
-address.pathname += "/state";
-setInterval(async () => {
-  if (document.hidden) return;
-  try {
-    const answer = await fetch(address, { cache: "no-store", redirect: "error" });
-    if (answer.ok && (await answer.text()) !== document.body.dataset.mark) location.replace(location.href);
-  } catch {
-    // Nobody answered: the next look may find somebody.
-  }
-}, 2000);
-"#;
+pub const SCRIPT: &str = include_str!("../assets/bayar.js");
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'";

@@ -136,6 +136,12 @@ pub struct Try {
     pub made: Timestamp,
 }
 
+impl Try {
+    fn heard_since(&self, at: Timestamp) -> bool {
+        self.heard_at.is_some_and(|heard| heard >= at)
+    }
+}
+
 /// A movement of money, as the provider told it.
 #[derive(Debug, Clone)]
 pub struct Receipt {
@@ -155,14 +161,18 @@ pub struct Refund {
     pub amount: i64,
     why: Why,
     pub state: RefundState,
+    /// When it was put on record to be sent, or to be sent again.
     made: Timestamp,
     pub account: Option<String>,
+    /// When its rail said no. It may say otherwise afterwards.
+    rejected_at: Option<Timestamp>,
 }
 
 /// One order to come, with everything about it.
 #[derive(Clone)]
 pub struct Pesanan {
     pub id: i64,
+    pub shop: i64,
     pub draft: i64,
     /// The number that the order will have.
     pub nomor: String,
@@ -194,9 +204,9 @@ fn time(row: &Row, index: usize) -> Result<Timestamp, Error> {
     optional_time(row, index)?.ok_or_else(|| Error::new(format!("column {index} holds no time")))
 }
 
-const ONE: &str = "select id, transaksi_id, nomor, jumlah, dikembalikan, telat, jual_nomor, akhir, \
+const ONE: &str = "select toko_id, transaksi_id, nomor, jumlah, dikembalikan, telat, jual_nomor, akhir, \
                    minta_batal, batas, diubah from pesanan where id = ?1";
-const ONE_LOCKED: &str = "select id, transaksi_id, nomor, jumlah, dikembalikan, telat, jual_nomor, akhir, \
+const ONE_LOCKED: &str = "select toko_id, transaksi_id, nomor, jumlah, dikembalikan, telat, jual_nomor, akhir, \
                           minta_batal, batas, diubah from pesanan where id = ?1 /*lock*/";
 
 /// One as it stands.
@@ -219,6 +229,7 @@ fn load(tx: &mut Transaction<'_>, sql: &'static str, id: i64) -> Result<Option<P
     let Some(row) = tx.row(sql, args![id])? else { return Ok(None) };
     Ok(Some(Pesanan {
         id,
+        shop: row.int(0)?,
         draft: row.int(1)?,
         nomor: row.text(2)?,
         due: row.money(3)?,
@@ -264,7 +275,7 @@ fn receipts(tx: &mut Transaction<'_>, id: i64) -> Result<Vec<Receipt>, Error> {
 }
 
 fn refunds(tx: &mut Transaction<'_>, id: i64) -> Result<Vec<Refund>, Error> {
-    let sql = "select urut, kunci, ke, jumlah, sebab, status, dibuat, rekening from pesanan_balik \
+    let sql = "select urut, kunci, ke, jumlah, sebab, status, dibuat, rekening, tolak_pada from pesanan_balik \
                where pesanan_id = ?1 order by urut";
     let read = |row: &Row| {
         Ok(Refund {
@@ -276,6 +287,7 @@ fn refunds(tx: &mut Transaction<'_>, id: i64) -> Result<Vec<Refund>, Error> {
             state: RefundState::of(row, 5)?,
             made: time(row, 6)?,
             account: row.optional_text(7)?,
+            rejected_at: optional_time(row, 8)?,
         })
     };
     tx.rows(sql, args![id])?.iter().map(read).collect()

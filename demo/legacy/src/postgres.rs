@@ -5,7 +5,7 @@ use crate::value::{Row, Value};
 use bytes::{Bytes, BytesMut};
 use std::collections::HashMap;
 use tokio::runtime::Handle;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
@@ -22,8 +22,11 @@ impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
         let again = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::UNIQUE_VIOLATION];
         let again = error.code().is_some_and(|code| again.contains(code));
-        let what = error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string);
-        Self { what, again }
+        let said = error.as_db_error();
+        // `PL/pgSQL function … line 5 at RAISE`
+        let is_guard = said.and_then(DbError::where_).is_some_and(|place| place.contains("RAISE"));
+        let what = said.map_or_else(|| error.to_string(), ToString::to_string);
+        Self { what, again, is_guard }
     }
 }
 

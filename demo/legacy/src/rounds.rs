@@ -1,16 +1,19 @@
 //! Rounds: every pesanan that is not done is looked at again and again, each at its own pace.
 //!
-//! Nothing that is needed is remembered here: a process that begins anew looks at all of them at once. The next few of all
-//! the others are looked at too, whatever state they are in, so that nothing is forgotten that came with its shop from
-//! somewhere else.
+//! Nothing that is needed is remembered here: a process that begins anew looks at all of them. Those that are done are looked
+//! at too, in their turn, so that nothing is forgotten that came with its shop from somewhere else; and a shop whose rows are
+//! not ours to write is left alone.
+
+mod due;
+mod rest;
 
 use crate::cashier::Cashier;
-use crate::database::{Error, Transaction};
 use crate::pesanan::{Fate, Pesanan};
-use crate::value::{Row, args};
 use crate::wire::Stop;
+use due::{Found, Place};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use rest::Rests;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -23,13 +26,13 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 const QUIET_MAX: Duration = Duration::from_secs(2);
 /// At a time.
 const UNDER_WAY_MAX: usize = 32;
-/// In one round.
-const OPEN_MAX: i64 = 2_000;
-const SWEPT: i64 = 4;
 
-/// When each is looked at again, and when its tries were asked about.
+/// When each is looked at again, and when its tries were asked about; and which shops are left alone.
 #[derive(Default)]
-pub struct Rounds(Mutex<BTreeMap<i64, Turn>>);
+pub struct Rounds {
+    turns: Mutex<BTreeMap<i64, Turn>>,
+    rests: Mutex<Rests>,
+}
 
 struct Turn {
     next: Instant,
@@ -49,7 +52,31 @@ impl Turn {
 
 impl Rounds {
     fn turns(&self) -> MutexGuard<'_, BTreeMap<i64, Turn>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rests(&self) -> MutexGuard<'_, Rests> {
+        self.rests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A write of the shop was committed.
+    pub fn ours(&self, shop: i64) {
+        self.rests().ours(shop);
+    }
+
+    /// A guard has refused a write of the shop.
+    pub fn not_ours(&self, shop: i64) {
+        self.rests().not_ours(shop, Instant::now());
+    }
+
+    /// Somebody asks for the shop here.
+    pub fn asked_for(&self, shop: i64) {
+        self.rests().asked_for(shop, Instant::now());
+    }
+
+    /// There was nothing to do or to write about one of the shop.
+    fn told_nothing(&self, shop: i64) {
+        self.rests().told_nothing(shop, Instant::now());
     }
 
     /// It is looked at in the next round.
@@ -69,11 +96,15 @@ impl Rounds {
     }
 
     /// Whether it is due; then it is under way.
-    fn take(&self, id: i64, changed: &str) -> bool {
+    fn take(&self, it: &Found) -> bool {
+        let now = Instant::now();
         let mut turns = self.turns();
-        let turn = turns.entry(id).or_insert_with(Turn::new);
-        let due = !turn.is_under_way && (turn.next <= Instant::now() || turn.changed != changed);
-        turn.is_under_way |= due;
+        let turn = turns.get(&it.id);
+        let is_due = |turn: &Turn| !turn.is_under_way && (turn.next <= now || turn.changed != it.changed);
+        let due = turn.is_none_or(is_due) && self.rests().may_look(it.shop, now);
+        if due {
+            turns.entry(it.id).or_insert_with(Turn::new).is_under_way = true;
+        }
         due
     }
 
@@ -130,31 +161,43 @@ impl Cashier {
         let mut under_way = JoinSet::new();
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut swept, mut last) = (0, 0);
+        let (mut place, mut others_first) = (Place::default(), false);
         loop {
             ticks.tick().await;
             while under_way.try_join_next().is_some() {}
-            let found = self.database().read(move |tx| Ok(due(tx, swept)?)).await;
-            let (found, swept_to) = match found {
-                Ok(found) => found,
+            let (from, grace_s) = (place.clone(), self.grace_s());
+            let found = self.database().read(move |tx| Ok(from.look(tx, Timestamp::now(), grace_s)?)).await;
+            let due = match found {
+                Ok(due) => due,
                 Err(stop) => {
                     self.complain(&stop);
                     continue;
                 }
             };
-            swept = swept_to;
-            // Whoever had no turn last time is the first now.
-            let (before, behind): (Vec<_>, Vec<_>) = found.into_iter().partition(|(id, _)| *id <= last);
-            for (id, changed) in behind.into_iter().chain(before) {
-                if under_way.len() >= UNDER_WAY_MAX {
-                    break;
-                }
-                if self.rounds().take(id, &changed) {
-                    last = id;
-                    under_way.spawn(self.clone().tend(id, changed));
-                }
+            // Neither keeps the other from its turn.
+            others_first = !others_first;
+            if others_first {
+                self.begin_looks(&mut under_way, &due.others);
+            }
+            let waits = self.begin_looks(&mut under_way, &due.open);
+            if !others_first {
+                self.begin_looks(&mut under_way, &due.others);
+            }
+            place = due.next.waited_for_by(waits);
+        }
+    }
+
+    /// Looks at those that are due, as far as there is room. The first that has to wait for its turn.
+    fn begin_looks(&self, under_way: &mut JoinSet<()>, found: &[Found]) -> Option<i64> {
+        for it in found {
+            if under_way.len() >= UNDER_WAY_MAX {
+                return Some(it.id);
+            }
+            if self.rounds().take(it) {
+                under_way.spawn(self.clone().tend(it.id, it.changed.clone()));
             }
         }
+        None
     }
 
     async fn tend(self, id: i64, changed: String) {
@@ -175,6 +218,7 @@ impl Cashier {
         let now = Timestamp::now();
         let plan = before.plan(now, |number| self.rounds().asked_at(id, number), self.grace_s());
         if plan.acts.is_empty() {
+            self.rounds().told_nothing(before.shop);
             if plan.wake.is_none() && before.is_done() {
                 return Ok(Looked::Done);
             }
@@ -183,9 +227,12 @@ impl Cashier {
             return Ok(Looked::Quiet { changed: before.changed, wake_in });
         }
         for act in plan.acts {
-            // One that cannot be done keeps no other from it.
+            // One that cannot be done keeps no other from it, unless none of them can.
             if let Err(stop) = self.perform(&before, act).await {
                 self.complain(&stop);
+                if stop.is_guard() {
+                    break;
+                }
             }
         }
         let Some(after) = self.look(id).await? else { return Ok(Looked::Done) };
@@ -197,26 +244,4 @@ impl Pesanan {
     fn is_done(&self) -> bool {
         !self.is_open() && self.tries.iter().all(|it| it.fate.is_dead() || it.fate == Fate::Paid)
     }
-}
-
-/// All that are not done, with what says whether they changed; and the next few of the others, and how far those went.
-fn due(tx: &mut Transaction<'_>, swept: i64) -> Result<(Vec<(i64, String)>, i64), Error> {
-    let read = |row: &Row| Ok((row.int(0)?, row.text(1)?));
-    let mut found = BTreeSet::new();
-    for sql in [
-        "select id, diubah from pesanan where jual_nomor is null and akhir is null order by id limit ?1",
-        "select id, diubah from pesanan where id in (select pesanan_id from pesanan_coba \
-         where rtrim(status) in ('CATAT', 'TUNGGU', 'RAGU')) order by id limit ?1",
-        "select id, diubah from pesanan where id in (select pesanan_id from pesanan_balik \
-         where rtrim(status) in ('CATAT', 'RAGU', 'TAKADA', 'TERIMA')) order by id limit ?1",
-    ] {
-        let rows = tx.rows(sql, args![OPEN_MAX])?;
-        found.extend(rows.iter().map(read).collect::<Result<Vec<_>, Error>>()?);
-    }
-    let sql = "select id, diubah from pesanan where id > ?1 order by id limit ?2";
-    let rows = tx.rows(sql, args![swept, SWEPT])?;
-    let others = rows.iter().map(read).collect::<Result<Vec<_>, Error>>()?;
-    let swept = others.last().map_or(0, |(id, _)| *id);
-    found.extend(others);
-    Ok((found.into_iter().collect(), swept))
 }

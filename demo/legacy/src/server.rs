@@ -109,6 +109,7 @@ async fn answer(app: &App, request: Request<Body>) -> Result<Response<Body>, Sto
         }
         Call::Pay(id, visit) => {
             let cashier = app.cashier.as_ref().ok_or_else(Stop::no_such_path)?;
+            cashier.rounds().asked_for(shop);
             let asked = Asked { query: head.uri.query().unwrap_or_default(), headers: &head.headers, is_host };
             pay_page::answer((cashier, &app.links), (shop, &id), visit, &asked, &body).await
         }
@@ -291,8 +292,11 @@ async fn answer_write(app: &App, shop: i64, write: Write, key: Key, body: Bytes)
     };
     match app.database.write(work).await {
         Ok((done, fields)) => {
-            if let (Some(pending), Some(cashier)) = (done.pending, &app.cashier) {
-                cashier.go_on_with(pending, done.sends);
+            if let Some(cashier) = &app.cashier {
+                cashier.rounds().asked_for(shop);
+                if let Some(pending) = done.pending {
+                    cashier.go_on_with(pending, done.sends);
+                }
             }
             Ok(wire::answer(done.status, "success", fields))
         }

@@ -2,6 +2,7 @@
 
 use crate::database::Error;
 use crate::value::{Row, Value};
+use rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
 use std::path::Path;
@@ -13,8 +14,9 @@ const STATEMENTS: usize = 128;
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
+        let is_guard = error.sqlite_error().is_some_and(|it| it.extended_code == SQLITE_CONSTRAINT_TRIGGER);
         // Who waited for the write lock has waited long enough.
-        Self::new(error.to_string())
+        Self { is_guard, ..Self::new(error.to_string()) }
     }
 }
 

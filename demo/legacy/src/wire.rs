@@ -46,6 +46,11 @@ impl Stop {
         Self::Bad { status, code, content: content.into() }
     }
 
+    /// The rows are not ours to write, as somebody has decided who put a guard on them.
+    pub const fn is_guard(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_guard)
+    }
+
     pub fn no_such_path() -> Self {
         Self::bad(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
     }

@@ -1,7 +1,7 @@
 //! loket: a payment provider to be paid through, and to be let down by.
 //!
 //! It shares no code with anything else here. It has a book of its own, which is the truth about money: what was asked
-//! for, what buyers paid, what went back. Three doors: the API that a shop calls, the page on which a buyer pays, and a
+//! for, what buyers paid, what went back. Three doors: the API that a shop calls, the pages on which a buyer pays, and a
 //! control by which a test plays buyer, bank and bad luck. What it tells a shop by itself it signs with a time, repeats
 //! until it is heard, and, when it was told to, loses, doubles or forges.
 //!

@@ -8,6 +8,9 @@ use std::path::Path;
 pub struct Addresses {
     /// `http://host:port`
     pub seam: String,
+    /// Where buyers pay, and where the provider's book can be read; without the first nobody pays later.
+    pub provider_page: Option<String>,
+    pub provider_control: Option<String>,
     pub databases: Databases,
     pub keys: Keys,
 }
@@ -23,6 +26,8 @@ pub struct Databases {
 pub struct Keys {
     pub host: String,
     pub seller: String,
+    /// Of the provider's control.
+    pub provider: Option<String>,
 }
 
 impl Addresses {
@@ -33,6 +38,11 @@ impl Addresses {
 
     /// Host and port of the seam.
     pub fn authority(&self) -> &str {
-        self.seam.trim_start_matches("http://").trim_end_matches('/')
+        authority(&self.seam)
     }
+}
+
+/// Host and port of an address.
+pub fn authority(address: &str) -> &str {
+    address.trim_start_matches("http://").split('/').next().unwrap_or_default()
 }

@@ -1,6 +1,8 @@
 //! The end of a run: unanswered writes, a last look at everything, the books of every shop, and the report.
 
+use crate::charges;
 use crate::check::{self, Checked};
+use crate::later::Figures;
 use crate::line::Said;
 use crate::memory::{Memory, Moves};
 use crate::oracle::Oracle;
@@ -19,6 +21,7 @@ struct Books {
     moves: Moves,
     left: i64,
     ledger: BTreeMap<String, i64>,
+    later: Figures,
     found: u64,
     checks: Vec<(String, Checked)>,
 }
@@ -29,13 +32,19 @@ pub async fn close(world: &World) -> anyhow::Result<Vec<Said>> {
     resolve::all(world, &truth).await?;
     people::count(world).await?;
     let shops: Vec<String> = world.oracle.borrow().memories.keys().cloned().collect();
-    let mut books = Books::default();
+    let (mut books, mut collected) = (Books::default(), charges::Books::new());
     for shop in shops {
         let checked = check::shop(world, &shop).await?;
         let standing = truth.standing(&shop).await?;
         let mut oracle = world.oracle.borrow_mut();
         let even = audit(&mut oracle, &shop, &standing);
         books.add(oracle.memories.get(&shop), &shop, checked, &standing, even);
+        collected.insert(shop, standing.collected);
+    }
+    if let Some(charges) = charges::all(world).await? {
+        let mut oracle = world.oracle.borrow_mut();
+        let Oracle { memories, findings, .. } = &mut *oracle;
+        charges::audit(&charges, &collected, memories, findings);
     }
     let oracle = world.oracle.borrow();
     let mut said: Vec<Said> = books.checks.iter().map(|(shop, checked)| checked.said(shop)).collect();
@@ -56,6 +65,7 @@ impl Books {
             returned: sum.returned + moves.returned,
             adjusted: sum.adjusted + moves.adjusted,
         };
+        memory.later.values().for_each(|later| self.later.add(later));
         self.left += standing.left.values().sum::<i64>();
         for (currency, amount) in &standing.ledger {
             *self.ledger.entry(currency.clone()).or_default() += amount;
@@ -96,6 +106,7 @@ fn report(world: &World, oracle: &Oracle, books: &Books) -> Said {
     let tally = world.tally.borrow();
     let findings = &oracle.findings;
     let Moves { initial, sold, returned, adjusted } = books.moves;
+    let Figures { begun, paid, completed, open } = books.later;
     let sum = |(currency, amount): (&String, &i64)| json!({"currency": currency, "sum_minor": amount});
     let ledger: Vec<Value> = books.ledger.iter().map(sum).collect();
     let oracle_figures = json!({
@@ -107,6 +118,7 @@ fn report(world: &World, oracle: &Oracle, books: &Books) -> Said {
         "invoices": {"issued": findings.invoices.issued, "gaps": findings.invoices.gaps,
             "twice": findings.invoices.twice},
         "ledger": ledger,
+        "later": {"begun": begun, "paid": paid, "completed": completed, "open": open},
     });
     eprintln!(
         "shoppers: {} requests, {} acknowledged writes",

@@ -2,6 +2,8 @@
 //!
 //! Changes are taken from an answer even where it is complained of, so that one wrong answer is reported once.
 
+mod later;
+
 use crate::arithmetic::{Back, Parts, broken_sum, given_back, order_of};
 use crate::memory::{Change, Memory};
 use crate::plan::{Expect, Plan, Wanted};
@@ -36,6 +38,8 @@ pub struct Judged {
     pub refused: Option<String>,
     /// The resource that was answered.
     pub id: Option<String>,
+    /// Where a buyer goes on who pays later.
+    pub link: Option<String>,
     pub changes: Vec<Change>,
     pub complaints: Vec<Complaint>,
 }
@@ -77,7 +81,8 @@ fn refusal(judged: &mut Judged, plan: &Plan, memory: &Memory, answer: &Value) {
         Expect::Cart { .. } => matches!(code.as_str(), "item_unavailable" | "ids_exhausted"),
         Expect::Checkout { cart: Some(cart), .. } if !known(Kind::Cart, cart) => code == "not_found",
         Expect::Checkout { .. } => matches!(code.as_str(), "item_unavailable" | "ids_exhausted"),
-        Expect::Canceled { .. } => false,
+        Expect::Canceled { .. } | Expect::Later { .. } => false,
+        Expect::OnPage { id } => code == "payment_unavailable" && later::is_payable_nowhere(memory, id),
         Expect::Completed { approve: true, .. } => matches!(code.as_str(), "out_of_stock" | "ids_exhausted"),
         Expect::Completed { approve: false, .. } => matches!(code.as_str(), "out_of_stock" | "payment_failed"),
         Expect::GivenBack { id, back, parts } => due_refusal(memory, id, *back, parts) == Some(code.as_str()),
@@ -118,6 +123,10 @@ fn success(judged: &mut Judged, plan: &Plan, memory: &Memory, answer: &Value, as
         Expect::Canceled { kind, id } => canceled(judged, memory, Seen::parse(*kind, answer)?, id),
         Expect::Completed { id, approve } => {
             completed(judged, memory, Seen::parse(Kind::Checkout, answer)?, id, *approve)
+        }
+        Expect::OnPage { id } => later::on_page(judged, memory, answer, id)?,
+        Expect::Later { id, left } => {
+            later::looked(judged, memory, Seen::parse(Kind::Checkout, answer)?, id, *left);
         }
         Expect::GivenBack { id, back, parts } => {
             gave_back(judged, memory, Seen::parse(Kind::Order, answer)?, id, *back, parts);
@@ -246,6 +255,11 @@ fn completed(judged: &mut Judged, memory: &Memory, seen: Seen, id: &str, approve
     if !approve {
         judged.wrong(format!("checkout {id} was declined, and completed"));
     }
+    ordered(judged, memory, seen, id);
+}
+
+/// The checkout has become its one order, the same as ever.
+fn ordered(judged: &mut Judged, memory: &Memory, seen: Seen, id: &str) {
     let Some(order) = seen.order.clone() else {
         return judged.wrong(format!("checkout {id} completed without an order"));
     };
@@ -263,14 +277,20 @@ fn completed(judged: &mut Judged, memory: &Memory, seen: Seen, id: &str, approve
     }
     if first.is_none() {
         judged.changes.push(Change::Is { seen: order_of(&seen, &order), cart: None });
-        let sold = |line: &Line| Change::Sold { product: line.product.clone(), units: line.quantity };
-        judged.changes.extend(seen.lines.iter().map(sold));
+        // Units that are kept for whoever pays later are sold already.
+        if memory.seen(Kind::Checkout, id).is_none_or(|before| before.status != later::WAITS) {
+            judged.changes.extend(sold(&seen));
+        }
     }
     if let Some(cart) = memory.known.get(&(Kind::Checkout, id.to_owned())).and_then(|known| known.cart.clone()) {
         judged.changes.push(Change::Gone { kind: Kind::Cart, id: cart });
     }
     judged.is(seen, None);
     judged.id = Some(order);
+}
+
+fn sold(seen: &Seen) -> impl Iterator<Item = Change> {
+    seen.lines.iter().map(|line| Change::Sold { product: line.product.clone(), units: line.quantity })
 }
 
 fn gave_back(judged: &mut Judged, memory: &Memory, seen: Seen, id: &str, back: Back, parts: &Parts) {

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod arithmetic;
+mod charges;
 mod check;
 mod client;
 mod closing;
@@ -14,10 +15,12 @@ mod findings;
 mod histogram;
 mod journal;
 mod judge;
+mod later;
 mod line;
 mod memory;
 mod options;
 mod oracle;
+mod payers;
 mod people;
 mod plan;
 mod prng;

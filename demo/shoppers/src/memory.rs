@@ -3,6 +3,7 @@
 //! It changes only by [`Change`]s, which stand in the journal, so a later run remembers the same.
 
 use crate::arithmetic::Terms;
+use crate::later::{Later, Step};
 use crate::seen::{Kind, Seen};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -37,6 +38,11 @@ pub enum Change {
     Priced {
         product: String,
         price: i64,
+    },
+    /// A buyer who pays later takes a step.
+    Later {
+        checkout: String,
+        step: Step,
     },
 }
 
@@ -92,6 +98,8 @@ pub struct Memory {
     /// By checkout: the one order it may have.
     pub orders: BTreeMap<String, String>,
     pub stock: BTreeMap<String, Moves>,
+    /// By checkout: what is paid later.
+    pub later: BTreeMap<String, Later>,
     prices: BTreeMap<String, Vec<Span>>,
     /// Acknowledged edits of products.
     pub edits: u64,
@@ -109,6 +117,7 @@ impl Memory {
             known: BTreeMap::new(),
             orders: BTreeMap::new(),
             stock,
+            later: BTreeMap::new(),
             prices: BTreeMap::new(),
             edits: 0,
             shelf: Vec::new(),
@@ -130,6 +139,16 @@ impl Memory {
             Change::Returned { product, units } => self.stock.entry(product.clone()).or_default().returned += units,
             Change::Adjusted { product, units } => self.stock.entry(product.clone()).or_default().adjusted += units,
             Change::Priced { product, price } => self.priced(product, *price, now),
+            Change::Later { checkout, step } => self.stepped(checkout, step),
+        }
+    }
+
+    fn stepped(&mut self, checkout: &str, step: &Step) {
+        if let Step::Chooses { link } = step {
+            self.later.entry(checkout.to_owned()).or_insert_with(|| Later::new(link.clone()));
+        }
+        if let Some(busy) = self.later.get_mut(checkout).and_then(|later| later.take(step)) {
+            self.set_busy(Kind::Checkout, checkout, busy);
         }
     }
 
@@ -149,7 +168,8 @@ impl Memory {
         let resource = changes.iter().find_map(|change| match change {
             Change::Is { seen, .. } => Some((seen.kind, seen.id.clone())),
             Change::Gone { kind, id } => Some((*kind, id.clone())),
-            Change::Sold { .. } | Change::Returned { .. } | Change::Adjusted { .. } | Change::Priced { .. } => None,
+            Change::Sold { .. } | Change::Returned { .. } | Change::Adjusted { .. } => None,
+            Change::Priced { .. } | Change::Later { .. } => None,
         });
         match resource.and_then(|resource| self.known.get_mut(&resource)) {
             Some(known) => known.writes += 1,

@@ -15,6 +15,10 @@ pub struct Options {
     pub rate: u32,
     /// Requests per second at a shop when it surges most, half of them writes; 0: nothing surges in this run.
     pub surge: u32,
+    /// People at the same time who pay later.
+    pub later: usize,
+    /// How long they take to pay, at most: longer than a shop needs to be moved.
+    pub later_ms: u64,
     pub seed: u64,
     pub journal: PathBuf,
     /// Detectors taken away.
@@ -22,8 +26,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads `--addresses FILE --journal FILE --shops 1,2 [--shoppers 40] [--rate 50] [--surge 300] [--seed 1]
-    /// [--without DETECTOR]…`; each flag takes its value from the next argument.
+    /// Reads `--addresses FILE --journal FILE --shops 1,2 [--shoppers 40] [--rate 50] [--surge 300] [--later 12]
+    /// [--later-ms 30000] [--seed 1] [--without DETECTOR]…`; each flag takes its value from the next argument.
     pub fn parse(args: &[String]) -> anyhow::Result<Self> {
         let mut options = Self {
             addresses: PathBuf::new(),
@@ -31,6 +35,8 @@ impl Options {
             shoppers: 40,
             rate: 50,
             surge: 300,
+            later: 12,
+            later_ms: 30_000,
             seed: 1,
             journal: PathBuf::new(),
             without: BTreeSet::new(),
@@ -51,6 +57,8 @@ impl Options {
             "--shoppers" => self.shoppers = value.parse()?,
             "--rate" => self.rate = value.parse()?,
             "--surge" => self.surge = value.parse()?,
+            "--later" => self.later = value.parse()?,
+            "--later-ms" => self.later_ms = value.parse()?,
             "--seed" => self.seed = value.parse()?,
             "--without" => {
                 self.without.insert(value.to_owned());

@@ -150,6 +150,7 @@ impl Oracle {
 mod tests {
     use super::{Entry, Oracle};
     use crate::arithmetic::Terms;
+    use crate::later::{Stage, Step};
     use crate::memory::{Change, Opening};
     use crate::plan::Plan;
     use crate::seen::{Kind, Seen};
@@ -197,6 +198,25 @@ mod tests {
         let oracle = replayed(&[opening(), shown]);
         assert_eq!(oracle.memories["1"].seen(Kind::Cart, "c"), Some(&cart()));
         assert_eq!(oracle.acknowledged, 0, "it was read, not written");
+    }
+
+    #[test]
+    fn the_next_run_knows_how_far_a_buyer_was_who_pays_later() {
+        let step = |step| {
+            let changes = vec![Change::Later { checkout: "c".into(), step }];
+            Entry::Shown { shop: "1".into(), changes }
+        };
+        let answer = json!({"id": "c", "status": "ready_for_complete", "line_items": [], "totals": []});
+        let seen = Seen::parse(Kind::Checkout, &answer).unwrap();
+        let shown = Entry::Shown { shop: "1".into(), changes: vec![Change::Is { seen, cart: None }] };
+        let entries =
+            [opening(), shown, step(Step::Chooses { link: "/pay".into() }), step(Step::Waits), step(Step::Pays)];
+        for (known, stage, busy) in [(3, Stage::Choosing, true), (4, Stage::Waiting, false), (5, Stage::Paying, true)] {
+            let oracle = replayed(&entries[..known]);
+            let later = &oracle.memories["1"].later["c"];
+            assert_eq!((later.link.as_str(), later.stage), ("/pay", stage));
+            assert_eq!(oracle.memories["1"].known[&(Kind::Checkout, "c".to_owned())].busy, busy);
+        }
     }
 
     #[test]

@@ -62,6 +62,16 @@ pub enum Expect {
         id: String,
         approve: bool,
     },
+    /// The checkout as it is, and a link: the buyer goes on there.
+    OnPage {
+        id: String,
+    },
+    /// A checkout whose buyer pays later: as it was, waiting, or, where it may be paid, with its order. One that an
+    /// earlier run left may have waited for too long.
+    Later {
+        id: String,
+        left: bool,
+    },
     GivenBack {
         id: String,
         back: Back,
@@ -78,11 +88,11 @@ impl Expect {
     /// What this write changes, so that nobody compares it while the answer is out.
     pub fn target(&self) -> Option<(Kind, &str)> {
         match self {
-            Self::Shelf | Self::Known { .. } | Self::Edited { .. } => None,
+            Self::Shelf | Self::Known { .. } | Self::Later { .. } | Self::Edited { .. } => None,
             Self::Cart { id, .. } => id.as_deref().map(|id| (Kind::Cart, id)),
             Self::Checkout { id, .. } => id.as_deref().map(|id| (Kind::Checkout, id)),
             Self::Canceled { kind, id } => Some((*kind, id)),
-            Self::Completed { id, .. } => Some((Kind::Checkout, id)),
+            Self::Completed { id, .. } | Self::OnPage { id } => Some((Kind::Checkout, id)),
             Self::GivenBack { id, .. } => Some((Kind::Order, id)),
         }
     }
@@ -128,6 +138,12 @@ impl Plan {
         let mut plan = Self::reads(shop, "GET", &format!("{}/{id}", kind.path()), None, expect);
         plan.bearer = (kind == Kind::Order).then_some(Bearer::Host);
         plan
+    }
+
+    /// What has become of a checkout that is paid later.
+    pub fn look(shop: &str, id: &str, left: bool) -> Self {
+        let expect = Expect::Later { id: id.to_owned(), left };
+        Self::reads(shop, "GET", &format!("{}/{id}", Kind::Checkout.path()), None, expect)
     }
 }
 
@@ -182,8 +198,17 @@ impl Plan {
     pub fn complete(key: String, shop: &str, id: &str, approve: bool) -> Self {
         let choice = if approve { "approve" } else { "decline" };
         let instrument = json!({"id": choice, "handler_id": "instant", "type": "instant", "selected": true});
+        Self::completes(key, shop, id, &instrument, Expect::Completed { id: id.to_owned(), approve })
+    }
+
+    /// The buyer will pay in their own time.
+    pub fn pay_later(key: String, shop: &str, id: &str) -> Self {
+        let instrument = json!({"id": "m", "handler_id": "pay", "selected": true});
+        Self::completes(key, shop, id, &instrument, Expect::OnPage { id: id.to_owned() })
+    }
+
+    fn completes(key: String, shop: &str, id: &str, instrument: &Value, expect: Expect) -> Self {
         let body = json!({"payment": {"instruments": [instrument]}});
-        let expect = Expect::Completed { id: id.to_owned(), approve };
         Self::writes(key, shop, "checkout.complete", "POST", &format!("checkout-sessions/{id}/complete"), &body, expect)
     }
 

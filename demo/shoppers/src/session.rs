@@ -8,6 +8,7 @@ use crate::judge::shown;
 use crate::line::{Said, Tell, say};
 use crate::options::Options;
 use crate::oracle::{Entry, Oracle};
+use crate::payers::Payers;
 use crate::plan::Plan;
 use crate::traffic::{PULSE, Traffic};
 use crate::truth::Truth;
@@ -79,6 +80,7 @@ async fn serve(
     output: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let mut traffic = Traffic::new(Rc::clone(&world), options);
+    let payers = Payers::start(&world, options);
     let mut lines = input.lines();
     let (mut pulse, mut second) = (interval(PULSE), interval(Duration::from_secs(1)));
     pulse.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -102,7 +104,8 @@ async fn serve(
             }
         }
     }
-    drain(&world).await?;
+    world.finishing.set(true);
+    drain(&world, &payers).await?;
     // The checks that were still under way have said what they found by now.
     while let Ok(said) = checks.try_recv() {
         say(output, &said)?;
@@ -162,7 +165,8 @@ fn still_sound(world: &World) -> anyhow::Result<()> {
 }
 
 /// Waits for whatever is still out.
-async fn drain(world: &World) -> anyhow::Result<()> {
+async fn drain(world: &World, payers: &Payers) -> anyhow::Result<()> {
+    payers.settled(world).await;
     let deadline = tokio::time::Instant::now() + DRAIN_MAX;
     while world.in_flight.get() > 0 && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(10)).await;

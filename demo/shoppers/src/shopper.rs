@@ -207,6 +207,8 @@ impl Shopper {
                 self.forget(Kind::Order, id)
             }
             Expect::Known { .. } | Expect::GivenBack { .. } => {}
+            // Shoppers pay at once.
+            Expect::OnPage { .. } | Expect::Later { .. } => {}
         }
     }
 

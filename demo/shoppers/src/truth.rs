@@ -33,6 +33,15 @@ pub struct Standing {
     pub invoices: Vec<i64>,
     /// Sum of the ledger by currency; a legacy has none.
     pub ledger: Vec<(String, i64)>,
+    /// Whatever a provider was asked to collect, by its reference.
+    pub collected: BTreeMap<String, Collected>,
+}
+
+/// What a reference of a provider is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collected {
+    pub checkout: String,
+    pub order: Option<String>,
 }
 
 #[derive(Debug)]
@@ -121,7 +130,8 @@ impl Truth {
             orders_twice: ids(answer(1)),
             paid_twice: ids(answer(2)),
             invoices: answer(3).iter().map(|row| number(row, 0)).collect(),
-            ledger: answer(4).iter().map(|row| (cell(row, 0), number(row, 1))).collect(),
+            collected: answer(4).iter().map(|row| (cell(row, 0), collected(row))).collect(),
+            ledger: answer(5).iter().map(|row| (cell(row, 0), number(row, 1))).collect(),
         })
     }
 }
@@ -150,6 +160,10 @@ fn legacy_standing(shop: &str) -> Vec<String> {
              group by jual.nomor having count(*) > 1"
         ),
         format!("select faktur from jual where toko_id = {shop}"),
+        format!(
+            "select coba.rujukan, pesanan.transaksi_id, pesanan.jual_nomor
+             from pesanan_coba coba join pesanan on pesanan.id = coba.pesanan_id where pesanan.toko_id = {shop}"
+        ),
     ]
 }
 
@@ -171,6 +185,11 @@ fn store_standing(shop: &str) -> Vec<String> {
             "select json_extract(body, '$.invoice') from document where shop = '{shop}' and kind = 'order'
              and (shop <> '{ARCHIVE_SHOP}' or id like 'TRX-%' or json_extract(body, '$.invoice') is not null)"
         ),
+        format!(
+            "select json_extract(attempt.value, '$.reference'), json_extract(body, '$.checkout'),
+             json_extract(body, '$.order')
+             from document, json_each(document.body, '$.attempts') attempt where shop = '{shop}' and kind = 'intent'"
+        ),
         format!("select currency, sum(amount) from ledger where shop = '{shop}' group by currency"),
     ]
 }
@@ -181,6 +200,10 @@ async fn first(database: &Database, statement: String) -> anyhow::Result<Vec<Row
 
 fn cell(row: &Row, column: usize) -> String {
     row.get(column).cloned().flatten().unwrap_or_default()
+}
+
+fn collected(row: &Row) -> Collected {
+    Collected { checkout: cell(row, 1), order: Some(cell(row, 2)).filter(|order| !order.is_empty()) }
 }
 
 fn number(row: &Row, column: usize) -> i64 {
@@ -199,7 +222,7 @@ fn minor(text: &str) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owner, Standing, Truth, minor};
+    use super::{Collected, Owner, Standing, Truth, minor};
     use crate::addresses::Databases;
     use crate::series::Series;
     use std::collections::{BTreeMap, BTreeSet};
@@ -219,7 +242,10 @@ mod tests {
           ('1', 'order', 'a', 'live', 1, 0, '{"invoice": 2, "checkout": "c", "payments": [{"state": "captured"}, {"state": "captured"}]}'),
           ('1', 'order', 'b', 'live', 1, 0, '{"invoice": 2, "checkout": "c", "payments": [{"state": "captured"}, {"state": "failed"}]}'),
           ('1', 'order', 'd', 'live', 1, 0, '{"invoice": 5, "checkout": null, "payments": []}'),
-          ('1', 'order', 'e', 'live', 1, 0, '{"checkout": null, "payments": []}');"#;
+          ('1', 'order', 'e', 'live', 1, 0, '{"checkout": null, "payments": []}'),
+          ('1', 'intent', 'i', 'live', 1, 0,
+           '{"checkout": "c", "order": "a", "attempts": [{"reference": "i-1"}, {"reference": "i-2"}]}'),
+          ('1', 'intent', 'j', 'live', 1, 0, '{"checkout": "f", "order": null, "attempts": [{"reference": "j-1"}]}');"#;
 
     const ROWS: &str = "
         insert into toko values (2, '', '', '9000.00', 1100, '', '');
@@ -234,7 +260,18 @@ mod tests {
           values (1, 1, 7, '', '10.00', 1, 0, 0, '', '10.00', 'N'), (2, 1, 7, '', '10.00', 1, 0, 0, '', '10.00', 'N');
         insert into bayar (jual_id, cara, jumlah, tgl, lunas, gagal) values
           (1, '', '', '', 'Y', 'T'), (1, '', '', '', 'Y', 'T'), (2, '', '', '', 'Y', 'T'), (2, '', '', '', 'T', 'Y');
-        insert into idem values (2, 'cart.create', 'k', '', 201, '', '', '');";
+        insert into idem values (2, 'cart.create', 'k', '', 201, '', '', '');
+        insert into pesanan (id, toko_id, transaksi_id, nomor, akun, jumlah, dikembalikan, telat, jual_nomor, akhir_pada,
+          minta_batal, batas, dibuat, diubah) values
+          (3, 2, 5, 'sound', '', '13.00', '0.00', 0, 'sound', '', '', '', '', ''),
+          (4, 1, 6, 'other', '', '13.00', '0.00', 0, null, '', '', '', '', '');
+        insert into pesanan_coba (pesanan_id, ke, rujukan, cara, jumlah, status, dengar_pada, mati_pada, batas, dibuat)
+          values (3, 1, 'KIOS-3-1', 'VA', '13.00', 'LUNAS', '', '', '', ''),
+          (4, 1, 'KIOS-4-1', 'VA', '13.00', 'TUNGGU', '', '', '', '');";
+
+    fn collected(checkout: &str, order: Option<&str>) -> Collected {
+        Collected { checkout: checkout.to_owned(), order: order.map(str::to_owned) }
+    }
 
     fn set(ids: &[&str]) -> BTreeSet<String> {
         ids.iter().map(|&id| id.to_owned()).collect()
@@ -247,6 +284,8 @@ mod tests {
         assert_eq!(truth.opening("900").await.unwrap().orders, Vec::<String>::new());
         assert_eq!(truth.applied("2", &["k".into(), "l".into()]).await.unwrap(), set(&["k"]));
         let standing = truth.standing("2").await.unwrap();
+        let references = BTreeMap::from([("KIOS-3-1".to_owned(), collected("5", Some("sound")))]);
+        assert_eq!(standing.collected, references);
         assert_eq!((standing.orders_twice, standing.paid_twice), (set(&["5"]), set(&["sound"])));
         assert_eq!(Series::of(&standing.invoices), Series { issued: 3, gaps: 1, twice: 0 });
     }
@@ -265,7 +304,11 @@ mod tests {
         let ledger = vec![("IDR".to_owned(), 0)];
         let left = BTreeMap::from([("p".to_owned(), 7)]);
         let invoices = vec![2, 2, 5, 0];
-        let standing = Standing { left, orders_twice: set(&["c"]), paid_twice: set(&["a"]), invoices, ledger };
+        let references =
+            [("i-1", collected("c", Some("a"))), ("i-2", collected("c", Some("a"))), ("j-1", collected("f", None))];
+        let collected = references.map(|(reference, of)| (reference.to_owned(), of)).into();
+        let standing =
+            Standing { left, orders_twice: set(&["c"]), paid_twice: set(&["a"]), invoices, ledger, collected };
         assert_eq!(truth.standing("1").await.unwrap(), standing);
         assert_eq!(Series::of(&standing.invoices), Series { issued: 4, gaps: 4, twice: 1 });
         check_legacy(&truth).await;

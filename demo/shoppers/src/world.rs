@@ -5,6 +5,7 @@
 use crate::client::{Answer, Client, Exchange};
 use crate::journal::Journal;
 use crate::judge::{Asked, Judged, judge};
+use crate::later::Step;
 use crate::line::Phase;
 use crate::memory::Change;
 use crate::oracle::{Entry, Oracle};
@@ -49,6 +50,8 @@ pub struct World {
     holds_of: RefCell<BTreeMap<String, u64>>,
     holds: Cell<u64>,
     pub in_flight: Cell<u64>,
+    /// Nobody begins anything any more.
+    pub finishing: Cell<bool>,
     /// The first failure that makes the run worthless: a journal that cannot be written.
     pub fatal: RefCell<Option<anyhow::Error>>,
     keys: Cell<u64>,
@@ -68,6 +71,7 @@ impl World {
             holds_of: RefCell::new(BTreeMap::new()),
             holds: Cell::new(0),
             in_flight: Cell::new(0),
+            finishing: Cell::new(false),
             fatal: RefCell::new(None),
             keys: Cell::new(0),
         }
@@ -130,6 +134,11 @@ impl World {
         self.journal.append(&Entry::Shown { shop: shop.to_owned(), changes: changes.to_vec() }).await?;
         self.oracle.borrow_mut().learn(shop, changes, Instant::now());
         Ok(())
+    }
+
+    /// What a buyer who pays later is about to do, or was told: it is on disk when this returns.
+    pub async fn step(&self, shop: &str, checkout: &str, step: Step) -> anyhow::Result<()> {
+        self.shown(shop, &[Change::Later { checkout: checkout.to_owned(), step }]).await
     }
 
     /// What an exchange says, before anybody complains. An answer below 500 that is no 2xx says that our request was

@@ -40,12 +40,13 @@ const BENCHES: &str = "benches";
 const FOR_TESTS: &str = "testkit";
 
 /// Arrows that only tests have, and why.
-const TESTS_MAY_USE: [(&str, &str, &str); 5] = [
+const TESTS_MAY_USE: [(&str, &str, &str); 6] = [
     ("mapping", "commerce", "the laws are checked on the shapes that mapping files are written for"),
     ("shop", "demo-provider", "payments are tried through a provider that runs, which is no part of the product"),
     ("demo-host", "demo-legacy", "a purchase is tried on a real shop; neither is part of the product"),
     ("demo-legacy", "demo-provider", "kios pays through a provider that runs; neither is part of the product"),
     ("demo-shoppers", "demo-legacy", "the oracle is judged on a real legacy; neither is part of the product"),
+    ("demo-shoppers", "demo-provider", "people pay later at a real provider; neither is part of the product"),
 ];
 
 /// Foreign crates that belong behind a wall, and who stands behind it.

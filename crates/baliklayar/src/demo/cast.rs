@@ -4,13 +4,17 @@ use super::children::Process;
 use super::fault::Fault;
 use super::{Args, Missing};
 use anyhow::{Context, Result};
+use serde_json::Value;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vocab::id::ShopId;
 
 /// A loading of the history, a copy of a large shop: longer than anything is waited for elsewhere.
 const LEGACY_READY_MAX: Duration = Duration::from_secs(300);
+
+/// People at the same time who pay in their own time: so many that codes are open at every move.
+const LATER: u32 = 12;
 
 const HOST_READY_MAX: Duration = Duration::from_secs(30);
 const PROVIDER_READY_MAX: Duration = Duration::from_secs(30);
@@ -35,8 +39,29 @@ pub struct ProviderPorts {
     pub control: u16,
 }
 
+/// How long the ports of an earlier run may take to be free again: what it started ends after it.
+const FREE_AGAIN_MAX: Duration = Duration::from_secs(5);
+const FREE_AGAIN_LOOK: Duration = Duration::from_millis(50);
+
 impl Ports {
-    pub fn from(base: u16) -> Result<Self> {
+    /// A folder that is taken up again has the ports that it had, where they are free: its provider was told where notices
+    /// go, and its buyers where they pay.
+    pub async fn of(base: u16, folder: &Path) -> Result<Self> {
+        let fresh = Self::from(base)?;
+        let Some(earlier) = earlier(folder).filter(|_| base == 0) else { return Ok(fresh) };
+        let [seam, console, host, backend, legacy, api, page, control] = earlier;
+        let provider = ProviderPorts { api, page, control };
+        let begun = Instant::now();
+        while begun.elapsed() < FREE_AGAIN_MAX {
+            if earlier.iter().all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()) {
+                return Ok(Self { seam, console, host, backend, legacy, provider, postgres: fresh.postgres });
+            }
+            tokio::time::sleep(FREE_AGAIN_LOOK).await;
+        }
+        Ok(fresh)
+    }
+
+    fn from(base: u16) -> Result<Self> {
         if base != 0 {
             let at = |offset: u16| base.checked_add(offset).ok_or_else(|| Missing::of("--port is too high"));
             return Ok(Self {
@@ -57,6 +82,15 @@ impl Ports {
         let provider = ProviderPorts { api: port(6)?, page: port(7)?, control: port(8)? };
         Ok(Self { seam, console, host, backend: port(3)?, legacy: port(4)?, provider, postgres: port(5)? })
     }
+}
+
+/// The ports in the addresses of an earlier run.
+fn earlier(folder: &Path) -> Option<[u16; 8]> {
+    let addresses: Value = serde_json::from_slice(&std::fs::read(folder.join("addresses.json")).ok()?).ok()?;
+    let names = ["seam", "console", "host", "backend", "legacy", "provider", "provider_page", "provider_control"];
+    let port = |name: &str| addresses[name].as_str()?.rsplit_once(':')?.1.parse().ok();
+    let ports: Vec<u16> = names.into_iter().filter_map(port).collect();
+    ports.try_into().ok()
 }
 
 impl Ports {
@@ -194,6 +228,7 @@ pub fn shopper_args(args: &Args, folder: &Path, shops: &[ShopId]) -> Vec<String>
         ("--shoppers", args.shoppers.to_string()),
         ("--rate", args.rate.to_string()),
         ("--surge", args.surge.to_string()),
+        ("--later", LATER.to_string()),
         ("--seed", args.seed.to_string()),
         ("--journal", folder.join("journal.jsonl").display().to_string()),
     ] {
@@ -203,4 +238,24 @@ pub fn shopper_args(args: &Args, folder: &Path, shops: &[ShopId]) -> Vec<String>
         shoppers.extend(["--without".to_owned(), without.clone()]);
     }
     shoppers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ports;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_folder_that_is_taken_up_again_has_the_ports_that_it_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let had = Ports::of(0, folder.path()).await.unwrap();
+        let at = |port: u16| format!("http://127.0.0.1:{port}");
+        let addresses = json!({"seam": at(had.seam), "console": at(had.console), "host": at(had.host),
+            "backend": at(had.backend), "legacy": at(had.legacy), "provider": at(had.provider.api),
+            "provider_page": at(had.provider.page), "provider_control": at(had.provider.control)});
+        std::fs::write(folder.path().join("addresses.json"), addresses.to_string()).unwrap();
+        let has = Ports::of(0, folder.path()).await.unwrap();
+        assert_eq!((has.seam, has.legacy, has.provider.control), (had.seam, had.legacy, had.provider.control));
+        assert_eq!(Ports::of(7_400, folder.path()).await.unwrap().seam, 7_400, "who names ports has them");
+    }
 }

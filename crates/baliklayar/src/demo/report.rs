@@ -266,6 +266,11 @@ fn in_words(report: &Value) {
         oracle["twice"],
         oracle["stock"]["oversold"]
     ));
+    let later = &oracle["later"];
+    lines.push(format!(
+        "paid later: {} began, {} paid, {} orders of them; {} are not paid yet.",
+        later["begun"], later["paid"], later["completed"], later["open"]
+    ));
     lines.push(verdict(report));
     print(&lines.join("\n"));
 }

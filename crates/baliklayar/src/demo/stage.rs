@@ -40,7 +40,7 @@ pub struct Stage {
 impl Stage {
     pub async fn set(args: &Args, work: &Work, fault: Option<Fault>) -> Result<Self> {
         let folder = work.folder.clone();
-        let ports = Ports::from(args.port)?;
+        let ports = Ports::of(args.port, &folder).await?;
         let keys = Keys::fresh(args.seed);
         let (server, program_url, mover_url) = match args.source {
             Engine::Sqlite => {

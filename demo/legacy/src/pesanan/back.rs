@@ -1,6 +1,6 @@
 //! Money on its way back: each refund on record under its key before it is sent.
 
-use super::hear::{self, News, Put};
+use super::hear::{self, Put};
 use super::{Pesanan, RefundState, lock, of_draft, owed, touch};
 use crate::checkout;
 use crate::database::{Error, Transaction};
@@ -10,7 +10,7 @@ use crate::shop::Ctx;
 use crate::value::args;
 use crate::wire::{Refusal, Stop};
 use crate::{clock, money};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// A bank, a number and a name; a number alone.
 const ACCOUNT_MIN: usize = 5;
@@ -69,8 +69,9 @@ pub fn pay_out(tx: &mut Transaction<'_>, ctx: &Ctx, id: &str, account: &str) -> 
         }
         touch(tx, &mut it, ctx.at)?;
         for number in numbers {
-            let sql = "update pesanan_balik set status = ?1, rekening = ?2 where pesanan_id = ?3 and urut = ?4";
-            tx.run(sql, args![RefundState::Recorded.word(), account, it.id, number])?;
+            let sql = "update pesanan_balik set rekening = ?1 where pesanan_id = ?2 and urut = ?3";
+            tx.run(sql, args![account, it.id, number])?;
+            to_be_sent(tx, ctx.at, it.id, number)?;
             sends.push((it.id, number));
         }
     }
@@ -89,17 +90,19 @@ pub fn sending_again(tx: &mut Transaction<'_>, now: Timestamp, id: i64, number: 
         return Ok(None);
     }
     touch(tx, &mut it, now)?;
-    set(tx, id, number, RefundState::Recorded)?;
+    to_be_sent(tx, now, id, number)?;
     Ok(Some(it))
 }
 
-fn set(tx: &mut Transaction<'_>, id: i64, number: i64, state: RefundState) -> Result<(), Error> {
-    let sql = "update pesanan_balik set status = ?1 where pesanan_id = ?2 and urut = ?3";
-    tx.run(sql, args![state.word(), id, number])
+/// It goes out from now on: until it has to be there, nothing is made of its not being found.
+fn to_be_sent(tx: &mut Transaction<'_>, now: Timestamp, id: i64, number: i64) -> Result<(), Error> {
+    let sql = "update pesanan_balik set status = ?1, dibuat = ?2 where pesanan_id = ?3 and urut = ?4";
+    tx.run(sql, args![RefundState::Recorded.word(), clock::wib(now), id, number])
 }
 
-/// Puts down what the provider said of a refund, and what it said of tries beside it. That money has left is believed
-/// whatever was said before, and never taken back.
+/// Puts down what the provider said of a refund, asked at a time. That money has left is believed whatever was said before,
+/// and never taken back. What was rejected is owed again when the provider has spoken of the try: its bank may have taken the
+/// money back.
 ///
 /// # Errors
 /// What the database says.
@@ -107,26 +110,31 @@ pub fn put_down(
     tx: &mut Transaction<'_>,
     links: &Links,
     (id, number): (i64, i64),
-    answer: RefundAnswer,
-    (news, grace_s): (&[News], i64),
+    (answer, asked_at): (RefundAnswer, Timestamp),
+    grace_s: i64,
 ) -> Result<Put, Stop> {
     let desk = hear::desk(tx, links, id)?;
     let Some(refund) = desk.it.refund_of(number) else {
-        return Ok(Put { it: desk.it, sends: Vec::new() });
+        return Ok(Put { it: desk.it, sends: Vec::new(), has_changed: false });
     };
-    let after = refund.state.hear(answer);
-    if after != refund.state {
-        set(tx, id, number, after)?;
+    let has_to_be_there = asked_at >= refund.made + SignedDuration::from_secs(grace_s);
+    let after = refund.state.hear(answer, has_to_be_there);
+    let has_changed = after != refund.state;
+    if has_changed {
+        let sql = "update pesanan_balik set status = ?1 where pesanan_id = ?2 and urut = ?3";
+        tx.run(sql, args![after.word(), id, number])?;
         if after == RefundState::Rejected {
             let sql = "update pesanan_balik set tolak_pada = ?1 where pesanan_id = ?2 and urut = ?3";
             tx.run(sql, args![clock::wib(desk.ctx.at), id, number])?;
         }
     }
-    hear::put_down(tx, links, id, news, grace_s)
+    let put = hear::put_down(tx, links, id, &[], grace_s)?;
+    Ok(Put { has_changed: has_changed || put.has_changed, ..put })
 }
 
 impl RefundState {
-    fn hear(self, answer: RefundAnswer) -> Self {
+    /// Not found is believed the second time, and not before it would have to be there: what was sent may still arrive.
+    fn hear(self, answer: RefundAnswer, has_to_be_there: bool) -> Self {
         match (self, answer) {
             (_, RefundAnswer::Confirmed) => Self::Confirmed,
             (done, _) if done.is_final() || done == Self::NeedsAccount => done,
@@ -134,8 +142,32 @@ impl RefundState {
             (_, RefundAnswer::Rejected) => Self::Rejected,
             // What it had accepted it does not forget.
             (Self::Accepted, RefundAnswer::NotFound | RefundAnswer::Nothing) => Self::Accepted,
-            (_, RefundAnswer::NotFound) => Self::Absent,
-            (_, RefundAnswer::Nothing) => Self::Unknown,
+            (Self::Absent, RefundAnswer::NotFound) => Self::Absent,
+            (Self::Unknown, RefundAnswer::NotFound) if has_to_be_there => Self::Absent,
+            (_, RefundAnswer::NotFound | RefundAnswer::Nothing) => Self::Unknown,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use RefundAnswer::{Accepted, Confirmed, NotFound, Nothing};
+
+    fn after(heard: &[(RefundAnswer, bool)]) -> RefundState {
+        heard.iter().fold(RefundState::Recorded, |state, (answer, late)| state.hear(*answer, *late))
+    }
+
+    #[test]
+    fn a_refund_is_absent_when_it_was_not_found_twice_and_had_to_be_there() {
+        let (early, late) = ((NotFound, false), (NotFound, true));
+        for unsure in [&[early][..], &[early, early], &[late], &[(Nothing, true)], &[late, (Nothing, true)]] {
+            assert_eq!(after(unsure), RefundState::Unknown, "{unsure:?}");
+        }
+        for absent in [&[early, late][..], &[late, late], &[early, late, early]] {
+            assert_eq!(after(absent), RefundState::Absent, "{absent:?}");
+        }
+        assert_eq!(after(&[(Accepted, false), late, late]), RefundState::Accepted);
+        assert_eq!(after(&[early, late, (Confirmed, true), late]), RefundState::Confirmed);
     }
 }

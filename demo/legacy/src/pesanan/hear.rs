@@ -27,6 +27,8 @@ pub struct Put {
     pub it: Pesanan,
     /// Refunds that are on record now and have to be sent.
     pub sends: Vec<i64>,
+    /// Whether any row is another than before.
+    pub has_changed: bool,
 }
 
 /// Everything about one, locked in the order in which all do.
@@ -53,14 +55,18 @@ pub fn desk(tx: &mut Transaction<'_>, links: &Links, id: i64) -> Result<Desk, St
 /// What the database says.
 pub fn put_down(tx: &mut Transaction<'_>, links: &Links, id: i64, news: &[News], grace_s: i64) -> Result<Put, Stop> {
     let mut desk = desk(tx, links, id)?;
+    let before = (desk.it.signature(), desk.it.too_late);
+    let mut has_changed = false;
     for one in news {
-        enter(tx, &mut desk.it, one, grace_s)?;
+        has_changed |= enter(tx, &mut desk.it, one, grace_s)?;
     }
     let sends = ending::follow(tx, &mut desk, news, grace_s)?;
-    Ok(Put { it: desk.it, sends })
+    has_changed |= before != (desk.it.signature(), desk.it.too_late);
+    Ok(Put { it: desk.it, sends, has_changed })
 }
 
-fn enter(tx: &mut Transaction<'_>, it: &mut Pesanan, news: &News, grace_s: i64) -> Result<(), Error> {
+/// Whether the row of the try is another than before.
+fn enter(tx: &mut Transaction<'_>, it: &mut Pesanan, news: &News, grace_s: i64) -> Result<bool, Error> {
     for moved in &news.said.movements {
         let is_it = |old: &Receipt| old.transaction == moved.transaction && old.kind == moved.kind;
         if it.receipts.iter().any(is_it) {
@@ -80,7 +86,7 @@ fn enter(tx: &mut Transaction<'_>, it: &mut Pesanan, news: &News, grace_s: i64) 
     let absent_from = it.over_from().max(clock::at(&it.changed).unwrap_or(it.until));
     let is_absent = news.asked_at >= absent_from + SignedDuration::from_secs(grace_s);
     let id = it.id;
-    let Some(of) = it.tries.iter_mut().find(|of| of.number == news.number) else { return Ok(()) };
+    let Some(of) = it.tries.iter_mut().find(|of| of.number == news.number) else { return Ok(false) };
     let cells = |of: &Try| {
         let text = |at: Option<Timestamp>| at.map_or(clock::NEVER.to_owned(), clock::wib);
         let times = (text(of.heard_at), text(of.dead_at), text(of.until));
@@ -90,11 +96,12 @@ fn enter(tx: &mut Transaction<'_>, it: &mut Pesanan, news: &News, grace_s: i64) 
     of.hear(news, is_absent);
     let after = cells(of);
     if before == after {
-        return Ok(());
+        return Ok(false);
     }
     let sql = "update pesanan_coba set status = ?1, dengar_pada = ?2, mati_pada = ?3, batas = ?4, kode = ?5 \
                where pesanan_id = ?6 and ke = ?7";
-    tx.run(sql, &after)
+    tx.run(sql, &after)?;
+    Ok(true)
 }
 
 impl Try {

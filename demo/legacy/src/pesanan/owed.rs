@@ -89,13 +89,36 @@ impl Pesanan {
     }
 
     /// What could still go back on the rail of a try; one that has rejected a refund is asked no more.
-    fn refundable(&self, number: i64) -> i64 {
-        let of_this = || self.refunds.iter().filter(|it| it.of_try == Some(number));
-        if of_this().any(|it| it.state == RefundState::Rejected) {
-            return 0;
-        }
-        let gone: i64 = of_this().filter(|it| it.state.gives()).map(|it| it.amount).sum();
-        self.came_by(number).saturating_sub(gone)
+    fn refundable(&self, of: &super::Try) -> i64 {
+        let mut of_this = self.refunds.iter().filter(|it| it.of_try == Some(of.number));
+        let has_rejected = of_this.any(|it| it.state == RefundState::Rejected);
+        if has_rejected || self.unsure_since(of).is_some() { 0 } else { self.left_of(of.number) }
+    }
+
+    /// From when on the provider must have spoken of a try whose rail has rejected a refund: it may have taken the money
+    /// back. None where it has, or where nothing was rejected.
+    pub(super) fn unsure_since(&self, of: &super::Try) -> Option<jiff::Timestamp> {
+        let of_this = self.refunds.iter().filter(|it| it.of_try == Some(of.number));
+        // The tables keep no fractions: what was said within the same second may have been said before.
+        let since = of_this.filter_map(|it| it.rejected_at).max()? + jiff::SignedDuration::from_secs(1);
+        (!of.heard_since(since)).then_some(since)
+    }
+
+    /// How much of what is here, as far as anybody knows, waits for the provider to speak of it.
+    fn unsure(&self) -> i64 {
+        let unsure = self.tries.iter().filter(|of| self.unsure_since(of).is_some());
+        unsure.map(|of| self.left_of(of.number).max(0)).sum()
+    }
+
+    /// What came by a try and is not on its way back on its rail.
+    fn left_of(&self, number: i64) -> i64 {
+        let of_this = self.refunds.iter().filter(|it| it.of_try == Some(number) && it.state.gives());
+        self.came_by(number).saturating_sub(of_this.map(|it| it.amount).sum())
+    }
+
+    /// What is owed, of which the provider has no more to say.
+    fn surely_owed(&self) -> i64 {
+        self.owed().saturating_sub(self.unsure()).max(0)
     }
 
     /// The try by which money came last.
@@ -113,7 +136,7 @@ impl Pesanan {
     /// Whether the row of it says what is so.
     pub(super) fn leaves_something(&self) -> bool {
         let withdrawn = |it: &Refund| matches!(it.state, RefundState::NeedsAccount | RefundState::Absent);
-        self.owed() > 0 || self.came_late() || (self.given_too_much() > 0 && self.refunds.iter().any(withdrawn))
+        self.surely_owed() > 0 || self.came_late() || (self.given_too_much() > 0 && self.refunds.iter().any(withdrawn))
     }
 }
 
@@ -137,16 +160,16 @@ pub fn record(tx: &mut Transaction<'_>, ctx: &Ctx, it: &mut Pesanan) -> Result<V
     call_off(tx, ctx, it)?;
     let as_returned = |it: &&Refund| it.state.gives() && it.why == Why::Returned;
     let already: i64 = it.refunds.iter().filter(as_returned).map(|it| it.amount).sum();
-    let owed = it.owed();
+    let owed = it.surely_owed();
     let returned = if it.order.is_some() { owed.min(it.returned.saturating_sub(already).max(0)) } else { 0 };
     let rest = if it.order.is_none() && (it.ended.is_some() || it.too_late) { Why::Ended } else { Why::Over };
     let mut sends = Vec::new();
     for (why, mut owed) in [(Why::Returned, returned), (rest, owed - returned)] {
-        let rails: Vec<i64> = it.tries.iter().rev().filter(|of| of.method.goes_back()).map(|of| of.number).collect();
-        for number in rails {
-            let there = it.refundable(number).min(owed);
+        let rails: Vec<_> = it.tries.iter().rev().filter(|of| of.method.goes_back()).cloned().collect();
+        for of in rails {
+            let there = it.refundable(&of).min(owed);
             if there > 0 {
-                sends.push(add(tx, ctx, it, (Some(number), there, why))?);
+                sends.push(add(tx, ctx, it, (Some(of.number), there, why))?);
                 owed -= there;
             }
         }
@@ -184,7 +207,7 @@ fn add(
                tolak_pada) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)";
     let sum = money::print(amount);
     tx.run(sql, args![it.id, number, &key, of_try, sum, why.word(), state.word(), &ctx.now, clock::NEVER])?;
-    it.refunds.push(Refund { number, key, of_try, amount, why, state, made: ctx.at, account: None });
+    it.refunds.push(Refund { number, key, of_try, amount, why, state, made: ctx.at, account: None, rejected_at: None });
     Ok(number)
 }
 

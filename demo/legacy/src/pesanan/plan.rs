@@ -7,6 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 const UNDER_WAY_S: i64 = 5;
 /// A notice that never comes keeps nobody waiting for longer.
 const ASK_EVERY_S: i64 = 60;
+/// A last question that says nothing is asked again as often for so long, and then every hour, for ever.
+const OFTEN_FOR_S: i64 = 600;
+const HOUR_S: i64 = 3_600;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
@@ -61,6 +64,7 @@ impl Pesanan {
             }
         }
         self.plan_end(now, grace_s, &mut plan);
+        self.plan_last_words(now, asked, grace_s, &mut plan);
         self.plan_refunds(now, &mut plan);
         plan
     }
@@ -72,6 +76,19 @@ impl Pesanan {
         let asks = self.tries.iter().filter(|it| matches!(it.fate, Fate::Over | Fate::Paid));
         let sure = asks.map(|it| self.sure_from(it, grace_s)).max();
         plan.at(sure.map_or(self.over_from(), |sure| sure.max(self.over_from())), now, Act::LastLook);
+    }
+
+    /// Of money that came at the last moment, or twice, and of money that a bank took back nobody may ever be told: a try is
+    /// asked about once more when the provider has to know, whatever became of the rest.
+    fn plan_last_words(&self, now: Timestamp, asked: impl Fn(i64) -> Option<Timestamp>, grace_s: i64, plan: &mut Plan) {
+        for it in &self.tries {
+            let said = matches!(it.fate, Fate::Over | Fate::Paid).then(|| self.sure_from(it, grace_s));
+            let since = said.filter(|said| !it.heard_since(*said)).into_iter().chain(self.unsure_since(it)).min();
+            let is_asked = [Act::LastLook, Act::Ask(it.number)].iter().any(|act| plan.acts.contains(act));
+            if let Some(since) = since.filter(|_| !is_asked) {
+                plan.at(paced(since, asked(it.number)), now, Act::Ask(it.number));
+            }
+        }
     }
 
     fn plan_refunds(&self, now: Timestamp, plan: &mut Plan) {
@@ -90,4 +107,11 @@ impl Pesanan {
             }
         }
     }
+}
+
+/// At this time, and then again as long as nothing is said.
+fn paced(since: Timestamp, asked: Option<Timestamp>) -> Timestamp {
+    let Some(asked) = asked.filter(|asked| *asked >= since) else { return since };
+    let is_often = asked.duration_since(since) < SignedDuration::from_secs(OFTEN_FOR_S);
+    asked + SignedDuration::from_secs(if is_often { ASK_EVERY_S } else { HOUR_S })
 }

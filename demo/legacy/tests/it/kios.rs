@@ -70,12 +70,17 @@ pub async fn on_both_with(data: &std::path::Path, test: impl AsyncFn(&Kios)) {
 
 /// A kios on SQLite whose buyers can also pay later.
 pub async fn paying_later() -> Kios {
-    Kios::start_with_loket(Home::Sqlite(tempfile::tempdir().unwrap())).await
+    paying_later_within(1).await
+}
+
+/// The same, where the provider may learn of money and of refunds so many seconds late.
+pub async fn paying_later_within(grace_s: i64) -> Kios {
+    Kios::start_with_loket(Home::Sqlite(tempfile::tempdir().unwrap()), grace_s).await
 }
 
 /// The same on PostgreSQL.
 pub async fn paying_later_on_postgres() -> Kios {
-    Kios::start_with_loket(Home::Postgres(testkit::postgres::fresh_database().await)).await
+    Kios::start_with_loket(Home::Postgres(testkit::postgres::fresh_database().await), 1).await
 }
 
 impl Home {
@@ -98,12 +103,12 @@ impl Kios {
         Self { home, address, keys: AtomicU64::new(0), serving, loket: None }
     }
 
-    async fn start_with_loket(home: Home) -> Self {
+    async fn start_with_loket(home: Home, grace_s: i64) -> Self {
         let database = Database::open(&home.url()).await.unwrap();
         demo_legacy::init(&database, 7, 2, None).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let loket = Loket::start(address).await;
+        let loket = Loket::start(address, grace_s).await;
         let serving = serve_with(listener, database, &loket);
         Self { home, address, keys: AtomicU64::new(0), serving, loket: Some(loket) }
     }

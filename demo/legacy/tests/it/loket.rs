@@ -19,7 +19,7 @@ pub struct Loket {
 
 impl Loket {
     /// Its notices go to this kios.
-    pub async fn start(kios: SocketAddr) -> Self {
+    pub async fn start(kios: SocketAddr, grace_s: i64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys { api: API_KEY.to_owned(), webhook: NOTICE_KEY.to_owned() };
         let arguments = Arguments { book: folder.path().join("book.sqlite"), ports: [0; 3], keys };
@@ -31,7 +31,7 @@ impl Loket {
             notice_keys: vec!["whsec_next".to_owned(), NOTICE_KEY.to_owned()],
             page_key: "page-key".to_owned(),
             notices_at: format!("http://{kios}/notices/loket"),
-            grace_s: 1,
+            grace_s,
         };
         Self { control: doors.control, provider, _folder: folder }
     }

@@ -8,6 +8,7 @@ mod giving_back;
 mod invoices;
 mod journey;
 mod kios;
+mod last_words;
 mod loket;
 mod paying_later;
 mod paying_later_badly;

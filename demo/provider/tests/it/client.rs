@@ -79,6 +79,21 @@ impl Loket {
         String::from_utf8(body.to_vec()).unwrap()
     }
 
+    /// At the bank's counter, by hand and without a key.
+    pub async fn transfer(&self, number: &str) -> (u16, String) {
+        let request = Request::post(format!("http://{}/transfer", self.doors.page))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Full::new(Bytes::from(format!("number={}", number.replace(' ', "+")))));
+        let response = self.client.request(request.unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    pub async fn counter(&self) -> String {
+        self.page("GET", &format!("http://{}/transfer", self.doors.page)).await
+    }
+
     async fn send(&self, method: &str, url: &str, body: Option<&Value>) -> Option<(u16, Value)> {
         let (status, body) = self.exchange(method, url, body).await?;
         Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))

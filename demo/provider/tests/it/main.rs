@@ -276,3 +276,23 @@ async fn a_buyer_pays_on_the_page_by_one_button() {
     assert!(paid.contains("paid") && !paid.contains("<button>"), "{paid}");
     assert_eq!(loket.get("/v1/charges?reference=pi_7-1").await.1["status"], "paid");
 }
+
+#[tokio::test]
+async fn a_buyer_transfers_to_a_number_once_and_to_nobody_elses() {
+    let loket = Loket::start().await;
+    let now = loket.now().await;
+    let (_, asked) = loket.post("/v1/charges", &charge("pi_7-1", "virtual_account", now)).await;
+    let (_, wallet) = loket.post("/v1/charges", &charge("pi_7-2", "wallet", now)).await;
+    assert!(loket.counter().await.contains("name=\"number\""));
+    let number = asked["code"].as_str().unwrap();
+    // As it is read out, in fours.
+    let (status, paid) = loket.transfer(&format!("{} {}", &number[..4], &number[4..])).await;
+    assert!(status == 200 && paid.contains("paid"), "{paid}");
+    let (status, again) = loket.transfer(number).await;
+    assert!(status == 409 && again.contains("the charge is paid"), "{again}");
+    for nobodys in ["8808999999999999", wallet["code"].as_str().unwrap(), "chg_2", ""] {
+        assert_eq!(loket.transfer(nobodys).await.0, 404, "{nobodys}");
+    }
+    let (_, asked) = loket.get("/v1/charges?reference=pi_7-1").await;
+    assert_eq!(asked["movements"].as_array().unwrap().len(), 1, "{asked}");
+}

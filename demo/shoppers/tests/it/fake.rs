@@ -1,6 +1,7 @@
 //! A small shop to be judged: right by itself, wrong on demand. It keeps its books in the legacy's own tables, which
 //! the oracle reads with its SQL.
 
+mod later;
 mod wire;
 
 use axum::Router;
@@ -35,6 +36,12 @@ pub enum Fault {
     /// The first checkout is made, or not made, and never answered.
     HangAfter,
     HangBefore,
+    /// Of those who pay later: nobody keeps the units, nobody waits for the money, another order comes than was promised,
+    /// or a second payment is taken.
+    KeepNothing,
+    CompleteUnpaid,
+    OtherOrder,
+    ChargeTwice,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +74,8 @@ pub struct Shop {
     answered: BTreeMap<String, (u16, String, String)>,
     cut: BTreeSet<String>,
     hung: bool,
+    /// Checkouts that were paid later, as the provider knows them: how often.
+    charges: BTreeMap<String, u32>,
 }
 
 pub type Shared = Arc<Mutex<Shop>>;
@@ -96,6 +105,9 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> (StatusCode, String) {
+    if let Some((status, page)) = shop.lock().unwrap().page(method.as_str(), uri.path(), &body) {
+        return (StatusCode::from_u16(status).unwrap(), page);
+    }
     let key = headers.get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
     let answered = shop.lock().unwrap().answer(method.as_str(), uri.path(), key, &body);
     let Some((status, body)) = answered else {
@@ -120,7 +132,8 @@ impl Shop {
                 .unwrap();
         }
         let documents = BTreeMap::new();
-        Self { fault, books, next: 100, documents, answered: BTreeMap::new(), cut: BTreeSet::new(), hung: false }
+        let (answered, charges) = (BTreeMap::new(), BTreeMap::new());
+        Self { fault, books, next: 100, documents, answered, cut: BTreeSet::new(), hung: false, charges }
     }
 
     /// From now on nothing goes wrong.
@@ -168,6 +181,9 @@ impl Shop {
             Err(code) => return Some(refusal(code)),
             Ok(done) => done,
         };
+        if parts.len() == 3 && body["payment"]["instruments"][0]["handler_id"] == "pay" {
+            return Some((200, self.show_escalated(&kind, &id)));
+        }
         let status = if parts.len() == 1 { 201 } else { 200 };
         self.answered.insert(key.clone(), (status, kind.clone(), id.clone()));
         self.books.execute("insert into idem values (1, '', ?1, '', 200, '', '', '')", [&key]).unwrap();
@@ -212,6 +228,7 @@ impl Shop {
         let at = (kind.to_owned(), id.clone());
         match (kind, *parts.last().unwrap()) {
             ("orders", verb) => self.give_back(&at, verb, body)?,
+            (_, "complete") if body["payment"]["instruments"][0]["handler_id"] == "pay" => {}
             (_, "complete") => {
                 let order = self.complete(&at, body)?;
                 self.documents.get_mut(&at).unwrap().order = Some(order);
@@ -274,6 +291,11 @@ impl Shop {
         if checkout.lines.iter().any(|line| self.product(&line.product).unwrap().1 < line.quantity) {
             return Err("out_of_stock");
         }
+        self.place(at)
+    }
+
+    fn place(&mut self, at: &(String, String)) -> Result<String, Refused> {
+        let checkout = self.documents.get(at).cloned().ok_or("not_found")?;
         let id = format!("TRX-{}", self.id());
         let mut order =
             Document { status: "paid".into(), ready: true, lines: checkout.lines.clone(), ..Document::default() };
@@ -302,7 +324,8 @@ impl Shop {
                 self.books.execute("update jual set faktur = faktur + 1 where nomor = ?1", [id]).map(drop).unwrap();
             }
             Fault::Nothing | Fault::Oversell | Fault::WrongTax | Fault::CutAnswers => return,
-            Fault::HangAfter | Fault::HangBefore => return,
+            Fault::HangAfter | Fault::HangBefore | Fault::KeepNothing | Fault::CompleteUnpaid => return,
+            Fault::OtherOrder | Fault::ChargeTwice => return,
         }
         self.mend();
     }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what is not as expected fails the test")]
 
 mod fake;
+mod later;
 mod legacy;
 
 use fake::Fault;
@@ -40,10 +41,17 @@ async fn run(folder: &Path, seam: &str, without: &[&str], tells: &[(u64, Value)]
 async fn run_over(folder: &Path, seam: &str, legacy: &str, without: &[&str], tells: &[(u64, Value)]) -> Vec<Value> {
     let databases = json!({"legacy": legacy, "store": folder.join("store.db")});
     let addresses = json!({"seam": seam, "databases": databases, "keys": {"host": "h", "seller": "s"}});
+    run_at(folder, &addresses, without, tells).await
+}
+
+/// The same at any addresses; where a provider's are among them, some people pay later.
+async fn run_at(folder: &Path, addresses: &Value, without: &[&str], tells: &[(u64, Value)]) -> Vec<Value> {
     std::fs::write(folder.join("addresses.json"), addresses.to_string()).unwrap();
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let mut args: Vec<String> =
-        ["--shops", "1", "--shoppers", "60", "--rate", "400", "--seed", "7"].map(str::to_owned).to_vec();
+        ["--shops", "1", "--shoppers", "60", "--rate", "400", "--seed", "7", "--later", "8", "--later-ms", "400"]
+            .map(str::to_owned)
+            .to_vec();
     args.extend(["--addresses".into(), path("addresses.json"), "--journal".into(), path("journal")]);
     args.extend(without.iter().flat_map(|detector| ["--without".to_owned(), (*detector).to_owned()]));
     let (mut told, input) = tokio::io::duplex(4096);
