@@ -81,11 +81,12 @@ pub(crate) struct Ids {
     clock: Clock,
     /// Leased and in no commit, by table.
     free: Mutex<BTreeMap<Name, BTreeSet<u64>>>,
+    leasing: tokio::sync::Mutex<()>,
 }
 
 impl Ids {
     pub(crate) fn new(store: Store, plan: IdPlan, clock: Clock) -> Self {
-        Self { store, plan, clock, free: Mutex::default() }
+        Self { store, plan, clock, free: Mutex::default(), leasing: tokio::sync::Mutex::default() }
     }
 
     /// The block of an element; none where it gets UUIDs.
@@ -111,6 +112,11 @@ impl Ids {
     /// # Errors
     /// Refuses with `ids_exhausted` where the block is dry.
     pub(crate) async fn take(&self, table: &Name, count: usize) -> Result<Vec<u64>, Stop> {
+        if let Ok(numbers) = self.take_free(table, count) {
+            return Ok(numbers);
+        }
+        // One leases for all who wait: if each did for itself, a rush would empty the block.
+        let _leasing = self.leasing.lock().await;
         for _ in 0..LEASES_MAX {
             match self.take_free(table, count) {
                 Ok(numbers) => return Ok(numbers),

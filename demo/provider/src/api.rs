@@ -19,8 +19,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 const BODY_MAX: usize = 64 * 1024;
+/// Somebody may put the clock forward while a call is on its way.
+const ARRIVES_LOOK: Duration = Duration::from_millis(2);
 
 #[derive(Clone)]
 struct Api {
@@ -74,10 +77,12 @@ impl Api {
             "error_before" => return json(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": "internal" })),
             "busy" => return json(StatusCode::TOO_MANY_REQUESTS, &json!({ "error": "busy" })),
             "late" => {
-                // It is on its way, and nobody finds it before it has arrived.
-                let (book, delay) = (self.book.clone(), fault.delay());
+                // It is on its way, and nobody finds it before it has arrived: by the provider's own clock.
+                let (book, due) = (self.book.clone(), self.book.now().saturating_add(fault.delay_us()));
                 tokio::spawn(async move {
-                    tokio::time::sleep(delay).await;
+                    while book.now() < due {
+                        tokio::time::sleep(ARRIVES_LOOK).await;
+                    }
                     drop(act(&book));
                 });
                 never().await;

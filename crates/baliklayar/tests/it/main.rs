@@ -10,6 +10,7 @@ mod demo;
 mod dial;
 mod faults;
 mod findings;
+mod flash;
 mod fsync;
 mod host;
 mod ids;

@@ -5,10 +5,11 @@
 
 mod cells;
 mod deeds;
+mod later;
 mod stage;
 
 use crate::client::{amount, filled_in, id, line_items, payment};
-use crate::world::{Engine, World};
+use crate::world::{Engine, How, World};
 use baliklayar::serving::clock;
 use cells::{Intended, differences};
 use deeds::Deed;
@@ -35,7 +36,7 @@ async fn there_and_back(engine: Engine) {
     let t0 = std::time::Instant::now();
     let tick = |w: &str| eprintln!("{engine:?} {w} {:?}", t0.elapsed());
     let shops = u32::try_from(Deed::ALL.len()).unwrap() + 1;
-    let world = World::start(engine, 11, shops).await;
+    let world = World::start_as(How { provider: true, ..How::new(engine, 11, shops) }).await;
     let mut stages = stages(&world).await;
     world.start_moving().await;
     tick("every_entity_is_counted");
@@ -64,6 +65,7 @@ async fn there_and_back(engine: Engine) {
 
     tick("sells_on");
     sells_on(&world, &mut stages).await;
+    pays_on(&world, &mut stages).await;
     tick("second_move");
     second_move(&world, &mut stages, &intended).await;
 }
@@ -73,7 +75,14 @@ async fn stages(world: &World) -> Vec<Stage> {
     let alone = Deed::ALL.iter().map(|deed| vec![*deed]).chain([[&Deed::MORE[..], &Deed::ALL].concat()]);
     let mut stages = Vec::new();
     for (shop, deeds) in world.shops.iter().zip(alone) {
-        stages.push(Stage::new(world, shop, deeds).await);
+        let mut stage = Stage::new(world, shop, deeds).await;
+        for _ in stage.deeds.clone().into_iter().filter(|deed| deed.pays_later()) {
+            let goods = stage.goods(world, 2).await;
+            let body = filled_in(&[(goods[0].as_str(), 2), (goods[1].as_str(), 1)]);
+            let checkout = world.post(shop, "checkout-sessions", body).await;
+            stage.show(&format!("checkout-sessions/{}", id(&checkout)));
+        }
+        stages.push(stage);
     }
     stages
 }
@@ -222,10 +231,21 @@ async fn sells_on(world: &World, stages: &mut [Stage]) {
     }
 }
 
+/// A code that the backend gave out is paid at the legacy. The last shop's is paid at the backend again.
+async fn pays_on(world: &World, stages: &mut [Stage]) {
+    let (last, others) = stages.split_last_mut().unwrap();
+    assert_eq!(last.codes.len(), 1);
+    for stage in others {
+        for code in std::mem::take(&mut stage.codes) {
+            later::pay(world, stage, &code).await;
+        }
+    }
+}
+
 /// Carts and checkouts of the legacy's for the next move, at every stage.
 async fn open_work(world: &World, stage: &mut Stage, lines: &[(&str, i64)]) {
     let shop = stage.shop.clone();
-    for _ in 0..3 {
+    for _ in 0..6 {
         let cart = world.post(&shop, "carts", json!({"line_items": line_items(lines)})).await;
         let ready = world.post(&shop, "checkout-sessions", filled_in(lines)).await;
         stage.show(&format!("carts/{}", id(&cart)));

@@ -211,3 +211,23 @@ async fn an_id_that_somebody_has_already_is_not_tried_twice() {
     let answer = clumsy.execute(&bench.frame, &bench.fresh(), &command).await.unwrap();
     assert_eq!(checkout_id(&answer).as_str(), "5002");
 }
+
+/// Whoever finds no id left in memory waits for the one who fetches more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_at_once_spend_two_hundred_ids_and_not_the_whole_block() {
+    let bench = Bench::with_blocks(1_000).await;
+    let first = bench.next("checkout").await;
+    let mut rush = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let basket = Basket::Lines(wanted(&[("1", 1)]));
+        let command = Command::CreateCheckout { basket, details: details() };
+        let (service, frame, keyed) = (bench.service.clone(), bench.frame.clone(), bench.fresh());
+        rush.spawn(async move { service.execute(&frame, &keyed, &command).await });
+    }
+    for answer in rush.join_all().await {
+        assert_eq!(refused(&answer.unwrap()), "");
+    }
+    // They are fetched by the hundred.
+    let spent = bench.next("checkout").await - first;
+    assert!((200..=300).contains(&spent), "{spent}");
+}

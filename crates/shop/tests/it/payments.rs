@@ -1,6 +1,7 @@
 //! Being paid in the buyer's own time, through a provider that runs: its answers, its silence, and every rupiah of it.
 
 mod chaos;
+mod races;
 mod till;
 
 use crate::refused;
@@ -208,6 +209,7 @@ async fn fifty_who_confirm_at_once_have_one_code_and_the_provider_was_asked_once
     }
     let intent = till.intent(&checkout).await;
     assert_eq!((intent.attempts().len(), till.stock().await), (1, STOCK - 1));
+    assert_eq!(till.asked("charge").await, 1);
     assert_eq!(till.book().await["charge"].as_array().unwrap().len(), 1);
 }
 

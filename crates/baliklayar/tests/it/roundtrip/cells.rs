@@ -53,6 +53,7 @@ fn shop_of(dump: &Dump, table: &str, key: &str, cells: &Cells) -> String {
         "keranjang_isi" => parent("keranjang", "keranjang_id"),
         "transaksi_isi" => parent("transaksi", "transaksi_id"),
         "jual_detil" | "bayar" | "kembali" => parent("jual", "jual_id"),
+        "pesanan_coba" | "pesanan_uang" | "pesanan_balik" => parent("pesanan", "pesanan_id"),
         "pelanggan" => {
             let mut orders = dump["jual"].values();
             orders.find(|order| order["pelanggan_id"] == key).map(|order| order["toko_id"].clone())

@@ -1,5 +1,6 @@
 //! What the backend does with a shop, one deed after another, and what each should come to in the legacy.
 
+use super::later;
 use super::stage::{Line, Meant, Stage};
 use crate::client::{filled_in, id, line_items, payment};
 use crate::world::World;
@@ -27,6 +28,12 @@ pub enum Deed {
     CheckoutUpdate,
     CheckoutCancel,
     CheckoutComplete,
+    /// A code is given out, and nobody pays it.
+    PayBegin,
+    /// A code is given out and paid.
+    PayDone,
+    /// The same; then some of it goes back, and waits until the buyer says where to.
+    PayBack,
     /// Cart, checkout of it, details, payment; then some of it comes back.
     NewOrder,
     /// Last, because it is every cart's.
@@ -40,10 +47,14 @@ pub enum Deed {
     RefundThenCancel,
     /// Of an order that the backend made before it was the legacy's.
     CancelSold,
+    /// A code that was out before the legacy gave the shop away.
+    PayBegun,
+    /// Of an order that was paid by a code before it was the legacy's.
+    BackOfPaid,
 }
 
 impl Deed {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::CancelPart,
         Self::CancelWhole,
         Self::CancelPartThenRest,
@@ -60,13 +71,28 @@ impl Deed {
         Self::CheckoutUpdate,
         Self::CheckoutCancel,
         Self::CheckoutComplete,
+        Self::PayBegin,
+        Self::PayDone,
+        Self::PayBack,
         Self::NewOrder,
         Self::Expire,
     ];
 
     /// More, for the shop with all of them; before the others, which change prices.
-    pub const MORE: [Self; 5] =
-        [Self::CheckoutStripped, Self::CartOfTwice, Self::CancelByLines, Self::RefundThenCancel, Self::CancelSold];
+    pub const MORE: [Self; 7] = [
+        Self::PayBegun,
+        Self::BackOfPaid,
+        Self::CheckoutStripped,
+        Self::CartOfTwice,
+        Self::CancelByLines,
+        Self::RefundThenCancel,
+        Self::CancelSold,
+    ];
+
+    /// Takes a checkout that can be paid.
+    pub const fn pays_later(self) -> bool {
+        matches!(self, Self::PayBegin | Self::PayDone | Self::PayBack)
+    }
 
     pub async fn perform(self, world: &World, stage: &mut Stage) -> Meant {
         match self {
@@ -97,6 +123,9 @@ impl Deed {
             Self::CheckoutUpdate => checkout_update(world, stage).await,
             Self::CheckoutCancel => checkout_cancel(world, stage).await,
             Self::CheckoutComplete => checkout_complete(world, stage).await,
+            Self::PayBegin => later::begin(world, stage).await,
+            Self::PayDone => later::done(world, stage).await,
+            Self::PayBack => later::back(world, stage).await,
             Self::NewOrder => new_order(world, stage).await,
             Self::Expire => expire(world, stage).await,
             Self::CheckoutStripped => checkout_stripped(world, stage).await,
@@ -104,6 +133,8 @@ impl Deed {
             Self::CancelByLines => cancel_by_lines(world, stage).await,
             Self::RefundThenCancel => refund_then_cancel(world, stage).await,
             Self::CancelSold => cancel_sold(world, stage).await,
+            Self::PayBegun => later::begun(world, stage).await,
+            Self::BackOfPaid => later::back_of_paid(world, stage).await,
         }
     }
 }

@@ -22,7 +22,12 @@ pub struct Meant {
 
 impl Meant {
     pub(super) fn of(command: &'static str) -> Self {
-        Self { commands: vec![command], born: BTreeMap::from([("idem", 1)]), ..Self::default() }
+        Self::without_key(command).born("idem", 1)
+    }
+
+    /// Of what nobody asks for through the API.
+    pub(super) fn without_key(command: &'static str) -> Self {
+        Self { commands: vec![command], ..Self::default() }
     }
 
     pub(super) fn row(mut self, table: &str, key: &str) -> Self {
@@ -65,10 +70,22 @@ pub struct Stage {
     pub products: Vec<String>,
     /// Orders that came into being at the backend and of which something is left.
     pub sold: Vec<String>,
+    /// Codes that are out and that nobody has paid.
+    pub codes: Vec<Code>,
+    /// Orders that were paid by a code.
+    pub(super) paid_later: Vec<String>,
     /// Paths of what was in the legacy when the deeds began: what the backend makes comes there while they go on.
     pub(super) standing: BTreeSet<String>,
     pub(super) used: BTreeSet<String>,
     goods: usize,
+}
+
+/// What the buyer of a checkout was given to pay with.
+#[derive(Debug, Clone)]
+pub struct Code {
+    pub checkout: String,
+    /// At the provider.
+    pub reference: String,
 }
 
 /// A line of an order or cart: its row, its product, how many.
@@ -85,8 +102,9 @@ impl Stage {
         let part = if deeds.len() == 1 { 8 } else { 1 };
         let shown = all.into_iter().step_by(part).collect();
         let products = world.column(&format!("select id from produk where toko_id = {shop} order by id")).await;
-        let (sold, standing, used) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-        Self { shop: shop.clone(), deeds, shown, products, sold, standing, used, goods: 0 }
+        let (standing, used) = (BTreeSet::new(), BTreeSet::new());
+        let (sold, codes, paid_later) = (Vec::new(), Vec::new(), Vec::new());
+        Self { shop: shop.clone(), deeds, shown, products, sold, codes, paid_later, standing, used, goods: 0 }
     }
 
     /// To be called between the flip and the first deed.
@@ -157,8 +175,13 @@ impl Stage {
         let sql = "select id from transaksi where toko_id = {shop} and status like 'BUKA%' and keranjang_id is null \
                    and kirim = 'flat' order by id";
         let checkout = self.take(world, "checkout-sessions", sql).await;
+        let lines = self.checkout_lines(world, &checkout).await;
+        (checkout, lines)
+    }
+
+    pub(super) async fn checkout_lines(&self, world: &World, checkout: &str) -> Vec<Line> {
         let sql = format!("select id, produk_id, jml from transaksi_isi where transaksi_id = {checkout} order by id");
-        (checkout, lines(world.rows(&sql).await))
+        lines(world.rows(&sql).await)
     }
 }
 

@@ -68,6 +68,8 @@ fn key_of(table: &str, cells: &Cells) -> String {
     match table {
         "idem" => [&cells["toko_id"], &cells["op"], &cells["kunci"]].map(String::as_str).join("/"),
         "arsip" => cells["rowno"].clone(),
+        "pesanan_coba" => format!("{}/{}", cells["pesanan_id"], cells["ke"]),
+        "pesanan_uang" | "pesanan_balik" => format!("{}/{}", cells["pesanan_id"], cells["urut"]),
         _ => cells["id"].clone(),
     }
 }

@@ -144,6 +144,14 @@ impl Provider {
         Some(taken)
     }
 
+    /// The bank holds it no longer.
+    pub fn lapse(&mut self, reference: &str, at: i64) -> Option<Receipt> {
+        let charge = self.charges.get_mut(reference).filter(|charge| charge.status == Status::Authorised)?;
+        charge.status = Status::Over;
+        let held = charge.amount;
+        Some(self.write(reference, ReceiptKind::Voided, held, at))
+    }
+
     /// The same key twice is one refund; what was rejected stays so. No more goes back than there is.
     pub fn refund(&mut self, key: &str, attempt: Option<u32>, amount: i64, answer: RefundAnswer) -> RefundAnswer {
         let charge = attempt.and_then(|attempt| self.charges.values().find(|charge| charge.attempt == attempt));
@@ -232,6 +240,13 @@ impl Provider {
     /// The attempts whose money is held on cards, neither taken nor let go.
     pub fn held(&self) -> impl Iterator<Item = u32> {
         self.charges.values().filter(|charge| charge.status == Status::Authorised).map(|charge| charge.attempt)
+    }
+
+    /// What moved in this way by one attempt.
+    pub fn moved(&self, attempt: u32, kind: ReceiptKind) -> i64 {
+        let of_it = self.charges.values().filter(|charge| charge.attempt == attempt);
+        let receipts = of_it.flat_map(|charge| &charge.receipts).filter(|receipt| receipt.kind == kind);
+        receipts.map(|receipt| receipt.amount.minor()).sum()
     }
 
     /// Money that left without our asking.

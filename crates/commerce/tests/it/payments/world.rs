@@ -7,7 +7,7 @@ use super::provider::Provider;
 use commerce::decision::Aggregate;
 use commerce::intent::{
     Act, Answer, Entered, Fate, Intent, Method, Opening, Patience, Posting, Receipt, ReceiptKind, RefundAnswer,
-    RefundState,
+    RefundState, Settling,
 };
 use commerce::money::{Currency, Money};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +51,8 @@ pub enum Deed {
     Cancel,
     GiveBack(i64),
     TakeBack(u32, ReceiptKind),
+    /// The bank does not hold the money of a try any longer.
+    Lapse(u32),
 }
 
 #[derive(Debug)]
@@ -93,6 +95,10 @@ pub struct World {
     /// Payouts whose buyers were asked for an account.
     asked: BTreeSet<String>,
     pub refused: Vec<&'static str>,
+    /// What was asked of held money: of which try, what, and how much.
+    pub settled: Vec<(u32, Settling, i64)>,
+    /// How often a refund or a payout went out.
+    pub refunds_sent: u32,
 }
 
 impl World {
@@ -126,6 +132,8 @@ impl World {
             before: intent,
             asked: BTreeSet::new(),
             refused: Vec::new(),
+            settled: Vec::new(),
+            refunds_sent: 0,
         }
     }
 
@@ -195,6 +203,11 @@ impl World {
             Deed::TakeBack(attempt, kind) => {
                 let taken = self.provider.take_back(&reference(*attempt), *kind, self.now);
                 self.notify(taken, false);
+                Ok(())
+            }
+            Deed::Lapse(attempt) => {
+                let lapsed = self.provider.lapse(&reference(*attempt), self.now);
+                self.notify(lapsed, true);
                 Ok(())
             }
         };
@@ -309,6 +322,7 @@ impl World {
             }
             Act::Settle { attempt, what, minor } => {
                 assert!(minor > 0, "nothing is asked for");
+                self.settled.push((attempt, what, minor));
                 self.intent = self.intent.settling(attempt, what, now, &PATIENCE).expect("one of the two only");
                 if !(self.faults && self.chance.one_in(3)) {
                     let receipts = self.provider.settle(&reference(attempt), what, minor, self.now);

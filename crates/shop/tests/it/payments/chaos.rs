@@ -1,90 +1,188 @@
 //! Many buyers, a provider that fails in every way it can, and work that is cut off anywhere: whatever happens, each buyer has
 //! paid exactly once for an order, or has everything back, or is owed it by name; and every book says the same.
 
+mod statements;
+
 use super::till::{DAY_S, HOUR_S, Till};
 use commerce::checkout::State;
-use commerce::intent::{Intent, Method, Patience, RefundState};
+use commerce::intent::{Fate, Intent, Method, Patience, ReceiptKind, RefundState};
 use serde_json::{Value, json};
 use shop::{Command, Resource};
+use statements::{day_of, seconds_to_midnight};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use testkit::chance::Chance;
+use tokio::task::JoinSet;
 use vocab::id::{Kind, PublicId};
 
 const BUYERS: usize = 24;
-const SEEDS: u64 = 3;
-const SEEDS_LONG: u64 = 60;
+const SEEDS: u64 = 6;
+/// Stories at the same time: each waits for its provider most of the time.
+const AT_ONCE: usize = 6;
+/// As many seeds as it takes.
+const BUYERS_LONG: usize = 250;
+const ORDERS_LONG: usize = 10_000;
+/// So many of them choose one way, and then another one.
+const DECIDED: usize = 3;
 const STOCK: i64 = 1_000;
 /// A provider that is silent is waited for so long, by the machine's own clock too.
 const PATIENCE: Patience = Patience { answer_us: 250_000, ..Patience::USUAL };
+/// A call that was given up has its effect so much later, by the provider's clock. Within the time for which "not found" is
+/// not believed: what comes to life after that, only a statement tells.
+const LATE_MS: u64 = 40_000;
+/// The first codes are given out so long before the provider's midnight, at most, and paid for as long on both sides of it.
+const EVENING_S: i64 = 300;
 
 const METHODS: [Method; 3] = [Method::VirtualAccount, Method::Qr, Method::Wallet];
+
+/// What all stories together have come to.
+#[derive(Default)]
+struct Reached {
+    what: BTreeMap<&'static str, usize>,
+    /// How often each fault went wrong.
+    faults: BTreeMap<String, i64>,
+    lines: usize,
+}
+
+impl Reached {
+    fn count(&mut self, what: &'static str, is_so: bool) {
+        *self.what.entry(what).or_default() += usize::from(is_so);
+    }
+
+    fn add(&mut self, other: Self) {
+        other.what.into_iter().for_each(|(what, times)| *self.what.entry(what).or_default() += times);
+        other.faults.into_iter().for_each(|(what, times)| *self.faults.entry(what).or_default() += times);
+        self.lines += other.lines;
+    }
+
+    fn of(&self, what: &str) -> usize {
+        self.what.get(what).copied().unwrap_or(0)
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_fails_each_buyer_has_an_order_or_the_money() {
     let long = std::env::var_os("BALIK_LONG").is_some();
-    let seeds = if long { SEEDS_LONG } else { SEEDS };
-    let mut reached = BTreeMap::new();
-    for seed in 1..=seeds {
-        story(seed, &mut reached).await;
+    let first = std::env::var("BALIK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let buyers = if long { BUYERS_LONG } else { BUYERS };
+    let (mut reached, mut seeds, began) = (Reached::default(), 0, Instant::now());
+    let mut stories = JoinSet::new();
+    loop {
+        let wanted = if long { reached.of("order") < ORDERS_LONG } else { seeds < SEEDS };
+        if wanted && stories.len() < AT_ONCE {
+            stories.spawn(story(first + seeds, buyers));
+            seeds += 1;
+        } else if let Some(done) = stories.join_next().await {
+            reached.add(done.unwrap());
+        } else {
+            break;
+        }
     }
-    println!("payment chaos: {seeds} seeds of {BUYERS} buyers each: {reached:?}");
-    for what in
-        ["order", "no order", "tried again", "paid twice", "refund confirmed", "owed by name", "paid out", "taken back"]
-    {
-        assert!(reached.get(what).is_some_and(|times| *times > 0), "no story has come to: {what}");
+    let Reached { what, faults, lines } = &reached;
+    println!("payment chaos, faults: {faults:?}");
+    println!(
+        "payment chaos: {} orders of {seeds} seeds from {first}, {buyers} buyers each, in {:.0?}; {lines} lines of \
+         statements; {what:?}",
+        reached.of("order"),
+        began.elapsed()
+    );
+    for what in [
+        "order",
+        "no order",
+        "tried again",
+        "paid twice",
+        "refund confirmed",
+        "owed by name",
+        "paid out",
+        "reversed",
+        "disputed",
+        "another amount",
+        "paid after midnight",
+    ] {
+        assert!(reached.of(what) > 0, "no story has come to: {what}");
+    }
+    for what in demo_provider::FAULTS_OF_CALLS {
+        assert!(faults.get(what).is_some_and(|times| *times > 0), "it has never gone wrong so: {what}");
     }
 }
 
-async fn story(seed: u64, reached: &mut BTreeMap<&'static str, usize>) {
+async fn story(seed: u64, buyers: usize) -> Reached {
+    let mut reached = Reached::default();
     let till = Till::open_with(PATIENCE, STOCK).await;
     let mut chance = Chance(seed);
+    let before_midnight = 60 + i64::try_from(chance.below(240)).unwrap();
+    till.skip((seconds_to_midnight(till.now().0) + DAY_S - before_midnight) % DAY_S).await;
     faults(&till, seed).await;
     let mut checkouts = Vec::new();
-    for _ in 0..BUYERS {
+    for _ in 0..buyers {
         let units = 1 + u32::try_from(chance.below(3)).unwrap();
         checkouts.push(till.checkout(units).await);
     }
-    for checkout in &checkouts {
-        buy(&till, &mut chance, checkout).await;
+    let mut tomorrow = Vec::new();
+    for (nth, checkout) in checkouts.iter().enumerate() {
+        choose(&till, &mut chance, checkout, nth < DECIDED).await;
+        match chance.one_in(2) {
+            true => pay(&till, &mut chance, checkout).await,
+            false => tomorrow.push(checkout),
+        }
+    }
+    // What was given up arrives in this time, and the provider's day ends in it.
+    till.pass_badly(2 * EVENING_S, &mut |of| chance.below(of)).await;
+    for checkout in tomorrow {
+        pay(&till, &mut chance, checkout).await;
     }
     till.pass_badly(2 * HOUR_S, &mut |of| chance.below(of)).await;
     for checkout in &checkouts {
         think_again(&till, &mut chance, checkout).await;
     }
     till.pass_badly(DAY_S, &mut |of| chance.below(of)).await;
-    till.control("top-up", &json!({ "amount": 10_000_000 })).await;
+    till.control("top-up", &json!({ "amount": 100_000_000 })).await;
     for checkout in &checkouts {
         if chance.one_in(2) {
             assert_eq!(till.pay_out(checkout, "BCA 1234567890 Sari").await, "");
         }
     }
     till.pass_badly(HOUR_S, &mut |of| chance.below(of)).await;
+    for row in till.book().await["fault"].as_array().unwrap() {
+        let what = row["what"].as_str().unwrap().to_owned();
+        *reached.faults.entry(what).or_default() += row["used"].as_i64().unwrap();
+    }
     // The provider comes to its senses, and all that is due is done.
     till.control("faults", &json!({ "seed": seed, "plan": [] })).await;
     till.pass(5 * DAY_S).await;
-    judge(&till, seed, reached).await;
+    judge(&till, seed, buyers, &mut reached).await;
+    reached
 }
 
 async fn faults(till: &Till, seed: u64) {
-    let mut plan = Vec::new();
+    let mut plan = vec![json!({ "operation": "charge", "one_in": 10, "what": "late", "ms": LATE_MS })];
     for operation in ["charge", "query", "expire", "refund", "refund_query"] {
-        plan.extend(
-            demo_provider::FAULTS_OF_CALLS
-                .map(|what| json!({ "operation": operation, "one_in": 30, "what": what, "ms": 5 })),
-        );
+        plan.extend(demo_provider::FAULTS_OF_CALLS.map(|what| {
+            let ms = if what == "late" { LATE_MS } else { 5 };
+            json!({ "operation": operation, "one_in": 30, "what": what, "ms": ms })
+        }));
     }
     plan.push(json!({ "operation": "refund_settle", "one_in": 6, "what": "rejected" }));
     let (status, said) = till.control("faults", &json!({ "seed": seed, "plan": plan })).await;
     assert_eq!(status, 200, "{said}");
 }
 
-/// Confirms, changes their mind, pays all, part, too much or nothing, on the code that they have.
-async fn buy(till: &Till, chance: &mut Chance, checkout: &PublicId) {
+/// Confirms, and changes their mind.
+async fn choose(till: &Till, chance: &mut Chance, checkout: &PublicId, decided: bool) {
+    if decided {
+        for method in [Method::Qr, Method::VirtualAccount] {
+            till.confirm(checkout, method).await;
+        }
+        return;
+    }
     let times = if chance.one_in(4) { 2 } else { 1 };
     for _ in 0..times {
         till.confirm_until(checkout, chance.of(&METHODS), chance.below(20)).await;
     }
+}
+
+/// Pays all, part, too much or nothing, on the codes that they have; the bank may take it back at once.
+async fn pay(till: &Till, chance: &mut Chance, checkout: &PublicId) {
     let Some(intent) = till.awaited(checkout).await else { return };
     let due = intent.due().minor() / 100;
     for attempt in intent.attempts() {
@@ -101,7 +199,11 @@ async fn buy(till: &Till, chance: &mut Chance, checkout: &PublicId) {
             let asked = json!({ "reference": attempt.reference(), "amount": due * percent / 100, "late": late });
             till.control("pay", &asked).await;
         }
-        if chance.one_in(3) {
+        if chance.one_in(12) {
+            till.control("take-back", &json!({ "reference": attempt.reference(), "kind": "reversed" })).await;
+        }
+        // What comes for a code that is long over nobody asks for: a notice tells, or a statement would.
+        if attempt.fate() == Fate::Over || chance.one_in(3) {
             till.notice(attempt.reference()).await;
         }
     }
@@ -133,7 +235,7 @@ async fn think_again(till: &Till, chance: &mut Chance, checkout: &PublicId) {
         }
     }
     if let State::Completed { order } = till.state(checkout).await
-        && chance.one_in(4)
+        && chance.one_in(2)
     {
         let back = commerce::order::Back::Whole;
         let command = match chance.one_in(2) {
@@ -152,13 +254,13 @@ struct Moved {
     back: i64,
 }
 
-async fn judge(till: &Till, seed: u64, reached: &mut BTreeMap<&'static str, usize>) {
+async fn judge(till: &Till, seed: u64, buyers: usize, reached: &mut Reached) {
     let book = till.book().await;
     let moved = by_reference(&book);
     let paid_out = paid_out(&book);
     let (mut owed_by_name, mut by_order) = (0, BTreeMap::new());
     let documents = till.store.documents(&till.frame.shop, Kind::Intent, None, 10_000).await.unwrap();
-    assert!(documents.len() >= BUYERS / 2, "seed {seed}: hardly anybody came");
+    assert!(documents.len() >= buyers / 2, "seed {seed}: hardly anybody came");
     for (id, stored) in &documents {
         let intent = Intent::from_document(&stored.document).unwrap();
         let mut sum = Moved::default();
@@ -176,19 +278,7 @@ async fn judge(till: &Till, seed: u64, reached: &mut BTreeMap<&'static str, usiz
             .sum();
         owed_by_name += named;
         by_order.extend(intent.order().map(|order| (order.clone(), named)));
-        let confirmed = intent.refunds().iter().any(|refund| refund.state() == RefundState::Confirmed);
-        for (what, is_so) in [
-            ("order", intent.order().is_some()),
-            ("no order", intent.order().is_none()),
-            ("tried again", intent.attempts().len() > 1),
-            ("paid twice", sum.came > intent.due().minor()),
-            ("refund confirmed", confirmed),
-            ("owed by name", named > 0),
-            ("paid out", out > 0),
-            ("taken back", sum.taken > 0),
-        ] {
-            *reached.entry(what).or_insert(0) += usize::from(is_so);
-        }
+        tell(&intent, sum, [named, out], reached);
         let kept = sum.came - sum.taken - sum.back - named;
         let due = intent.due().minor();
         let wanted = if intent.order().is_some() { due - intent.given_by_order() } else { 0 };
@@ -198,6 +288,7 @@ async fn judge(till: &Till, seed: u64, reached: &mut BTreeMap<&'static str, usiz
         assert!(intent.is_settled(), "seed {seed}, intent {id}: {intent:#?}");
     }
     till.at_rest().await;
+    reached.lines += statements::agree(till, &book, seed).await;
     let sums = till.store.ledger_sums(&till.frame.shop).await.unwrap();
     let of = |account: &str| sums.iter().find(|sum| &*sum.account == account).map_or(0, |sum| sum.amount);
     assert_eq!(sums.iter().map(|sum| sum.amount).sum::<i64>(), 0, "seed {seed}: {sums:?}");
@@ -209,6 +300,28 @@ async fn judge(till: &Till, seed: u64, reached: &mut BTreeMap<&'static str, usiz
         assert!(answer.on_its_way <= named, "seed {seed}: order {id} waits for what nobody owes: {stored:?}");
     }
     shelf_is_right(till, seed).await;
+}
+
+/// What one payment is an example of. `named` is owed by name, `out` was paid out.
+fn tell(intent: &Intent, sum: Moved, [named, out]: [i64; 2], reached: &mut Reached) {
+    let due = intent.due().minor();
+    let came = |kind: ReceiptKind| intent.receipts().iter().filter(move |receipt| receipt.kind == kind);
+    let tomorrow = |at: i64| day_of(at) > day_of(intent.created_at().0);
+    for (what, is_so) in [
+        ("order", intent.order().is_some()),
+        ("no order", intent.order().is_none()),
+        ("tried again", intent.attempts().len() > 1),
+        ("paid twice", sum.came > due),
+        ("refund confirmed", intent.refunds().iter().any(|refund| refund.state() == RefundState::Confirmed)),
+        ("owed by name", named > 0),
+        ("paid out", out > 0),
+        ("reversed", came(ReceiptKind::Reversed).count() > 0),
+        ("disputed", came(ReceiptKind::Disputed).count() > 0),
+        ("another amount", came(ReceiptKind::Captured).any(|receipt| receipt.amount != intent.due())),
+        ("paid after midnight", came(ReceiptKind::Captured).any(|receipt| tomorrow(receipt.at.0))),
+    ] {
+        reached.count(what, is_so);
+    }
 }
 
 fn by_reference(book: &Value) -> BTreeMap<String, Moved> {

@@ -43,6 +43,7 @@ pub struct Till {
     ahead: Arc<AtomicI64>,
     keys: AtomicU64,
     client: Client<HttpConnector, Full<bytes::Bytes>>,
+    api: String,
     control: String,
 }
 
@@ -84,6 +85,7 @@ impl Till {
             ahead,
             keys: AtomicU64::new(1),
             client: Client::builder(TokioExecutor::new()).build_http(),
+            api: format!("http://{}", doors.api),
             control: format!("http://{}", doors.control),
         };
         till.stage(stock).await;
@@ -131,10 +133,15 @@ impl Till {
             // In steps that grow: soon after something happened much is due, and later little.
             let gone = seconds * SECOND_US - left;
             let step = (gone / 4).clamp(SECOND_US, 600 * SECOND_US).min(left).max(SECOND_US);
-            self.ahead.fetch_add(step, Ordering::SeqCst);
-            self.control("clock", &json!({ "advance_s": step / SECOND_US })).await;
+            self.skip(step / SECOND_US).await;
             self.work().await;
         }
+    }
+
+    /// So many seconds go by in which nobody does anything.
+    pub async fn skip(&self, seconds: i64) {
+        self.ahead.fetch_add(seconds * SECOND_US, Ordering::SeqCst);
+        self.control("clock", &json!({ "advance_s": seconds })).await;
     }
 
     /// So many seconds go by; what is due is begun all at once, and one in four is cut off anywhere, as by a kill.
@@ -143,8 +150,7 @@ impl Till {
         while self.now().0 < until {
             let left = (until - self.now().0).max(SECOND_US);
             let step = (seconds * SECOND_US / 24).clamp(SECOND_US, left);
-            self.ahead.fetch_add(step, Ordering::SeqCst);
-            self.control("clock", &json!({ "advance_s": step / SECOND_US })).await;
+            self.skip(step / SECOND_US).await;
             let mut after = || (below(4) == 0).then(|| Duration::from_micros(below(8_000)));
             let mut tasks = tokio::task::JoinSet::new();
             for due in self.store.notices_due(self.now(), 64).await.unwrap() {
@@ -191,7 +197,7 @@ impl Till {
         assert!(waiting.is_empty(), "{waiting:?}");
     }
 
-    fn fresh(&self) -> Keyed {
+    pub fn fresh(&self) -> Keyed {
         let number = self.keys.fetch_add(1, Ordering::SeqCst);
         Keyed { key: format!("key-{number}"), body: format!("{number:064x}") }
     }
@@ -309,7 +315,7 @@ impl Till {
     }
 
     pub async fn orders(&self) -> usize {
-        self.store.documents(&self.frame.shop, Kind::Order, None, 100).await.unwrap().len()
+        self.store.documents(&self.frame.shop, Kind::Order, None, 10_000).await.unwrap().len()
     }
 
     pub async fn stock(&self) -> i64 {
@@ -351,6 +357,13 @@ impl Till {
     pub async fn book(&self) -> Value {
         let request = Request::get(format!("{}/book", self.control));
         self.send(request, String::new()).await.1
+    }
+
+    /// What the provider says at its API of a day, `YYYY-MM-DD`.
+    pub async fn statement(&self, date: &str) -> Value {
+        let (status, said) = self.send(Request::get(format!("{}/v1/statements/{date}", self.api)), String::new()).await;
+        assert_eq!(status, 200, "{said}");
+        said
     }
 
     /// How often an operation was asked for since faults were last planned.

@@ -45,6 +45,7 @@ impl World {
     pub(super) fn send_refund(&mut self, key: String) {
         let state = self.intent.state(Timestamp(self.now), &PATIENCE);
         assert_ne!(state, State::Disputed, "what is disputed leaves by the dispute, or not at all");
+        self.refunds_sent += 1;
         match if self.faults { self.chance.below(5) } else { 4 } {
             0 => {}
             1 => drop(self.refund_arrives(&key)),

@@ -1,0 +1,328 @@
+//! Many who want the same at once, through the seam: few units, two hundred buyers; one checkout, fifty clients.
+
+use crate::client::{Answer, Request, exchange, filled_in, id, payment};
+use crate::world::{Engine, How, Provider, World};
+use mover::Verb;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Barrier;
+use vocab::id::{Kind, PublicId, ShopId};
+
+const UNITS: usize = 50;
+const BUYERS: usize = 200;
+const CLIENTS: usize = 50;
+/// What the provider has been asked for is there by then.
+const SOON: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A shop that has moved to the backend for good, and one of its products.
+struct Market {
+    world: Arc<World>,
+    shop: ShopId,
+    product: String,
+    /// Orders that were there before.
+    orders: usize,
+}
+
+impl Market {
+    async fn open() -> Self {
+        let world = World::start_as(How { provider: true, ..How::new(Engine::Sqlite, 7, 1) }).await;
+        let shop = world.shops[0].clone();
+        world.start_moving().await;
+        world.wish(Verb::Flip, None).await;
+        world.seal().await;
+        let found = world.post(&shop, "catalog/search", json!({})).await;
+        let products = found["products"].as_array().unwrap().iter();
+        let mut there = products.filter(|product| product["variants"][0]["availability"]["available"] == true);
+        let product = id(there.next().unwrap());
+        let market = Self { world: Arc::new(world), shop, product, orders: 0 };
+        let orders = market.orders().await;
+        Self { orders, ..market }
+    }
+
+    /// So many are left on the shelf.
+    async fn left(&self, units: usize) {
+        let delta = i64::try_from(units).unwrap() - self.stock().await;
+        let path = format!("seller/products/{}", self.product);
+        self.world.put(&self.shop, &path, json!({ "stock_delta": delta })).await;
+        assert_eq!(self.stock().await, i64::try_from(units).unwrap());
+    }
+
+    async fn stock(&self) -> i64 {
+        let of = [PublicId::new(&*self.product)];
+        self.world.store.stock(&self.shop, &of).await.unwrap()[0].unwrap()
+    }
+
+    async fn orders(&self) -> usize {
+        self.world.store.documents(&self.shop, Kind::Order, None, 100_000).await.unwrap().len()
+    }
+
+    /// Orders that were made since.
+    async fn sold(&self) -> usize {
+        self.orders().await - self.orders
+    }
+
+    async fn adds_up(&self) {
+        assert_eq!(self.world.store.unbalanced_orders(&self.shop, 9).await.unwrap(), []);
+        let sums = self.world.store.ledger_sums(&self.shop).await.unwrap();
+        assert_eq!(sums.iter().map(|sum| sum.amount).sum::<i64>(), 0, "{sums:?}");
+    }
+
+    /// Checkouts that can be paid, of one unit each.
+    async fn checkouts(&self, count: usize) -> Vec<Value> {
+        let mut made = Vec::new();
+        for _ in 0..count {
+            made.push(self.world.post(&self.shop, "checkout-sessions", filled_in(&[(&self.product, 1)])).await);
+        }
+        made
+    }
+
+    fn complete(&self, checkout: &Value, body: &Value) -> Request {
+        self.world.write("POST", &self.shop, &format!("checkout-sessions/{}/complete", id(checkout)), body)
+    }
+
+    fn provider(&self) -> &Provider {
+        self.world.provider.as_ref().unwrap()
+    }
+
+    /// How often the provider was asked for money since its faults were last planned.
+    async fn asked(&self) -> i64 {
+        let book = self.provider().book().await;
+        let rows = book["asked"].as_array().unwrap();
+        rows.iter().find(|row| row["operation"] == "charge").map_or(0, |row| row["times"].as_i64().unwrap())
+    }
+}
+
+/// All at the same moment; in their order, and how long it took from then on.
+async fn at_once<T: Send + 'static>(works: Vec<impl Future<Output = T> + Send + 'static>) -> (Vec<T>, Duration) {
+    let start = Arc::new(Barrier::new(works.len() + 1));
+    let tasks: Vec<_> = works
+        .into_iter()
+        .map(|work| {
+            let start = Arc::clone(&start);
+            tokio::spawn(async move {
+                start.wait().await;
+                work.await
+            })
+        })
+        .collect();
+    start.wait().await;
+    let (began, mut done) = (Instant::now(), Vec::new());
+    for task in tasks {
+        done.push(task.await.unwrap());
+    }
+    (done, began.elapsed())
+}
+
+async fn send_all(market: &Market, requests: Vec<Request>) -> (Vec<Answer>, Duration) {
+    let send = |request| {
+        let world = Arc::clone(&market.world);
+        async move { world.send(&request).await }
+    };
+    at_once(requests.into_iter().map(send).collect()).await
+}
+
+/// What a checkout's answer came to: its state, or why not.
+fn outcome(answer: &Answer) -> String {
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let body = &answer.body;
+    let said = if body["ucp"]["status"] == "success" { &body["status"] } else { &body["messages"][0]["code"] };
+    said.as_str().unwrap_or_else(|| panic!("{body}")).to_owned()
+}
+
+fn counted<T: Ord>(all: impl IntoIterator<Item = T>) -> BTreeMap<T, usize> {
+    let mut counts = BTreeMap::new();
+    all.into_iter().for_each(|it| *counts.entry(it).or_default() += 1);
+    counts
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_buyers_of_fifty_units_are_fifty_orders_at_the_first_attempt_and_one_refusal() {
+    let market = Market::open().await;
+    let checkouts = market.checkouts(BUYERS).await;
+    market.left(UNITS).await;
+    let requests = checkouts.iter().map(|checkout| market.complete(checkout, &payment("approve"))).collect();
+    let (answers, took) = send_all(&market, requests).await;
+    let outcomes = counted(answers.iter().map(outcome));
+    println!("flash sale, paid at once: {BUYERS} buyers of {UNITS} units in {took:.2?}: {outcomes:?}");
+    let expected = [("completed".to_owned(), UNITS), ("out_of_stock".to_owned(), BUYERS - UNITS)];
+    assert_eq!(outcomes, expected.into());
+    assert_eq!((market.sold().await, market.stock().await), (UNITS, 0));
+    market.adds_up().await;
+}
+
+/// What a page says to its buyer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    /// What to pay with.
+    Code(String),
+    OutOfStock,
+    /// The provider is being asked.
+    Checking,
+    /// How to pay is to be chosen.
+    Choice,
+}
+
+const OUT_OF_STOCK: &str = "There are not enough of these left.";
+
+fn told(page: &str) -> Told {
+    if let Some((_, rest)) = page.split_once("<p class=\"number\">") {
+        return Told::Code(rest.split_once('<').unwrap().0.to_owned());
+    }
+    match () {
+        () if page.contains(OUT_OF_STOCK) => Told::OutOfStock,
+        () if page.contains("value=\"virtual_account\"") => Told::Choice,
+        () => Told::Checking,
+    }
+}
+
+/// Says on the page of a checkout how to pay; and what is shown then.
+async fn choose(market: Arc<World>, link: String) -> Told {
+    let body = "method=virtual_account";
+    let request = format!(
+        "POST {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let (status, page) = exchange(market.seam(), request.as_bytes()).await;
+    assert_eq!(status, 200, "{page}");
+    told(&page)
+}
+
+/// Looks, as the page does by itself, until there is a code to pay with.
+async fn code(market: Arc<World>, link: String) -> Told {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let shown = told(&market.open(&link).await.1);
+        if matches!(shown, Told::Code(_)) {
+            return shown;
+        }
+        assert!(Instant::now() < deadline, "{shown:?}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn link(checkout: &Value) -> String {
+    format!("{}&lang=en", checkout["continue_url"].as_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_buyers_who_choose_how_to_pay_for_fifty_units_are_given_fifty_codes() {
+    let market = Market::open().await;
+    let checkouts = market.checkouts(BUYERS).await;
+    market.left(UNITS).await;
+    market.provider().control("faults", &json!({ "seed": 1, "plan": [] })).await;
+    let links: Vec<String> = checkouts.iter().map(link).collect();
+    let posts = links.iter().map(|link| choose(Arc::clone(&market.world), link.clone())).collect();
+    let (first, took) = at_once(posts).await;
+    let name =
+        |told: &Told| format!("{told:?}").split_once('(').map_or(format!("{told:?}"), |(name, _)| name.to_owned());
+    println!(
+        "flash sale, by code: {BUYERS} buyers of {UNITS} units in {took:.2?}: {:?}",
+        counted(first.iter().map(name))
+    );
+    // Whoever was told nothing yet says it again, or looks.
+    let mut codes = Vec::new();
+    let mut refused = 0;
+    for (link, told) in links.iter().zip(first) {
+        let told = match told {
+            Told::Choice => choose(Arc::clone(&market.world), link.clone()).await,
+            told @ (Told::Code(_) | Told::OutOfStock | Told::Checking) => told,
+        };
+        match told {
+            Told::OutOfStock => refused += 1,
+            Told::Code(_) => codes.push(told),
+            Told::Checking | Told::Choice => codes.push(code(Arc::clone(&market.world), link.clone()).await),
+        }
+    }
+    assert_eq!((codes.len(), refused), (UNITS, BUYERS - UNITS));
+    assert_eq!(counted(codes).len(), UNITS, "each has a code of their own");
+    assert_eq!((market.asked().await, market.stock().await, market.sold().await), (50, 0, 0));
+    let awaiting = market.world.store.ids_in_state(&market.shop, Kind::Checkout, "awaiting").await.unwrap();
+    assert_eq!(awaiting.len(), UNITS);
+    for charge in market.provider().book().await["charge"].as_array().unwrap() {
+        market.provider().control("pay", &json!({ "reference": charge["reference"] })).await;
+    }
+    let deadline = Instant::now() + SOON;
+    while market.sold().await < UNITS {
+        assert!(Instant::now() < deadline, "{} orders", market.sold().await);
+        tokio::time::sleep(LOOK).await;
+    }
+    assert_eq!(market.stock().await, 0);
+    market.adds_up().await;
+}
+
+fn on_page() -> Value {
+    json!({"payment": {"instruments": [{"id": "m", "handler_id": "pay", "type": "virtual_account", "selected": true}]}})
+}
+
+/// All have the same answer, byte for byte.
+fn one_answer(answers: &[Answer], status: &str) {
+    assert_eq!(answers.len(), CLIENTS);
+    assert_eq!(counted(answers.iter().map(outcome)), [(status.to_owned(), CLIENTS)].into());
+    assert_eq!(counted(answers.iter().map(|answer| answer.body.to_string())).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_clients_who_complete_one_checkout_at_once_have_one_order_and_equal_answers() {
+    let market = Market::open().await;
+    market.left(UNITS).await;
+    let made = market.checkouts(2).await;
+    for (nth, (checkout, keys)) in made.iter().zip(["one key", "a key each"]).enumerate() {
+        let request = market.complete(checkout, &payment("approve"));
+        let fresh = |_| if nth == 0 { request.clone() } else { market.complete(checkout, &payment("approve")) };
+        let (answers, took) = send_all(&market, (0..CLIENTS).map(fresh).collect()).await;
+        one_answer(&answers, "completed");
+        println!("one checkout, {CLIENTS} clients, {keys}: {took:.2?}");
+        assert_eq!((market.sold().await, market.stock().await), (nth + 1, i64::try_from(UNITS - nth - 1).unwrap()));
+        let order = market.world.get(&market.shop, &format!("orders/{}", id(&answers[0].body["order"]))).await.ok();
+        assert_eq!(order["status"], "paid");
+    }
+    market.adds_up().await;
+}
+
+/// The provider takes its time, and counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_clients_who_have_one_checkout_paid_on_its_page_are_one_charge_and_one_payment() {
+    let market = Market::open().await;
+    market.left(UNITS).await;
+    let checkout = market.checkouts(1).await.pop().unwrap();
+    let slow = json!({ "operation": "charge", "nth": 1, "what": "delay", "ms": 300 });
+    market.provider().control("faults", &json!({ "seed": 1, "plan": [slow] })).await;
+    for same_key in [true, false] {
+        let request = market.complete(&checkout, &on_page());
+        let fresh = |_| if same_key { request.clone() } else { market.complete(&checkout, &on_page()) };
+        let (answers, _) = send_all(&market, (0..CLIENTS).map(fresh).collect()).await;
+        one_answer(&answers, "requires_escalation");
+    }
+    assert_eq!(market.asked().await, 0, "that the buyer wants to pay begins nothing");
+    let posts = (0..CLIENTS).map(|_| {
+        let (world, link) = (Arc::clone(&market.world), link(&checkout));
+        async move {
+            let first = choose(Arc::clone(&world), link.clone()).await;
+            assert!(matches!(first, Told::Checking | Told::Code(_)), "{first:?}");
+            code(world, link).await
+        }
+    });
+    let (shown, took) = at_once(posts.collect()).await;
+    println!("one page, {CLIENTS} posts, a provider of 300 ms: {took:.2?}");
+    assert_eq!(counted(shown).into_values().collect::<Vec<_>>(), [CLIENTS], "all have the same code");
+    let book = market.provider().book().await;
+    assert_eq!((market.asked().await, book["charge"].as_array().unwrap().len()), (1, 1));
+    assert_eq!(market.stock().await, i64::try_from(UNITS - 1).unwrap());
+    market.provider().control("pay", &json!({ "reference": book["charge"][0]["reference"] })).await;
+    let deadline = Instant::now() + SOON;
+    while market.sold().await == 0 {
+        assert!(Instant::now() < deadline, "no order");
+        tokio::time::sleep(LOOK).await;
+    }
+    let requests = (0..CLIENTS).map(|_| market.complete(&checkout, &on_page())).collect();
+    let (answers, _) = send_all(&market, requests).await;
+    one_answer(&answers, "completed");
+    assert_eq!((market.asked().await, market.sold().await), (1, 1));
+    let movements = market.provider().book().await["movement"].clone();
+    assert_eq!(movements.as_array().unwrap().len(), 1, "one payment: {movements}");
+    market.adds_up().await;
+}
