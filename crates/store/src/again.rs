@@ -4,9 +4,9 @@
 //! on must not be taken for older than what stands here.
 
 use crate::import::{ImportError, admitted};
+use crate::sql::{Connection, params};
 use crate::writer::Door;
 use crate::{Result, Store, sql};
-use rusqlite::{Connection, params};
 use vocab::id::{Epoch, ShopId};
 
 /// Rows of one transaction: no commit of another shop waits for longer than that.
@@ -26,20 +26,20 @@ impl Store {
     pub async fn forget_source(&self, shop: &ShopId, epoch: Epoch) -> Result<(), ImportError> {
         let mut after = Some((String::new(), String::new()));
         while let Some(place) = after {
-            let shop = shop.clone();
+            let own = shop.clone();
             after = self
-                .write(Door::Import(CHUNK / ROWS_PER_WEIGHT), move |connection| {
-                    admitted(connection, &shop, epoch)?;
-                    forget_shown(connection, &shop, &place).map_err(ImportError::from)
+                .write_of(shop, Door::Import(CHUNK / ROWS_PER_WEIGHT), move |connection| {
+                    admitted(connection, &own, epoch)?;
+                    forget_shown(connection, &own, &place).map_err(ImportError::from)
                 })
                 .await?;
         }
         loop {
-            let shop = shop.clone();
+            let own = shop.clone();
             let gone = self
-                .write(Door::Import(CHUNK / ROWS_PER_WEIGHT), move |connection| {
-                    admitted(connection, &shop, epoch)?;
-                    forget_gone(connection, &shop).map_err(ImportError::from)
+                .write_of(shop, Door::Import(CHUNK / ROWS_PER_WEIGHT), move |connection| {
+                    admitted(connection, &own, epoch)?;
+                    forget_gone(connection, &own).map_err(ImportError::from)
                 })
                 .await?;
             if gone < CHUNK {
@@ -53,7 +53,7 @@ impl Store {
 fn forget_shown(connection: &Connection, shop: &ShopId, (kind, id): &Place) -> Result<Option<Place>> {
     let sql = "select kind, id from document where shop = ?1 and (kind, id) > (?2, ?3) order by kind, id limit ?4";
     let cells = params![shop.as_str(), kind, id, sql::limit(CHUNK)];
-    let place = |row: &rusqlite::Row<'_>| Ok((sql::cell(row, 0)?, sql::cell(row, 1)?));
+    let place = |row: &sql::Row<'_>| Ok((sql::cell(row, 0)?, sql::cell(row, 1)?));
     let mut page: Vec<Place> = sql::all(connection, READ, sql, cells, place)?;
     let full = page.len() == CHUNK;
     let Some((to_kind, to_id)) = page.pop() else { return Ok(None) };

@@ -2,8 +2,8 @@
 
 use crate::commit::Entry;
 use crate::import::What;
+use crate::sql::Connection;
 use crate::{Result, ledger, payments, stock};
-use rusqlite::Connection;
 use vocab::document::Record;
 use vocab::id::{Kind, PublicId, ShopId, Timestamp};
 

@@ -1,8 +1,8 @@
 //! Blocks of ids taken in the legacy before the hold, from which Backend mints what the outside will see.
 
+use crate::sql::{Connection, Row, params};
 use crate::writer::Door;
 use crate::{Error, Result, Store, sql};
-use rusqlite::{Connection, Row, params};
 use vocab::id::Epoch;
 
 /// Ids `from..=to` of a legacy table; `next..=to` are free, none if `next > to`.

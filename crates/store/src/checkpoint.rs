@@ -22,10 +22,9 @@ pub fn checkpoint_beside(writer: &mut Connection, beside: Connection) -> Result<
 fn between(writer: &mut Connection, beside: Connection, pages_due: i32, pages_max: i32) -> Result<(), Error> {
     // One that waits is enough: it takes over everything that is there when it begins.
     let (due, dues) = sync_channel::<()>(1);
-    std::thread::Builder::new()
-        .name("checkpoints".to_owned())
-        .spawn(move || run(&beside, &dues))
-        .map_err(|source| Error::Open { path: "the thread of checkpoints".to_owned(), source: source.into() })?;
+    std::thread::Builder::new().name("checkpoints".to_owned()).spawn(move || run(&beside, &dues)).map_err(
+        |source| Error::Open { path: "the thread of checkpoints".to_owned(), source: std::sync::Arc::new(source) },
+    )?;
     let hook = move |log: &mut rusqlite::hooks::Wal, pages: i32| {
         // Neither may fail: what this returned would be the answer to a commit that stands.
         if pages >= pages_max {

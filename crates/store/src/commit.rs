@@ -3,9 +3,9 @@
 use crate::documents::Put;
 use crate::head::Head;
 use crate::serials::{self, Gapped};
+use crate::sql::Connection;
 use crate::writer::Door;
 use crate::{Error, Result, Store, documents, facts, head, json, ledger, payments, sql, stock};
-use rusqlite::Connection;
 use std::borrow::Cow;
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Name, Origin, PublicId, Seq, ShopId, Side, Timestamp};
@@ -107,7 +107,8 @@ impl Store {
     /// Stores all of it as the shop's next fact, durably, and answers its number and the stock it left.
     pub async fn commit(&self, commit: Commit) -> Result<Committed, CommitError> {
         let prepared = Prepared::new(commit)?;
-        self.write(Door::Commit, move |connection| prepared.apply(connection)).await
+        let shop = prepared.commit.shop.clone();
+        self.write_of(&shop, Door::Commit, move |connection| prepared.apply(connection)).await
     }
 }
 
@@ -167,7 +168,7 @@ fn body(write: &Write) -> Result<Gapped> {
 }
 
 fn admit(connection: &Connection, commit: &Commit) -> Result<Head, CommitError> {
-    let head = head::find(connection, &commit.shop)?.ok_or(CommitError::UnknownShop)?;
+    let head = head::lock(connection, &commit.shop)?.ok_or(CommitError::UnknownShop)?;
     if head.owner != Side::Backend {
         return Err(CommitError::NotOwner { owner: head.owner });
     }

@@ -1,8 +1,8 @@
 //! Rollback debt: facts made after the flip that the legacy cannot express, counted and named.
 
+use crate::sql::{Row, params};
 use crate::writer::Door;
 use crate::{Result, Store, sql};
-use rusqlite::{Row, params};
 use vocab::id::{Kind, Name, PublicId, Seq, ShopId};
 
 /// One debt per shop, kind, id and name; `seq` is the newest fact that makes it.
@@ -27,7 +27,8 @@ impl Store {
         let seq = sql::int(debt.seq.0)?;
         self.write(Door::Control, move |connection| {
             let sql = "insert into debt (shop, kind, id, name, seq) values (?1, ?2, ?3, ?4, ?5)
-                       on conflict (shop, kind, id, name) do update set seq = max(seq, excluded.seq)";
+                       on conflict (shop, kind, id, name) do update
+                           set seq = case when debt.seq > excluded.seq then debt.seq else excluded.seq end";
             let cells = params![debt.shop.as_str(), debt.kind.name(), debt.id.as_str(), debt.name, seq];
             sql::execute(connection, WRITE, sql, cells).map(drop)
         })

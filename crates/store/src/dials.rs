@@ -1,8 +1,8 @@
 //! The read dials: of which shops a copy may answer the reads of a part. They change no ownership.
 
+use crate::sql::Row;
 use crate::writer::Door;
 use crate::{Result, Store, sql};
-use rusqlite::Row;
 use vocab::id::{Part, ShopId};
 
 const READ: &str = "read of dials";

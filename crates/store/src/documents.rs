@@ -2,8 +2,8 @@
 
 use crate::head::{self, Head};
 use crate::import::Fingerprint;
+use crate::sql::{Connection, Row, params};
 use crate::{Error, Result, Store, serials, sql};
-use rusqlite::{Connection, Row, params};
 use vocab::document::Record;
 use vocab::id::{Kind, Name, Origin, PublicId, ShopId, Timestamp};
 

@@ -1,4 +1,4 @@
-//! How the world fails under the store: the file, the disk, a caller's mistake. A shop's own no is not here.
+//! How the world fails under the store: the file, the disk, the server, a caller's mistake. A shop's own no is not here.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ pub enum Error {
     Database {
         act: &'static str,
         #[source]
-        source: Arc<rusqlite::Error>,
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The file or its folder cannot be opened.
+    /// The file or its folder cannot be opened, or the server is not there.
     #[error("store: cannot open {path}")]
     Open {
         path: String,
         #[source]
-        source: Arc<std::io::Error>,
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// The file's tables are not the ones this version knows.
     #[error("store: {0}")]
@@ -45,6 +45,6 @@ impl Error {
 }
 
 /// Names what the database failed at.
-pub fn during(act: &'static str) -> impl Fn(rusqlite::Error) -> Error {
+pub fn during<E: std::error::Error + Send + Sync + 'static>(act: &'static str) -> impl Fn(E) -> Error {
     move |source| Error::Database { act, source: Arc::new(source) }
 }

@@ -2,8 +2,8 @@
 
 use crate::commit::{Commit, Entry, StockChange};
 use crate::json::{self, Tree};
+use crate::sql::{Connection, Row, params};
 use crate::{Error, Result, Store, sql};
-use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;

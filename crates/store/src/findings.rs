@@ -1,8 +1,8 @@
 //! Findings: what could not be moved or does not match. Open ones block a flip; a person may accept a class of them.
 
+use crate::sql::{Row, params};
 use crate::writer::Door;
 use crate::{Error, Result, Store, json, sql};
-use rusqlite::{Row, params};
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, Name, Origin, ShopId, Timestamp};
 
@@ -98,8 +98,8 @@ impl Store {
         self.write(Door::Control, move |connection| {
             let sql = "insert into finding (shop, class, kind, origin, detail, since) values (?1, ?2, ?3, ?4, ?5, ?6)
                        on conflict (shop, class, kind, origin) do update set detail = excluded.detail, mending = 0,
-                           accepted_by = case when detail = excluded.detail then accepted_by end,
-                           accepted_why = case when detail = excluded.detail then accepted_why end";
+                           accepted_by = case when finding.detail = excluded.detail then finding.accepted_by end,
+                           accepted_why = case when finding.detail = excluded.detail then finding.accepted_why end";
             let Finding { shop, class, kind, origin, .. } = &finding;
             let cells = params![shop.as_str(), class, kind.name(), origin.as_str(), detail, at.0];
             sql::execute(connection, WRITE, sql, cells).map(drop)
@@ -134,7 +134,7 @@ impl Store {
         self.write(Door::Control, move |connection| {
             let Acceptance { shop, class, count, who, why } = &acceptance;
             let sql = "update finding set accepted_by = ?3, accepted_why = ?4
-                       where (?1 is null or shop = ?1) and class = ?2 and accepted_by is null";
+                       where (cast(?1 as text) is null or shop = ?1) and class = ?2 and accepted_by is null";
             let cells = params![shop.as_ref().map(ShopId::as_str), class, who, why];
             let open = sql::execute(connection, WRITE, sql, cells).and_then(sql::count)?;
             // A refusal undoes what was just accepted.

@@ -1,10 +1,10 @@
 //! The head of a shop: the one row that says who owns it, at which epoch, and how many facts it has.
 
 use crate::leases;
+use crate::sql::{Connection, Row, params};
 use crate::steps::{self, Step};
 use crate::writer::Door;
 use crate::{Error, Result, Store, sql};
-use rusqlite::{Connection, Row, params};
 use vocab::id::{Epoch, Seq, ShopId, Side};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Store {
     pub async fn heads(&self) -> Result<Vec<Head>> {
         self.read(|connection| {
             let sql = "select shop, owner, epoch, fenced, seq from shop_head order by shop";
-            sql::all(connection, "read of the heads", sql, [], head)
+            sql::all(connection, "read of the heads", sql, sql::NOTHING, head)
         })
         .await
     }
@@ -84,6 +84,12 @@ pub fn find(connection: &Connection, shop: &ShopId) -> Result<Option<Head>> {
     sql::first(connection, "read of a head", sql, [shop.as_str()], head)
 }
 
+/// The same, and nobody else moves it before this transaction ends.
+pub fn lock(connection: &Connection, shop: &ShopId) -> Result<Option<Head>> {
+    let sql = "select shop, owner, epoch, fenced, seq from shop_head where shop = ?1 /* for update */";
+    sql::first(connection, "read of a head", sql, [shop.as_str()], head)
+}
+
 fn head(row: &Row<'_>) -> Result<Head> {
     Ok(Head {
         shop: sql::shop(row, 0)?,
@@ -100,7 +106,7 @@ fn create(connection: &Connection, shop: &ShopId) -> Result<()> {
 }
 
 fn apply(connection: &Connection, change: &HeadChange) -> Result<Seq, HeadError> {
-    let head = find(connection, &change.shop)?.ok_or(HeadError::UnknownShop)?;
+    let head = lock(connection, &change.shop)?.ok_or(HeadError::UnknownShop)?;
     // One epoch has one owner: only our own fence moves without a new one.
     let same_epoch = change.epoch == change.expect_epoch;
     if head.epoch != change.expect_epoch || (same_epoch && change.owner != head.owner) {

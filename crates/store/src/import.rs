@@ -3,9 +3,9 @@
 use crate::belongings::{self, Incoming};
 use crate::commit::Entry;
 use crate::documents::{self, Put};
+use crate::sql::{Connection, params};
 use crate::writer::Door;
 use crate::{Error, Result, Store, head, json, ledger, sql, stock};
-use rusqlite::{Connection, params};
 use std::cell::Cell;
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Name, Origin, PublicId, ShopId, Side, Timestamp};
@@ -113,8 +113,9 @@ impl Store {
     pub async fn sync_imports(&self) -> Result<()> {
         // A commit that changes nothing is not synced, nor is one that writes what is there already.
         let count = "insert into note (key, body) values ('imports synced', '1')
-                     on conflict (key) do update set body = cast(cast(body as integer) + 1 as text)";
-        self.write(Door::Control, move |connection| sql::execute(connection, WRITE, count, []).map(drop)).await
+                     on conflict (key) do update set body = cast(cast(note.body as integer) + 1 as text)";
+        self.write(Door::Control, move |connection| sql::execute(connection, WRITE, count, sql::NOTHING).map(drop))
+            .await
     }
 
     async fn import_by(&self, import: Import, door: fn(usize) -> Door) -> Result<Vec<Outcome>, ImportError> {
@@ -145,8 +146,8 @@ impl Store {
         door: fn(usize) -> Door,
     ) -> Result<Vec<Outcome>, ImportError> {
         let door = door(chunk.len().div_ceil(ITEMS_PER_WEIGHT));
-        let shop = shop.clone();
-        self.write(door, move |connection| apply(connection, &shop, epoch, &chunk)).await
+        let own = shop.clone();
+        self.write_of(shop, door, move |connection| apply(connection, &own, epoch, &chunk)).await
     }
 }
 
@@ -188,7 +189,7 @@ fn apply(
 
 /// Whether the shop takes imports: the legacy owns it, at this epoch.
 pub(crate) fn admitted(connection: &Connection, shop: &ShopId, epoch: Epoch) -> Result<(), ImportError> {
-    let head = head::find(connection, shop)?.ok_or(ImportError::UnknownShop)?;
+    let head = head::lock(connection, shop)?.ok_or(ImportError::UnknownShop)?;
     if head.owner != Side::Legacy {
         return Err(ImportError::NotOwner { owner: head.owner });
     }

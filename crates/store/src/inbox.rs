@@ -3,10 +3,10 @@
 //! This door has no head and no epoch. A notice is kept once for its rail and bytes, and looked at until something has become
 //! of it. Then its bytes go: what stays is a digest, so that it is known again, and what it was about.
 
+use crate::sql::params;
 use crate::writer::Door;
 use crate::{Result, Store, sql};
 use crash::{Act, Phase, reach};
-use rusqlite::params;
 use vocab::id::{Name, Timestamp};
 
 /// A notice whose signature was found to be good.
@@ -122,8 +122,8 @@ impl Store {
     /// Forgets what is done and came before then, some of it; how many.
     pub async fn forget_notices(&self, before: Timestamp, limit: usize) -> Result<usize> {
         self.write(Door::Inbox, move |connection| {
-            let sql = "delete from inbox where rowid in (
-                           select rowid from inbox where look_at is null and received_at < ?1 limit ?2)";
+            let sql = "delete from inbox where (rail, digest) in (
+                           select rail, digest from inbox where look_at is null and received_at < ?1 limit ?2)";
             sql::execute(connection, WRITE, sql, params![before.0, sql::limit(limit)])
         })
         .await
@@ -133,7 +133,7 @@ impl Store {
     pub async fn notice_outcomes(&self) -> Result<Vec<(Name, Option<Name>, u64)>> {
         self.read(|connection| {
             let sql = "select rail, outcome, count(*) from inbox group by rail, outcome order by rail, outcome";
-            sql::all(connection, READ, sql, [], |row| {
+            sql::all(connection, READ, sql, sql::NOTHING, |row| {
                 Ok((sql::name(row, 0)?, sql::cell(row, 1)?, sql::natural(row, 2)?))
             })
         })

@@ -1,8 +1,8 @@
 //! Leases: who does the work that only one may do, until when. The clock is the caller's.
 
+use crate::sql::{Connection, params};
 use crate::writer::Door;
 use crate::{Error, Result, Store, sql};
-use rusqlite::{Connection, params};
 use std::sync::Arc;
 use vocab::id::Timestamp;
 
@@ -39,7 +39,7 @@ impl Store {
         self.write(Door::Control, move |connection| {
             let sql = "insert into lease (name, holder, until_at) values (?1, ?2, ?4)
                        on conflict (name) do update set holder = excluded.holder, until_at = excluded.until_at
-                           where holder = excluded.holder or until_at <= ?3 or until_at > 2 * ?4 - ?3";
+                           where lease.holder = excluded.holder or lease.until_at <= ?3 or lease.until_at > 2 * ?4 - ?3";
             let taken = sql::execute(connection, WRITE, sql, params![name, holder, now.0, until.0])?;
             Ok(taken > 0)
         })

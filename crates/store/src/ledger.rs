@@ -1,9 +1,8 @@
 //! The ledger: entries per order, debit positive.
 
 use crate::commit::{Commit, Entry};
-use crate::error::during;
+use crate::sql::{Bind, Connection, params};
 use crate::{Error, Result, Store, sql};
-use rusqlite::{Connection, params};
 use vocab::id::{Name, PublicId, Seq, ShopId};
 
 /// What the entries of an account add up to, in minor units.
@@ -19,7 +18,7 @@ impl Store {
     pub async fn ledger_sums(&self, shop: &ShopId) -> Result<Vec<LedgerSum>> {
         let shop = shop.clone();
         self.read(move |connection| {
-            let sql = "select account, currency, sum(amount) from ledger where shop = ?1
+            let sql = "select account, currency, cast(sum(amount) as bigint) from ledger where shop = ?1
                        group by account, currency order by account, currency";
             sql::all(connection, "sum of the ledger", sql, [shop.as_str()], |row| {
                 Ok(LedgerSum { account: sql::name(row, 0)?, currency: sql::name(row, 1)?, amount: sql::cell(row, 2)? })
@@ -80,18 +79,17 @@ pub fn set(connection: &Connection, shop: &ShopId, order: &PublicId, entries: &[
 fn stand(connection: &Connection, shop: &ShopId, order: &PublicId, entries: &[Entry]) -> Result<bool> {
     let sql = "select account, currency, amount, at is null and seq is null from ledger
                where shop = ?1 and order_id = ?2 order by n";
-    let mut statement = connection.prepare_cached(sql).map_err(during(READ))?;
-    let mut rows = statement.query([shop.as_str(), order.as_str()]).map_err(during(READ))?;
     let mut left = entries.iter();
-    while let Some(row) = rows.next().map_err(during(READ))? {
-        let Some(entry) = left.next() else { return Ok(false) };
-        let is = |at: usize, text: &str| row.get_ref(at).is_ok_and(|cell| cell.as_str() == Ok(text));
-        let same = is(0, &entry.account) && is(1, &entry.currency) && sql::cell::<i64>(row, 2)? == entry.amount;
-        if !same || !sql::cell::<bool>(row, 3)? || entry.order != *order {
-            return Ok(false);
-        }
-    }
-    Ok(left.next().is_none())
+    let same = sql::all(connection, READ, sql, [shop.as_str(), order.as_str()], |row| {
+        Ok((sql::name(row, 0)?, sql::name(row, 1)?, sql::cell::<i64>(row, 2)?, sql::cell::<bool>(row, 3)?))
+    })?;
+    let stands = same.into_iter().all(|(account, currency, amount, imported)| {
+        left.next().is_some_and(|entry| {
+            let is = (&entry.account, &entry.currency, entry.amount) == (&account, &currency, amount);
+            is && imported && entry.order == *order
+        })
+    });
+    Ok(stands && left.next().is_none())
 }
 
 /// The entries of an order that has none.
@@ -117,27 +115,19 @@ fn insert_some(connection: &Connection, shop: &ShopId, first: i64, entries: &[En
         1 => "insert into ledger (shop, order_id, n, account, currency, amount) values (?1, ?2, ?3, ?4, ?5, ?6)",
         2 => {
             "insert or fail into ledger (shop, order_id, n, account, currency, amount)
-             values (?1, ?2, ?3, ?4, ?5, ?6), (?1, ?2, ?3 + 1, ?7, ?8, ?9)"
+             values (?1, ?2, ?3, ?4, ?5, ?6), (?1, ?2, cast(?3 as bigint) + 1, ?7, ?8, ?9)"
         }
         _ => {
             "insert or fail into ledger (shop, order_id, n, account, currency, amount)
-             values (?1, ?2, ?3, ?4, ?5, ?6), (?1, ?2, ?3 + 1, ?7, ?8, ?9), (?1, ?2, ?3 + 2, ?10, ?11, ?12)"
+             values (?1, ?2, ?3, ?4, ?5, ?6), (?1, ?2, cast(?3 as bigint) + 1, ?7, ?8, ?9), (?1, ?2, cast(?3 as bigint) + 2, ?10, ?11, ?12)"
         }
     };
     let Some(order) = entries.first().map(|entry| entry.order.as_str()) else { return Ok(()) };
-    let run = || -> rusqlite::Result<()> {
-        let mut statement = connection.prepare_cached(sql)?;
-        statement.raw_bind_parameter(1, shop.as_str())?;
-        statement.raw_bind_parameter(2, order)?;
-        statement.raw_bind_parameter(3, first)?;
-        for (place, entry) in (4..).step_by(3).zip(entries) {
-            statement.raw_bind_parameter(place, &*entry.account)?;
-            statement.raw_bind_parameter(place + 1, &*entry.currency)?;
-            statement.raw_bind_parameter(place + 2, entry.amount)?;
-        }
-        statement.raw_execute().map(drop)
-    };
-    run().map_err(during(WRITE))
+    let mut cells = vec![shop.as_str().value(), order.value(), first.value()];
+    for entry in entries {
+        cells.extend([entry.account.value(), entry.currency.value(), entry.amount.value()]);
+    }
+    sql::execute(connection, WRITE, sql, &cells[..]).map(drop)
 }
 
 /// `at` and `seq` are the commit's.

@@ -36,6 +36,7 @@ mod readers;
 mod schema;
 mod serials;
 mod sql;
+mod sqlite;
 mod steps;
 mod stock;
 mod wishes;
@@ -62,25 +63,23 @@ pub use steps::{RecordedStep, Step};
 pub use wishes::{StoredWish, Wish};
 
 use readers::{READERS, Readers};
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use sql::{Connection, Postgres};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use vocab::id::ShopId;
 use writer::{Door, Writer};
 
 /// What the store answers, or how the world failed.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// How often and how many times a connection asks again for a lock that another process holds: 5 s in all. SQLite's
-/// own time-out sleeps up to 100 ms at a time, a fifth of what a hold may last.
-const BUSY_PAUSE: Duration = Duration::from_micros(500);
-const BUSY_TRIES_MAX: i32 = 10_000;
+/// Threads that write to PostgreSQL, each with shops of its own.
+const WRITERS: usize = 4;
 
-/// Prepared statements per connection; the crate has fewer.
-const STATEMENTS: usize = 128;
+/// In the folder of a store that is on PostgreSQL: where that is.
+const ADDRESS: &str = "store.url";
 
-/// One store file, open. A clone is cheap and shares the writer and the readers.
+/// One store, open: a file, or a database of PostgreSQL. A clone is cheap and shares the writers and the readers.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -89,27 +88,67 @@ pub struct Store {
 }
 
 struct Inner {
-    writer: Writer,
+    /// One of them where there is one file.
+    writers: Vec<Writer>,
     readers: Readers,
 }
 
 impl Store {
-    /// Opens `dir/store.sqlite`, creating folder and file where they are missing, and brings its tables up to date.
+    /// Opens `dir/store.sqlite`, creating folder and file where they are missing, or the database of PostgreSQL that
+    /// `dir/store.url` names; and brings its tables up to date.
     ///
     /// # Errors
-    /// The folder cannot be made, the file is no store, or it was written by a newer version.
+    /// The folder cannot be made, the file is no store, the server is not there, or it was written by a newer version.
     pub fn open(dir: &Path) -> Result<Self> {
-        std::fs::create_dir_all(dir)
-            .map_err(|source| Error::Open { path: dir.display().to_string(), source: source.into() })?;
-        let path = dir.join("store.sqlite");
-        let mut connection = connect(&path)?;
-        schema::migrate(&mut connection)?;
-        checkpoint_beside(&mut connection, connect(&path)?)?;
-        let readers = (0..READERS).map(|_| reader(&path)).collect::<Result<_>>()?;
-        let inner = Inner { writer: Writer::start(connection)?, readers: Readers::new(readers) };
-        Ok(Self { inner: Arc::new(inner), lease: None })
+        std::fs::create_dir_all(dir).map_err(|source| cannot_open(dir.display(), source))?;
+        match std::fs::read_to_string(dir.join(ADDRESS)) {
+            Ok(url) => Self::on_postgres(url.trim()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::in_file(&dir.join("store.sqlite")),
+            Err(error) => Err(cannot_open(dir.join(ADDRESS).display(), error)),
+        }
     }
 
+    /// Opens the store of a folder in this database of PostgreSQL, from now on.
+    ///
+    /// # Errors
+    /// As for `open`; the folder has a store of another place already.
+    pub fn open_at(dir: &Path, url: &str) -> Result<Self> {
+        std::fs::create_dir_all(dir).map_err(|source| cannot_open(dir.display(), source))?;
+        let address = dir.join(ADDRESS);
+        let known = std::fs::read_to_string(&address).ok();
+        if known.as_ref().is_some_and(|known| known.trim() != url) || dir.join("store.sqlite").exists() {
+            let content = format!("{} has a store already, which is somewhere else", dir.display());
+            return Err(Error::Invalid(content));
+        }
+        let store = Self::on_postgres(url)?;
+        if known.is_none() {
+            sqlite::write_privately(&address, url).map_err(|source| cannot_open(address.display(), source))?;
+        }
+        Ok(store)
+    }
+
+    fn in_file(path: &Path) -> Result<Self> {
+        let mut connection = sqlite::connect(path)?;
+        checkpoint_beside(&mut connection, sqlite::connect(path)?)?;
+        let connection = Connection::Sqlite(connection);
+        schema::migrate(&connection)?;
+        let readers = (0..READERS).map(|_| sqlite::reader(path).map(Connection::Sqlite)).collect::<Result<_>>()?;
+        Self::of(vec![connection], readers)
+    }
+
+    /// On a thread of its own: whoever opens a store may be a task, and these connections wait.
+    fn on_postgres(url: &str) -> Result<Self> {
+        let opened = std::thread::scope(|scope| scope.spawn(|| connect_all(url)).join());
+        let (writers, readers) = opened.map_err(|_| Error::Closed)??;
+        Self::of(writers, readers)
+    }
+
+    fn of(writers: Vec<Connection>, readers: Vec<Connection>) -> Result<Self> {
+        let writers = writers.into_iter().map(Writer::start).collect::<Result<_>>()?;
+        Ok(Self { inner: Arc::new(Inner { writers, readers: Readers::new(readers) }), lease: None })
+    }
+
+    /// Something of the deployment's.
     async fn write<T, E>(
         &self,
         door: Door,
@@ -119,7 +158,25 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.inner.writer.run(door, act).await
+        self.inner.writers[0].run(door, None, act).await
+    }
+
+    /// Something of a shop's, in line with all that is written of it by this process.
+    async fn write_of<T, E>(
+        &self,
+        shop: &ShopId,
+        door: Door,
+        act: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let mut hasher = DefaultHasher::new();
+        shop.hash(&mut hasher);
+        let count = u64::try_from(self.inner.writers.len()).unwrap_or(1);
+        let nth = usize::try_from(hasher.finish() % count).unwrap_or(0);
+        self.inner.writers[nth].run(door, Some(shop.clone()), act).await
     }
 
     async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
@@ -127,42 +184,18 @@ impl Store {
     }
 }
 
-/// A connection that waits for locks and syncs each commit.
-fn connect(path: &Path) -> Result<Connection> {
-    // Without a mutex of SQLite's own: a connection is used by one thread at a time.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(error::during("open"))?;
-    connection.busy_handler(Some(wait_for_lock)).map_err(error::during("open"))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // A plan that may depend on a bound value is made anew at each bind, and our partial index makes it depend.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(error::during("open"))?;
-    to_wal(&connection).map_err(error::during("switch to WAL"))?;
-    connection.execute_batch("pragma synchronous = full; pragma cache_size = -65536").map_err(error::during("open"))?;
-    Ok(connection)
+/// Connections to write and to read by, and the tables as they should be.
+fn connect_all(url: &str) -> Result<(Vec<Connection>, Vec<Connection>)> {
+    let connect = |_| {
+        let connected = Postgres::connect(url)
+            .map_err(|source| Error::Open { path: "the store's database".to_owned(), source: source.into() })?;
+        Ok(Connection::Postgres(Box::new(connected)))
+    };
+    let writers: Vec<Connection> = (0..WRITERS).map(connect).collect::<Result<_>>()?;
+    writers.first().map_or(Ok(()), schema::migrate)?;
+    Ok((writers, (0..READERS).map(connect).collect::<Result<_>>()?))
 }
 
-fn reader(path: &Path) -> Result<Connection> {
-    let connection = connect(path)?;
-    connection.pragma_update(None, "query_only", true).map_err(error::during("open"))?;
-    Ok(connection)
-}
-
-/// The busy handler is not asked when two processes switch the same new file, so this asks again itself.
-fn to_wal(connection: &Connection) -> rusqlite::Result<()> {
-    let mut tries = 0;
-    loop {
-        match connection.execute_batch("pragma page_size = 4096; pragma journal_mode = wal") {
-            Err(error)
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && wait_for_lock(tries) =>
-            {
-                tries += 1;
-            }
-            result => return result,
-        }
-    }
-}
-
-fn wait_for_lock(tries: i32) -> bool {
-    std::thread::sleep(BUSY_PAUSE);
-    tries < BUSY_TRIES_MAX
+fn cannot_open(path: impl ToString, source: std::io::Error) -> Error {
+    Error::Open { path: path.to_string(), source: Arc::new(source) }
 }

@@ -1,9 +1,9 @@
 //! Reads over all shops at once, for whoever shows a whole plan: one statement each, however many shops there are.
 
 use crate::findings::{FOUND, FindingCount, FoundFinding, found};
+use crate::sql::{Row, params};
 use crate::wishes::{StoredWish, stored_wish};
 use crate::{Result, Store, sql, steps};
-use rusqlite::{Row, params};
 use vocab::id::{Direction, Epoch, Kind, Name, Origin, ShopId, Timestamp};
 
 /// Findings and debts of one shop; a shop without any has no row.
@@ -49,7 +49,8 @@ impl Store {
     /// The number of the newest plan; none before the first.
     pub async fn plan_version(&self) -> Result<Option<i64>> {
         let sql = "select max(version) from plan";
-        let read = |connection: &rusqlite::Connection| sql::first(connection, COUNTS, sql, [], |row| sql::cell(row, 0));
+        let read =
+            |connection: &sql::Connection| sql::first(connection, COUNTS, sql, sql::NOTHING, |row| sql::cell(row, 0));
         Ok(self.read(read).await?.flatten())
     }
 
@@ -60,8 +61,8 @@ impl Store {
                            select shop, count(*) - count(accepted_by) as open, count(accepted_by) as accepted, 0 as debts
                            from finding group by shop
                            union all select shop, 0, 0, count(*) from debt group by shop)
-                       select shop, sum(open), sum(accepted), sum(debts) from counted group by shop order by shop";
-            sql::all(connection, COUNTS, sql, [], |row| {
+                       select shop, cast(sum(open) as bigint), cast(sum(accepted) as bigint), cast(sum(debts) as bigint) from counted group by shop order by shop";
+            sql::all(connection, COUNTS, sql, sql::NOTHING, |row| {
                 Ok(ShopCount {
                     shop: sql::shop(row, 0)?,
                     findings_open: sql::natural(row, 1)?,
@@ -114,7 +115,7 @@ impl Store {
         self.read(|connection| {
             let sql = "select class, count(*) - count(accepted_by), count(accepted_by) from finding
                        group by class order by class";
-            sql::all(connection, FINDINGS, sql, [], |row| {
+            sql::all(connection, FINDINGS, sql, sql::NOTHING, |row| {
                 let (open, accepted) = (sql::natural(row, 1)?, sql::natural(row, 2)?);
                 Ok(FindingCount { class: sql::name(row, 0)?, open, accepted })
             })
@@ -133,7 +134,7 @@ impl Store {
         let (shop, class) = (shop.map(|shop| shop.as_str().to_owned()), class.map(str::to_owned));
         self.read(move |connection| {
             let sql = format!(
-                "select {FOUND} from finding where (?1 is null or shop = ?1) and (?2 is null or class = ?2)
+                "select {FOUND} from finding where (cast(?1 as text) is null or shop = ?1) and (cast(?2 as text) is null or class = ?2)
                  order by shop, class, kind, origin limit ?3 offset ?4"
             );
             sql::all(connection, FINDINGS, &sql, params![shop, class, sql::limit(limit), sql::limit(skip)], found)
@@ -158,7 +159,7 @@ impl Store {
         let shop = shop.map(|shop| shop.as_str().to_owned());
         self.read(move |connection| {
             let sql = "select id, shop, verb, args, who, why, at, outcome from wish
-                       where ?1 is null or shop is null or shop = ?1 order by id desc limit ?2";
+                       where cast(?1 as text) is null or shop is null or shop = ?1 order by id desc limit ?2";
             sql::all(connection, "read of wishes", sql, params![shop, sql::limit(limit)], stored_wish)
         })
         .await

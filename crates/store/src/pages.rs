@@ -3,8 +3,8 @@
 
 use crate::documents::{self, Stored};
 use crate::json::{Builder, Tree};
+use crate::sql::params;
 use crate::{Result, Store, json, sql};
-use rusqlite::params;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;

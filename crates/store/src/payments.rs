@@ -1,9 +1,9 @@
 //! What stands beside an intent's document: the references under which its provider knows it, and when it has to be looked
 //! at again. Both are written with the document, through both doors; the time also by whoever has looked and found nothing.
 
+use crate::sql::{Connection, params};
 use crate::writer::Door;
 use crate::{Error, Result, Store, Stored, documents, sql};
-use rusqlite::{Connection, params};
 use vocab::document::{Node, Record};
 use vocab::id::{PublicId, ShopId, Side, Timestamp};
 
@@ -37,7 +37,7 @@ impl Store {
             let sql = "select body, version, class, why, origin, source_tx, id
                        from document indexed by document_of_checkout
                        where shop = ?1 and json_extract(body, '$.checkout') = ?2 and kind = 'intent'
-                       order by rowid limit ?3";
+                       order by json_extract(body, '$.created_at'), id limit ?3";
             let cells = params![shop.as_str(), checkout.as_str(), sql::limit(limit)];
             sql::all(connection, READ, sql, cells, documents::with_id)
         })

@@ -1,8 +1,8 @@
 //! The plan: what is to be moved, from where, by which rules, until when. Each change of it is a new version.
 
+use crate::sql::{Connection, params};
 use crate::writer::Door;
 use crate::{Error, Result, Store, json, sql};
-use rusqlite::{Connection, params};
 use vocab::document::{Node, Record};
 use vocab::id::{Part, ShopId, Timestamp};
 
@@ -46,7 +46,7 @@ impl Store {
     pub async fn plan(&self) -> Result<Option<Plan>> {
         self.read(|connection| {
             let sql = "select body from plan order by version desc limit 1";
-            sql::first(connection, "read of the plan", sql, [], |row| sql::record(row, 0))
+            sql::first(connection, "read of the plan", sql, sql::NOTHING, |row| sql::record(row, 0))
         })
         .await?
         .map(|record| Plan::from_record(&record).ok_or_else(unreadable))

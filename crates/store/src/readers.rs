@@ -1,11 +1,11 @@
 //! Reading connections: a few, each used by one reader at a time, each read one snapshot.
 
-use crate::error::{Error, during};
-use rusqlite::Connection;
+use crate::error::Error;
+use crate::sql::{Begin, Connection};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Reads at one time; more wait. SQLite's readers do not wait for the writer.
+/// Reads at one time; more wait. Readers do not wait for a writer, on either engine.
 pub const READERS: usize = 4;
 
 pub struct Readers {
@@ -45,10 +45,12 @@ impl Reader {
     }
 
     fn in_snapshot<T>(&mut self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        let connection = self.connection.as_mut().ok_or(Error::Closed)?;
-        let snapshot = connection.transaction().map_err(during("begin of a read"))?;
-        // Dropped, the transaction ends by a rollback: there is nothing to keep.
-        read(&snapshot)
+        let connection = self.connection.as_ref().ok_or(Error::Closed)?;
+        connection.begin(Begin::Read, "begin of a read")?;
+        let read = read(connection);
+        // There is nothing to keep. One that cannot even end is found out by whoever begins next.
+        let _ = connection.run("rollback", "end of a read");
+        read
     }
 }
 

@@ -1,10 +1,10 @@
 //! The tables, brought up to date: migrations go forward only, each applied once and kept with its checksum.
 //!
-//! A released migration never changes; what the file says was applied must be what this program holds.
+//! Both engines have the same ones: PostgreSQL reads them in its own words. A released migration never changes; what the file says was applied must be what this program holds.
 
-use crate::error::{Error, during};
+use crate::error::Error;
+use crate::sql::{self, Begin, Connection, params};
 use ring::digest;
-use rusqlite::{Connection, TransactionBehavior, params};
 
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_shops_and_control.sql"),
@@ -18,32 +18,42 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0009_letters.sql"),
 ];
 
-/// Applies what is missing. Several processes may do this to one file at the same time.
-pub fn migrate(connection: &mut Connection) -> Result<(), Error> {
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(during("begin of a migration"))?;
-    transaction
-        .execute_batch(
-            "create table if not exists migration (
-                n integer not null primary key, checksum text not null) strict, without rowid",
-        )
-        .map_err(during("read of the migrations"))?;
-    let applied = applied(&transaction)?;
-    check(&applied)?;
-    for (n, sql) in (1_i64..).zip(MIGRATIONS).skip(applied.len()) {
-        transaction.execute_batch(sql).map_err(during("migration"))?;
-        transaction
-            .execute("insert into migration values (?1, ?2)", params![n, checksum(sql)])
-            .map_err(during("record of a migration"))?;
+/// Applies what is missing. Several processes may do this to one store at the same time.
+pub fn migrate(connection: &Connection) -> Result<(), Error> {
+    connection.begin(Begin::Write, "begin of a migration")?;
+    let migrated = in_transaction(connection);
+    let end = if migrated.is_ok() { "commit" } else { "rollback" };
+    migrated.and(connection.run(end, "end of a migration"))
+}
+
+fn in_transaction(connection: &Connection) -> Result<(), Error> {
+    if connection.is_postgres() {
+        // Held until the end of the transaction: whoever comes second finds it done.
+        connection.batch("begin of a migration", "select pg_advisory_xact_lock(7203110)")?;
     }
-    transaction.commit().map_err(during("commit of a migration"))
+    let table = "create table if not exists migration (
+                     n integer not null primary key, checksum text not null) strict, without rowid;";
+    create(connection, table)?;
+    let applied = applied(connection)?;
+    check(&applied)?;
+    for (n, migration) in (1_i64..).zip(MIGRATIONS).skip(applied.len()) {
+        create(connection, migration)?;
+        let sql = "insert into migration values (?1, ?2)";
+        sql::execute(connection, "record of a migration", sql, params![n, checksum(migration)])?;
+    }
+    Ok(())
+}
+
+fn create(connection: &Connection, sql: &str) -> Result<(), Error> {
+    if connection.is_postgres() {
+        return connection.batch("migration", &sql::tables_of_postgres(sql));
+    }
+    connection.batch("migration", sql)
 }
 
 fn applied(connection: &Connection) -> Result<Vec<String>, Error> {
-    let read = |sql: &str| -> rusqlite::Result<Vec<String>> {
-        connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
-    };
-    read("select checksum from migration order by n").map_err(during("read of the migrations"))
+    let sql = "select checksum from migration order by n";
+    sql::all(connection, "read of the migrations", sql, sql::NOTHING, |row| sql::cell(row, 0))
 }
 
 fn check(applied: &[String]) -> Result<(), Error> {
@@ -86,20 +96,20 @@ mod tests {
 
     #[test]
     fn a_second_run_changes_nothing() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        migrate(&mut connection).unwrap();
-        migrate(&mut connection).unwrap();
+        let connection = Connection::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
+        migrate(&connection).unwrap();
+        migrate(&connection).unwrap();
         assert_eq!(applied(&connection).unwrap().len(), MIGRATIONS.len());
     }
 
     #[test]
     fn a_file_of_another_version_is_refused() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        migrate(&mut connection).unwrap();
-        connection.execute("insert into migration values (999, 'later')", []).unwrap();
-        assert!(migrate(&mut connection).unwrap_err().to_string().contains("this version knows"));
-        connection.execute("delete from migration where n = 999", []).unwrap();
-        connection.execute("update migration set checksum = 'other' where n = 1", []).unwrap();
-        assert!(migrate(&mut connection).unwrap_err().to_string().contains("migration 1 is not"));
+        let connection = Connection::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
+        migrate(&connection).unwrap();
+        connection.batch("test", "insert into migration values (999, 'later')").unwrap();
+        assert!(migrate(&connection).unwrap_err().to_string().contains("this version knows"));
+        connection.batch("test", "delete from migration where n = 999").unwrap();
+        connection.batch("test", "update migration set checksum = 'other' where n = 1").unwrap();
+        assert!(migrate(&connection).unwrap_err().to_string().contains("migration 1 is not"));
     }
 }

@@ -5,8 +5,8 @@
 //! Absent on purpose: what the number is for.
 
 use crate::documents::Put;
+use crate::sql::Connection;
 use crate::{Error, Result, Store, sql};
-use rusqlite::Connection;
 use std::borrow::Cow;
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, ShopId};
@@ -159,11 +159,11 @@ mod tests {
 
     #[test]
     fn the_highest_number_is_read_from_the_index_alone() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        crate::schema::migrate(&mut connection).unwrap();
-        let plan = |row: &rusqlite::Row<'_>| row.get::<_, String>(3);
-        let mut statement = connection.prepare(&format!("explain query plan {LAST}")).unwrap();
-        let plan: Vec<String> = statement.query_map(["1", "order"], plan).unwrap().map(Result::unwrap).collect();
+        let connection = Connection::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
+        crate::schema::migrate(&connection).unwrap();
+        let explained = format!("explain query plan {LAST}");
+        let plan: Vec<String> =
+            sql::all(&connection, "test", &explained, ["1", "order"], |row| sql::cell(row, 3)).unwrap();
         assert_eq!(plan, ["SEARCH document USING COVERING INDEX document_by_serial (shop=? AND kind=? AND serial>?)"]);
     }
 }

@@ -1,11 +1,21 @@
-//! Statements, rows and cells: the few forms in which this crate speaks SQL.
+//! Statements, rows and cells: the few forms in which this crate speaks SQL, to either engine.
 //!
-//! Every statement is prepared once per connection. A cell that does not read back as what was stored is `Corrupt`.
+//! Every statement is written once, in SQLite's words, and prepared once per connection; what PostgreSQL says otherwise is in
+//! `dialect`. A cell that does not read back as what was stored is `Corrupt`.
 
-use crate::error::{Error, during};
+mod connection;
+mod dialect;
+mod postgres;
+mod value;
+
+pub use connection::{Begin, Connection, Row};
+pub use dialect::tables_of_postgres;
+pub use postgres::Postgres;
+pub(crate) use value::params;
+pub use value::{Bind, Cell, NOTHING, Params, Value};
+
+use crate::error::Error;
 use crate::json;
-use rusqlite::types::FromSql;
-use rusqlite::{Connection, Params, Row};
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Name, Origin, PublicId, Seq, ShopId, Side, Timestamp};
 
@@ -17,12 +27,11 @@ pub fn all<T>(
     params: impl Params,
     read: impl Fn(&Row<'_>) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
-    let mut statement = connection.prepare_cached(sql).map_err(during(what))?;
-    let mut rows = statement.query(params).map_err(during(what))?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(during(what))? {
+    connection.rows(what, sql, &params.values(), &mut |row| {
         found.push(read(row)?);
-    }
+        Ok(true)
+    })?;
     Ok(found)
 }
 
@@ -34,19 +43,21 @@ pub fn first<T>(
     params: impl Params,
     read: impl Fn(&Row<'_>) -> Result<T, Error>,
 ) -> Result<Option<T>, Error> {
-    let mut statement = connection.prepare_cached(sql).map_err(during(what))?;
-    let mut rows = statement.query(params).map_err(during(what))?;
-    rows.next().map_err(during(what))?.map(read).transpose()
+    let mut found = None;
+    connection.rows(what, sql, &params.values(), &mut |row| {
+        found = Some(read(row)?);
+        Ok(false)
+    })?;
+    Ok(found)
 }
 
 /// The number of rows changed.
 pub fn execute(connection: &Connection, what: &'static str, sql: &str, params: impl Params) -> Result<usize, Error> {
-    let run = || connection.prepare_cached(sql)?.execute(params);
-    run().map_err(during(what))
+    connection.execute(what, sql, &params.values())
 }
 
-pub fn cell<T: FromSql>(row: &Row<'_>, at: usize) -> Result<T, Error> {
-    row.get(at).map_err(during("read of a cell"))
+pub fn cell<T: Cell>(row: &Row<'_>, at: usize) -> Result<T, Error> {
+    T::of(row.value(at)?).ok_or_else(|| corrupt("cell", format!("column {at} is of another type")))
 }
 
 fn corrupt(what: &'static str, why: impl ToString) -> Error {
@@ -99,7 +110,10 @@ pub fn record(row: &Row<'_>, at: usize) -> Result<Record, Error> {
 
 /// The same, read by `read`.
 pub fn record_as<T>(row: &Row<'_>, at: usize, read: impl FnOnce(&str) -> Result<T, Error>) -> Result<T, Error> {
-    read(row.get_ref(at).and_then(|cell| Ok(cell.as_str()?)).map_err(during("read of a record"))?)
+    match row.value(at)? {
+        Value::Text(text) => read(text),
+        Value::Null | Value::Int(_) | Value::Bytes(_) => Err(corrupt("record", "it is no text")),
+    }
 }
 
 pub fn side(row: &Row<'_>, at: usize) -> Result<Side, Error> {
@@ -116,12 +130,12 @@ pub fn origin(row: &Row<'_>, at: usize) -> Result<Option<Origin>, Error> {
     Ok(cell::<Option<Name>>(row, at)?.map(Origin::new))
 }
 
-/// A number of ours as SQLite keeps it.
+/// A number of ours as a database keeps it.
 pub fn int(number: u64) -> Result<i64, Error> {
     i64::try_from(number).map_err(|_| Error::Invalid(format!("{number} is more than the store can count")))
 }
 
-/// A limit as SQLite takes it; beyond what it can count there is no limit.
+/// A limit as a database takes it; beyond what it can count there is no limit.
 pub fn limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }

@@ -1,11 +1,11 @@
 //! Step records: the mover's own record, durable before a step's effect. Never among the facts.
 
 use crate::leases;
+use crate::sql::{Connection, Row, params};
 use crate::writer::Door;
 use crate::{Error, Result, Store, json, sql};
 use cutover::hold::Timed;
 use cutover::record::{Phase, Reason, StepName};
-use rusqlite::{Connection, Row, params};
 use vocab::document::Record;
 use vocab::id::{Direction, Epoch, Name, Seq, ShopId, Timestamp};
 

@@ -1,8 +1,8 @@
 //! Stock on hand, per variant. It moves by signed differences here and is set only by imports.
 
 use crate::commit::{Commit, CommitError, StockChange};
+use crate::sql::{Connection, params};
 use crate::{Error, Result, Store, sql};
-use rusqlite::{Connection, params};
 use vocab::document::Node;
 use vocab::id::{Kind, PublicId, ShopId};
 
@@ -18,7 +18,7 @@ impl Store {
         let shop = shop.clone();
         self.read(move |connection| {
             let sql = "select variant, on_hand from stock where shop = ?1 order by variant";
-            let read = |row: &rusqlite::Row<'_>| Ok((sql::public_id(row, 0)?, sql::cell(row, 1)?));
+            let read = |row: &sql::Row<'_>| Ok((sql::public_id(row, 0)?, sql::cell(row, 1)?));
             sql::all(connection, READ, sql, [shop.as_str()], read)
         })
         .await

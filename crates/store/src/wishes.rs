@@ -1,8 +1,8 @@
 //! Wishes: what a person or a program wants, with who and why. The mover makes the state match and closes them.
 
+use crate::sql::{Connection, Row, params};
 use crate::writer::Door;
 use crate::{Error, Result, Store, json, sql};
-use rusqlite::{Connection, Row, params};
 use vocab::document::Record;
 use vocab::id::{Name, ShopId, Timestamp};
 

@@ -1,15 +1,18 @@
-//! The one thread that writes: whatever waits becomes one durable transaction, answered after the sync. Only groups of light
-//! imports are not synced; whoever made them asks for that before saying that they are done.
+//! A thread that writes: whatever waits becomes one durable transaction, answered after the sync. Only groups of light
+//! imports are not synced; whoever made them asks for that before saying that they are done. SQLite has one such thread for
+//! everything; PostgreSQL has several, each with shops of its own, and a group there is of one shop: two processes that lock
+//! the heads of several would wait for each other in a ring.
 //!
 //! Each command runs in a savepoint of its own, so that a refusal undoes itself and none of its neighbours. A group
 //! never waits for more commands, and long commands weigh more, so that a group stays short.
 //! Absent on purpose: what a command does. It gets the connection inside the transaction and nothing else.
 
-use crate::error::{Error, during};
+use crate::error::Error;
+use crate::sql::{Begin, Connection};
 use crash::{Act, Phase};
-use rusqlite::Connection;
 use std::collections::VecDeque;
 use tokio::sync::{mpsc, oneshot};
+use vocab::id::ShopId;
 
 /// The most that commits together.
 const GROUP_WEIGHT_MAX: usize = 64;
@@ -52,6 +55,8 @@ type Run = Box<dyn FnOnce(Result<&Connection, Error>) -> Done + Send>;
 
 struct Command {
     door: Door,
+    /// Whose it is; none: the deployment's.
+    shop: Option<ShopId>,
     run: Run,
 }
 
@@ -66,7 +71,10 @@ impl Writer {
         std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || write(&connection, waiting))
-            .map_err(|source| Error::Open { path: "the writer's thread".to_owned(), source: source.into() })?;
+            .map_err(|source| Error::Open {
+                path: "the writer's thread".to_owned(),
+                source: std::sync::Arc::new(source),
+            })?;
         Ok(Self { commands })
     }
 
@@ -75,6 +83,7 @@ impl Writer {
     pub async fn run<T, E>(
         &self,
         door: Door,
+        shop: Option<ShopId>,
         act: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -91,7 +100,7 @@ impl Writer {
             };
             Done { keep, answer: Box::new(answer) }
         };
-        self.commands.send(Command { door, run: Box::new(run) }).await.map_err(|_| Error::Closed)?;
+        self.commands.send(Command { door, shop, run: Box::new(run) }).await.map_err(|_| Error::Closed)?;
         receiver.await.map_err(|_| Error::Closed)?
     }
 }
@@ -101,7 +110,8 @@ fn write(connection: &Connection, mut commands: mpsc::Receiver<Command>) {
     while commands.blocking_recv_many(&mut received, GROUP_WEIGHT_MAX) > 0 {
         let mut waiting = VecDeque::from(std::mem::take(&mut received));
         while !waiting.is_empty() {
-            commit_group(connection, next_group(&mut waiting), &mut syncs);
+            let group = if connection.is_postgres() { next_of_one(&mut waiting) } else { next_group(&mut waiting) };
+            commit_group(connection, group, &mut syncs);
         }
     }
 }
@@ -117,7 +127,26 @@ fn next_group(waiting: &mut VecDeque<Command>) -> Vec<Command> {
     waiting.drain(..count).collect()
 }
 
-/// Whether the connection syncs each commit is `syncs`, and changed here only.
+/// The first that waits, and those of the same shop that fit beside it. Those of others wait in their order.
+fn next_of_one(waiting: &mut VecDeque<Command>) -> Vec<Command> {
+    let (mut group, mut others) = (Vec::new(), VecDeque::new());
+    let mut weight = 0;
+    for command in waiting.drain(..) {
+        let same = group.first().is_none_or(|first: &Command| first.shop == command.shop);
+        // None of a shop overtakes another of it.
+        let follows = !others.iter().any(|other: &Command| other.shop == command.shop);
+        if same && follows && (group.is_empty() || weight + command.door.weight() <= GROUP_WEIGHT_MAX) {
+            weight += command.door.weight();
+            group.push(command);
+        } else {
+            others.push_back(command);
+        }
+    }
+    *waiting = others;
+    group
+}
+
+/// Whether an SQLite connection syncs each commit is `syncs`, and changed here only.
 fn commit_group(connection: &Connection, group: Vec<Command>, syncs: &mut bool) {
     let lightly = group.iter().all(|command| matches!(command.door, Door::Lightly(_)));
     let commits = group.iter().any(|command| command.door == Door::Commit);
@@ -127,12 +156,11 @@ fn commit_group(connection: &Connection, group: Vec<Command>, syncs: &mut bool) 
         }
     };
     reach(Phase::Before);
-    let mut state = sync(connection, !lightly, syncs);
-    state = state.and_then(|()| execute(connection, "begin immediate", "begin of a group"));
+    let mut state = begin(connection, &group, lightly, syncs);
     let answers: Vec<Answer> =
         group.into_iter().map(|command| in_savepoint(connection, command.run, &mut state)).collect();
     reach(Phase::During);
-    let state = state.and_then(|()| execute(connection, "commit", "commit of a group"));
+    let state = state.and_then(|()| commit(connection));
     match &state {
         Ok(()) => reach(Phase::After),
         Err(error) => undo(connection, error),
@@ -142,11 +170,31 @@ fn commit_group(connection: &Connection, group: Vec<Command>, syncs: &mut bool) 
     }
 }
 
+fn begin(connection: &Connection, group: &[Command], lightly: bool, syncs: &mut bool) -> Result<(), Error> {
+    let what = "begin of a group";
+    if !connection.is_postgres() {
+        sync(connection, !lightly, syncs)?;
+        return connection.begin(Begin::Write, what);
+    }
+    connection.begin(if lightly { Begin::WriteLightly } else { Begin::Write }, what)?;
+    // What belongs to no shop is written by one process at a time: numbers are given there, and leases taken.
+    if group.iter().any(|command| command.shop.is_none()) {
+        connection.run("select pg_advisory_xact_lock(7203111)", what)?;
+    }
+    Ok(())
+}
+
+/// A server that goes away just then may have committed or not.
+fn commit(connection: &Connection) -> Result<(), Error> {
+    let committed = connection.run("commit", "commit of a group");
+    if committed.is_err() && connection.is_gone() { Err(Error::Closed) } else { committed }
+}
+
 /// Makes the connection sync each commit, or not. Who cannot make it sync is told so by an error, and nothing is written.
 fn sync(connection: &Connection, wanted: bool, syncs: &mut bool) -> Result<(), Error> {
     if wanted != *syncs {
         let sql = if wanted { "pragma synchronous = full" } else { "pragma synchronous = normal" };
-        connection.execute_batch(sql).map_err(during("begin of a group"))?;
+        connection.batch("begin of a group", sql)?;
         *syncs = wanted;
     }
     Ok(())
@@ -155,61 +203,58 @@ fn sync(connection: &Connection, wanted: bool, syncs: &mut bool) -> Result<(), E
 /// Runs one command; its refusal rolls back its own writes. A failure of the savepoint itself is the group's: the
 /// database may have ended the whole transaction (full disk, I/O error).
 fn in_savepoint(connection: &Connection, run: Run, state: &mut Result<(), Error>) -> Answer {
-    let begun = state.clone().and_then(|()| execute(connection, "savepoint command", "begin of a command"));
+    let begun = state.clone().and_then(|()| connection.run("savepoint command", "begin of a command"));
     let done = run(begun.clone().map(|()| connection));
     *state = begun.and_then(|()| {
         if !done.keep {
-            execute(connection, "rollback to command", "undo of a command")?;
+            connection.run("rollback to command", "undo of a command")?;
         }
-        execute(connection, "release command", "end of a command")
+        connection.run("release command", "end of a command")
     });
     done.answer
 }
 
 fn undo(connection: &Connection, error: &Error) {
     tracing::error!(%error, cause = ?std::error::Error::source(error), "a group of commands was not stored");
-    if connection.is_autocommit() {
+    if !connection.is_in_transaction() {
         return;
     }
-    if let Err(error) = execute(connection, "rollback", "undo of a group") {
+    if let Err(error) = connection.run("rollback", "undo of a group") {
         tracing::error!(%error, cause = ?std::error::Error::source(&error), "a group could not be undone");
     }
-}
-
-fn execute(connection: &Connection, sql: &str, act: &'static str) -> Result<(), Error> {
-    let run = || connection.prepare_cached(sql)?.execute([]);
-    run().map(drop).map_err(during(act))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rusqlite::params;
+    use crate::sql;
 
     fn writer() -> Writer {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("create table t (n integer primary key)").unwrap();
+        let connection = Connection::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
+        connection.batch("test", "create table t (n integer primary key)").unwrap();
         Writer::start(connection).unwrap()
     }
 
     fn insert(n: i64) -> impl FnOnce(&Connection) -> Result<usize, Error> + Send + 'static {
-        move |connection| connection.execute("insert into t values (?1)", params![n]).map_err(during("insert"))
+        move |connection| sql::execute(connection, "insert", "insert into t values (?1)", [n])
     }
 
     async fn all(writer: &Writer) -> Vec<i64> {
         let read = |connection: &Connection| -> Result<Vec<i64>, Error> {
-            crate::sql::all(connection, "read", "select n from t order by n", [], |row| crate::sql::cell(row, 0))
+            crate::sql::all(connection, "read", "select n from t order by n", sql::NOTHING, |row| {
+                crate::sql::cell(row, 0)
+            })
         };
-        writer.run(Door::Control, read).await.unwrap()
+        writer.run(Door::Control, None, read).await.unwrap()
     }
 
     #[tokio::test]
     async fn a_failed_command_undoes_itself_only() {
         let writer = writer();
         let (first, again, second) = tokio::join!(
-            writer.run(Door::Control, insert(1)),
-            writer.run(Door::Control, insert(1)),
-            writer.run(Door::Control, insert(2)),
+            writer.run(Door::Control, None, insert(1)),
+            writer.run(Door::Control, None, insert(1)),
+            writer.run(Door::Control, None, insert(2)),
         );
         assert!(first.is_ok() && again.is_err() && second.is_ok());
         assert_eq!(all(&writer).await, [1, 2]);
@@ -219,25 +264,26 @@ mod tests {
     async fn when_the_whole_transaction_ends_nobody_of_the_group_is_told_yes() {
         let writer = writer();
         // As SQLite itself does when the disk is full.
-        let end = |connection: &Connection| connection.execute_batch("rollback").map_err(during("test"));
-        let (sent, ended) = (Vec::from([1, 2]), writer.run(Door::Control, end));
+        let end = |connection: &Connection| connection.batch("test", "rollback");
+        let (sent, ended) = (Vec::from([1, 2]), writer.run(Door::Control, None, end));
         let (ended, first, second) = tokio::join!(
             ended,
-            writer.run(Door::Control, insert(sent[0])),
-            writer.run(Door::Control, insert(sent[1])),
+            writer.run(Door::Control, None, insert(sent[0])),
+            writer.run(Door::Control, None, insert(sent[1])),
         );
         assert!(ended.is_err());
         let kept: Vec<i64> =
             sent.into_iter().zip([first, second]).filter_map(|(n, answer)| answer.ok().map(|_| n)).collect();
         assert_eq!(all(&writer).await, kept);
-        assert!(writer.run(Door::Control, insert(3)).await.is_ok());
+        assert!(writer.run(Door::Control, None, insert(3)).await.is_ok());
     }
 
     #[tokio::test]
     async fn only_groups_of_nothing_but_light_imports_are_not_synced() {
         let writer = writer();
         let level = |connection: &Connection| -> Result<i64, Error> {
-            connection.query_row("pragma synchronous", [], |row| row.get(0)).map_err(during("test"))
+            let level = sql::first(connection, "test", "pragma synchronous", sql::NOTHING, |row| sql::cell(row, 0))?;
+            Ok(level.unwrap())
         };
         let (normal, full) = (1, 2);
         for (door, expected) in [
@@ -248,7 +294,7 @@ mod tests {
             (Door::Lightly(1), normal),
             (Door::Import(1), full),
         ] {
-            assert_eq!(writer.run(door, level).await.unwrap(), expected, "{door:?}");
+            assert_eq!(writer.run(door, None, level).await.unwrap(), expected, "{door:?}");
         }
     }
 
@@ -256,12 +302,31 @@ mod tests {
     fn long_commands_fill_a_group_and_the_first_always_fits() {
         let command = |door| {
             let run = |_: Result<&Connection, Error>| Done { keep: true, answer: Box::new(drop) };
-            Command { door, run: Box::new(run) }
+            Command { door, shop: None, run: Box::new(run) }
         };
         let doors = [Door::Import(40), Door::Commit, Door::Import(40), Door::Import(100), Door::Commit];
         let mut waiting: VecDeque<Command> = doors.into_iter().map(command).collect();
         let groups: Vec<usize> =
             std::iter::from_fn(|| (!waiting.is_empty()).then(|| next_group(&mut waiting).len())).collect();
         assert_eq!(groups, [2, 1, 1, 1]);
+    }
+
+    #[test]
+    fn a_group_of_one_shop_is_overtaken_by_none_of_it_and_keeps_no_other() {
+        let command = |(shop, n): (&str, usize)| {
+            let run = |_: Result<&Connection, Error>| Done { keep: true, answer: Box::new(drop) };
+            Command { door: Door::Import(n), shop: ShopId::parse(shop).ok(), run: Box::new(run) }
+        };
+        let all = [("a", 1), ("b", 2), ("a", 3), ("a", 62), ("b", 4), ("a", 1), ("c", 5)];
+        let mut waiting: VecDeque<Command> = all.into_iter().map(command).collect();
+        let said = |command: Command| (command.shop.unwrap().to_string(), command.door.weight());
+        let groups: Vec<Vec<(String, usize)>> = std::iter::from_fn(|| {
+            (!waiting.is_empty()).then(|| next_of_one(&mut waiting).into_iter().map(said).collect())
+        })
+        .collect();
+        let own = |group: &[(&str, usize)]| group.iter().map(|(shop, n)| ((*shop).to_owned(), *n)).collect::<Vec<_>>();
+        let expected =
+            [own(&[("a", 1), ("a", 3)]), own(&[("b", 2), ("b", 4)]), own(&[("a", 62), ("a", 1)]), own(&[("c", 5)])];
+        assert_eq!(groups, expected);
     }
 }

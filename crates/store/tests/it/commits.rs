@@ -1,6 +1,6 @@
 //! The commit door: whom it lets in, and that what it lets in is whole, numbered and never more than there is.
 
-use crate::{Bench, cart, id, new_cart, taken};
+use super::bench::{Bench, cart, id, new_cart, taken};
 use std::collections::BTreeSet;
 use store::{Commit, CommitError, Committed, Entry, Error, Store, Write};
 use tokio::task::JoinSet;
@@ -160,7 +160,7 @@ async fn stock_that_does_not_exist_is_the_callers_bug() {
 async fn a_product_born_here_brings_its_first_stock() {
     let bench = Bench::flipped().await;
     let variant = Record::default().with("id", "v9");
-    let document = crate::product("9", "New").with("variants", vec![variant.into()]);
+    let document = super::bench::product("9", "New").with("variants", vec![variant.into()]);
     let write = Write { kind: Kind::Product, id: id("9"), expected: None, document, origin: None, numbered: false };
     let commit = Commit { stock: vec![taken("v9", 4)], ..bench.commit(vec![write]) };
     bench.store.commit(commit).await.unwrap();

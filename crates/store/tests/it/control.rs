@@ -1,6 +1,6 @@
 //! The control door: heads with their step records, wishes, findings, blocks of ids, leases; over several handles.
 
-use crate::{Bench, id, new_cart};
+use super::bench::{Bench, id, new_cart};
 use std::collections::BTreeSet;
 use store::{
     AcceptError, Acceptance, Block, Debt, Error, Finding, FindingCount, HeadError, Plan, PlanFile, PlannedShop, Store,

@@ -1,6 +1,6 @@
 //! What is left after a kill: a child of this very binary commits until a crash point ends it, then its file is read.
 
-use crate::{Bench, new_cart};
+use super::bench::{Bench, new_cart};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -41,8 +41,9 @@ async fn child_that_commits_until_it_is_killed() {
 async fn killed_at(point: &str) -> (usize, u64) {
     let bench = Bench::new().await;
     bench.flip(Side::Backend, 1, 2).await;
+    let (_, module) = module_path!().split_once("::").unwrap();
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crashes::child_that_commits_until_it_is_killed"])
+        .args(["--exact", &format!("{module}::child_that_commits_until_it_is_killed")])
         .env(CHILD, bench.dir.path())
         .env("BALIK_CRASH", format!("{point}:4"))
         .output()

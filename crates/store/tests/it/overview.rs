@@ -1,6 +1,6 @@
 //! Reads over all shops at once: they say what the reads of one shop say.
 
-use crate::Bench;
+use super::bench::Bench;
 use store::{Acceptance, Debt, Finding, FindingKey, Step, Wish};
 use vocab::document::Record;
 use vocab::id::{Direction, Kind, Origin, PublicId, Seq, ShopId, Side, Timestamp};

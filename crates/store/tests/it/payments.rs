@@ -1,7 +1,7 @@
 //! What stands beside an intent, and the inbox.
 
-use crate::imports::gone;
-use crate::{Bench, id};
+use super::bench::{Bench, id};
+use super::imports::gone;
 use store::{Commit, Entry, Imported, Letter, Notice, Outcome, Referred, Wake, What, Woken, Write};
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, Origin, Side, Timestamp};

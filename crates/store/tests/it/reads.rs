@@ -1,6 +1,6 @@
 //! The reads: order, paging, search and states.
 
-use crate::{Bench, cart, id, live, new_cart, product};
+use super::bench::{Bench, cart, id, live, new_cart, product};
 use store::{Commit, Imported, Write};
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, PublicId, Seq, Side, Timestamp};

@@ -1,6 +1,6 @@
 //! Numbers of documents: one after the other whatever else happens, in the document, in its fact and in the answer.
 
-use crate::{Bench, id, live, new_cart};
+use super::bench::{Bench, id, live, new_cart};
 use std::collections::BTreeSet;
 use store::{Commit, CommitError, Error, Imported, Outcome, Store, What, Write};
 use tokio::task::JoinSet;
