@@ -23,6 +23,9 @@ pub struct Args {
     /// Folder of the store and the staged rows
     #[arg(long)]
     work: PathBuf,
+    /// postgres://… of a database for the store, remembered in the folder; without it the store is a file there
+    #[arg(long, env = "BALIK_STORE", hide_env_values = true)]
+    store: Option<String>,
     #[arg(long)]
     seam_port: u16,
     #[arg(long)]
@@ -69,7 +72,8 @@ pub async fn run(args: Args) -> Result<()> {
     if let Ok(point) = std::env::var("BALIK_CRASH") {
         crash::arm(&point).map_err(anyhow::Error::msg)?;
     }
-    let store = Store::open(&args.work).context("opening the store")?;
+    let opened = args.store.as_ref().map_or_else(|| Store::open(&args.work), |url| Store::open_at(&args.work, url));
+    let store = opened.context("opening the store")?;
     let way_back = WayBack::default();
     // A shop may be the backend's already: its first request must find out where ids come from.
     way_back.look(&store).await;

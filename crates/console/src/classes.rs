@@ -152,16 +152,6 @@ fn of_import(class: &str) -> Option<Said> {
             ),
             both("Correct the source.", "Perbaiki sumbernya."),
         ),
-        "payment.account" => (
-            both(
-                "A payment that is not over is with a provider's account that the backend cannot ask: after the flip nobody would know what became of its money.",
-                "Pembayaran yang belum selesai ada pada akun penyedia yang tidak dapat ditanyai backend: setelah perpindahan tidak ada yang tahu nasib uangnya.",
-            ),
-            both(
-                "Start serving with that provider, then read again; or wait until the payment is over.",
-                "Jalankan serving dengan penyedia itu, lalu baca ulang; atau tunggu sampai pembayarannya selesai.",
-            ),
-        ),
         "import.unfit" => (
             both("The document does not fit the store.", "Dokumen tidak cocok dengan store."),
             both("The text says why.", "Teksnya menyebut sebabnya."),

@@ -10,7 +10,7 @@ use crate::read::{Reader, Spot};
 use crate::{Mapping, RuleNo, derive, origin};
 use vocab::document::{Node, Record};
 use vocab::id::Name;
-use vocab::row::{Row, RowKey};
+use vocab::row::{Cell, Row, RowKey};
 
 /// A row and its key.
 pub(crate) type Keyed<'a> = (&'a RowKey, &'a Row);
@@ -122,8 +122,12 @@ impl Mapping {
         reader.fields(program.fields.plain(), spot, &gathered.group, scope, &mut record);
         for (list, found) in program.lists.iter().zip(&gathered.lists) {
             let mut elements = Vec::with_capacity(found.len());
-            for &(key, row) in found {
+            for (number, &(key, row)) in (1..).zip(found) {
                 let spot = Spot { table: list.table, key, row };
+                let order = list.order.filter(|order| list.placed && row.0[*order] != Cell::Int(number));
+                if order.is_some() {
+                    reader.fault(spot, order, "place", format!("it is not number {number} of its list"));
+                }
                 let origin = match (list.from, program.group) {
                     (From::Own, Some(_)) => self.origin_of(program, gathered),
                     _ => origin::print(&self.tables[list.table], key),

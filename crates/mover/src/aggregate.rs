@@ -2,7 +2,7 @@
 
 use commerce::decision::Aggregate;
 use commerce::history::History;
-use commerce::intent::Patience;
+use commerce::intent::Intent;
 use commerce::{Fault, ledger, money};
 use mapping::Mapping;
 use store::Entry;
@@ -20,14 +20,14 @@ pub(crate) struct Canonical {
     /// On hand, by variant.
     pub(crate) stock: Vec<(PublicId, i64)>,
     pub(crate) entries: Vec<Entry>,
-    /// An intent that is not over: with whose account, so that somebody goes on with it there.
-    pub(crate) unfinished: Option<String>,
+    /// Itself, where it is one: when somebody has to look at it depends on the time.
+    pub(crate) intent: Option<Box<Intent>>,
 }
 
 /// Checks a document by the rules that live ones keep.
 pub(crate) fn canonical(kind: Kind, document: Record) -> Result<Canonical, Fault> {
     let stock = stock_of(&document);
-    let (mut entries, mut unfinished) = (Vec::new(), None);
+    let (mut entries, mut intent) = (Vec::new(), None);
     let (id, document) = match kind {
         Kind::Shop => plain(&commerce::terms::Terms::from_document(&document)?),
         Kind::Product => plain(&commerce::product::Product::from_document(&document)?),
@@ -35,10 +35,11 @@ pub(crate) fn canonical(kind: Kind, document: Record) -> Result<Canonical, Fault
         Kind::Checkout => plain(&commerce::checkout::Checkout::from_document(&document)?),
         Kind::Idempotency => plain(&commerce::idempotency::Recorded::from_document(&document)?),
         Kind::Intent => {
-            let intent = commerce::intent::Intent::from_document(&document)?;
-            entries = stored(intent.entries())?;
-            unfinished = (!intent.is_at_rest(&Patience::USUAL)).then(|| intent.account().to_owned());
-            plain(&intent)
+            let read = Intent::from_document(&document)?;
+            entries = stored(read.entries())?;
+            let made = plain(&read);
+            intent = Some(Box::new(read));
+            made
         }
         Kind::Order => {
             let order = commerce::order::Order::from_document(&document)?;
@@ -51,7 +52,7 @@ pub(crate) fn canonical(kind: Kind, document: Record) -> Result<Canonical, Fault
         path: "$".into(),
         content: error.to_string(),
     })?;
-    Ok(Canonical { id, document, text, stock, entries, unfinished })
+    Ok(Canonical { id, document, text, stock, entries, intent })
 }
 
 fn plain<A: Aggregate>(aggregate: &A) -> (PublicId, Record) {

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::staged::Ledger;
 use crate::{stream, verify};
 use capture::FenceOutcome;
+use commerce::intent::{Intent, Patience};
 use cutover::bounds::{FENCE_LOCK_MS_MAX, REST_MS};
 use cutover::next::{Holding, Observed};
 use cutover::progress::Progress;
@@ -213,6 +214,7 @@ async fn there(cx: &Context, shop: &ShopId, epoch: Epoch, memory: &mut Memory) -
         memory.guarded_at = Some(Instant::now());
     }
     let paying = cx.store.ids_in_state(shop, Kind::Checkout, "paying").await?.len();
+    let unknown = paying.saturating_add(elsewhere(cx, shop).await?);
     Ok(There {
         lag_ms,
         lag_rising,
@@ -220,8 +222,21 @@ async fn there(cx: &Context, shop: &ShopId, epoch: Epoch, memory: &mut Memory) -
         findings_open: findings_open(cx, shop).await?,
         rehearsed: memory.rehearsed,
         fence_tested: memory.fence_tested,
-        payments_unknown: u64::try_from(paying).unwrap_or(u64::MAX),
+        payments_unknown: u64::try_from(unknown).unwrap_or(u64::MAX),
     })
+}
+
+/// Payments whose money may still move and that are with a provider's account which this backend cannot ask: after the flip
+/// nobody would know what became of them. So many at most.
+async fn elsewhere(cx: &Context, shop: &ShopId) -> Result<usize> {
+    let Some(known) = cx.accounts.as_ref() else { return Ok(0) };
+    let found = cx.store.intents_elsewhere(shop, known, PAYMENTS_SHOWN).await?;
+    let unread = found.len();
+    let loaded = cx.store.load(shop, &found.into_iter().map(|id| (Kind::Intent, id)).collect::<Vec<_>>()).await?;
+    let over = loaded.documents.iter().flatten().filter(|stored| {
+        Intent::from_document(&stored.document).is_ok_and(|intent| intent.is_over(&Patience::USUAL))
+    });
+    Ok(unread - over.count())
 }
 
 /// The fence of a shop that the backend owns is closed. Where it is open, somebody has opened it, or the source was set

@@ -70,8 +70,7 @@ impl Service {
         let now = self.now();
         // Whoever has a rail again looks at once.
         let Some(rail) = &self.rail else { return Some(now) };
-        let plan = intent.plan(now, rail.patience());
-        if plan.acts.is_empty() { plan.wake_at } else { Some(now) }
+        intent.wake_at(now, rail.patience())
     }
 
     /// An intent as it is to stand: what it has booked since, and when it is looked at again.

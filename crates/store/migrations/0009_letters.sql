@@ -2,3 +2,6 @@
 -- provider's own words. Emptied with the outcome.
 alter table inbox add column signature text;
 alter table inbox add column body blob;
+
+-- Where more is due than can be done, some of each shop is.
+create index wake_of_shop on wake (shop, at);

@@ -77,13 +77,16 @@ impl Store {
         Ok(kept)
     }
 
-    /// The notices that have to be looked at now, the longest waiting first.
-    pub async fn notices_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>> {
+    /// The notices that have to be looked at now, the longest waiting first: those of shops that are ours, or all others.
+    pub async fn notices_due(&self, now: Timestamp, ours: bool, limit: usize) -> Result<Vec<Due>> {
         self.read(move |connection| {
-            let sql = "select rail, digest, reference, received_at, tries, coalesce(signature, ''), coalesce(body, x'')
+            let sql = "select rail, digest, inbox.reference, received_at, tries, coalesce(signature, ''),
+                           coalesce(body, x'')
                        from inbox
-                       where look_at <= ?1 order by look_at limit ?2";
-            sql::all(connection, READ, sql, params![now.0, sql::limit(limit)], |row| {
+                       left join payment_reference known on known.account = rail and known.reference = inbox.reference
+                       left join shop_head on shop_head.shop = known.shop
+                       where look_at <= ?1 and (coalesce(owner, '') = 'backend') = ?2 order by look_at limit ?3";
+            sql::all(connection, READ, sql, params![now.0, ours, sql::limit(limit)], |row| {
                 let notice = Notice {
                     rail: sql::name(row, 0)?,
                     digest: sql::cell(row, 1)?,

@@ -1,9 +1,10 @@
 //! What stands beside an intent's document: the references under which its provider knows it, and when it has to be looked
 //! at again. Both are written with the document, through both doors; the time also by whoever has looked and found nothing.
 
-use crate::sql::{Connection, params};
+use crate::sql::{Connection, Row, params};
 use crate::writer::Door;
 use crate::{Error, Result, Store, Stored, documents, sql};
+use std::collections::BTreeSet;
 use vocab::document::{Node, Record};
 use vocab::id::{PublicId, ShopId, Side, Timestamp};
 
@@ -57,14 +58,47 @@ impl Store {
         .await
     }
 
-    /// The intents of our own shops whose time has come, the longest waiting first.
+    /// The intents of a shop that are with an account at a provider which is none of these, so many at most.
+    pub async fn intents_elsewhere(
+        &self,
+        shop: &ShopId,
+        known: &BTreeSet<String>,
+        limit: usize,
+    ) -> Result<Vec<PublicId>> {
+        let (shop, known) = (shop.clone(), known.clone());
+        self.read(move |connection| {
+            let (mut found, mut account) = (Vec::new(), String::new());
+            loop {
+                let sql = "select min(account) from payment_reference where shop = ?1 and account > ?2";
+                let next = sql::first(connection, READ, sql, [shop.as_str(), &account], |row| sql::cell(row, 0))?;
+                let Some(next) = next.flatten() else { return Ok(found) };
+                account = next;
+                if known.contains(&account) {
+                    continue;
+                }
+                let sql = "select distinct intent from payment_reference where shop = ?1 and account = ?2 limit ?3";
+                let cells = params![shop.as_str(), account, sql::limit(limit.saturating_sub(found.len()))];
+                found.extend(sql::all(connection, READ, sql, cells, |row| sql::public_id(row, 0))?);
+            }
+        })
+        .await
+    }
+
+    /// The intents of our own shops whose time has come, the longest waiting first. Where there are more than are asked for,
+    /// some of each shop: one with a long past keeps no other waiting.
     pub async fn woken(&self, now: Timestamp, limit: usize) -> Result<Vec<Woken>> {
+        let woken = self.longest_waiting(now, limit).await?;
+        if woken.len() < limit {
+            return Ok(woken);
+        }
+        self.read(move |connection| some_of_each(connection, now, limit)).await
+    }
+
+    async fn longest_waiting(&self, now: Timestamp, limit: usize) -> Result<Vec<Woken>> {
         self.read(move |connection| {
             let sql = "select shop, intent, at from wake join shop_head using (shop)
                        where at <= ?1 and owner = 'backend' and fenced = 0 order by at limit ?2";
-            sql::all(connection, READ, sql, params![now.0, sql::limit(limit)], |row| {
-                Ok(Woken { shop: sql::shop(row, 0)?, intent: sql::public_id(row, 1)?, at: sql::timestamp(row, 2)? })
-            })
+            sql::all(connection, READ, sql, params![now.0, sql::limit(limit)], woken)
         })
         .await
     }
@@ -83,6 +117,30 @@ impl Store {
         })
         .await
     }
+}
+
+/// Those of each shop that wait longest, as many of each as there is room for.
+fn some_of_each(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Woken>> {
+    let (mut shops, mut shop) = (Vec::new(), String::new());
+    loop {
+        let sql = "select min(shop) from wake where shop > ?1";
+        let next = sql::first(connection, READ, sql, [&shop], |row| sql::cell::<Option<String>>(row, 0))?;
+        let Some(next) = next.flatten() else { break };
+        shop = next;
+        shops.push(shop.clone());
+    }
+    let each = (limit / shops.len().max(1)).max(1);
+    let mut woken = Vec::new();
+    for shop in shops {
+        let sql = "select shop, intent, at from wake join shop_head using (shop)
+                   where shop = ?1 and at <= ?2 and owner = 'backend' and fenced = 0 order by at limit ?3";
+        woken.extend(sql::all(connection, READ, sql, params![shop, now.0, sql::limit(each)], self::woken)?);
+    }
+    Ok(woken)
+}
+
+fn woken(row: &Row<'_>) -> Result<Woken> {
+    Ok(Woken { shop: sql::shop(row, 0)?, intent: sql::public_id(row, 1)?, at: sql::timestamp(row, 2)? })
 }
 
 const READ: &str = "read beside an intent";

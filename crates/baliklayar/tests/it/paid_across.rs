@@ -6,6 +6,7 @@ mod street;
 use crate::buyers::{Buyer, at_rest, faults};
 use crate::demo::say;
 use crate::world::Engine;
+use mover::Verb;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use street::{LOOK, SOON, Street};
@@ -14,8 +15,11 @@ use testkit::chance::Chance;
 /// A buyer looks so long at what there is to pay, at most.
 const DAWDLES_MS: u64 = 12_000;
 const COMES_EVERY_MS: u64 = 400;
-/// A shop stays so long where it is, at most.
-const STAYS_MS: u64 = 4_000;
+/// Before nobody waits for it any more, and after a flip.
+const ANSWERED_AFTER_MS: u64 = 3_500;
+/// A shop stays so long where it is, and up to so much longer.
+const STAYS_MS: u64 = 1_500;
+const LONGER_MS: u64 = 2_000;
 
 async fn given_out_at_legacy_and_paid_at_backend(engine: Engine) {
     let street = Street::about_to_move(engine).await;
@@ -28,6 +32,8 @@ async fn given_out_at_legacy_and_paid_at_backend(engine: Engine) {
     assert_eq!(street.look(&begun.checkout).await["status"], "complete_in_progress");
     street.pay(&begun).await;
     street.is_one_order(&begun).await;
+    // By its notice, and not because somebody happened to ask.
+    assert_eq!(street.outcomes().await, [("asked".to_owned(), 1)].into());
     assert_eq!(street.world.store.count_debts(&street.shop).await.unwrap(), 0);
     street.back().await;
     street.is_one_order(&begun).await;
@@ -45,6 +51,7 @@ async fn given_out_at_backend_and_paid_at_legacy(engine: Engine) {
     assert!(status == 200 && page.contains(&begun.number), "{page}");
     street.pay(&begun).await;
     street.is_one_order(&begun).await;
+    assert_eq!(street.outcomes().await, [("handed_on".to_owned(), 1)].into());
     street.there().await;
     street.is_one_order(&begun).await;
     street.has_orders(&[&begun]).await;
@@ -54,53 +61,54 @@ async fn given_out_at_backend_and_paid_at_legacy(engine: Engine) {
 async fn paid_in_the_hold(engine: Engine) {
     let street = Street::about_to_move(engine).await;
     let (first, second) = (street.begin("virtual_account").await, street.begin("qr").await);
-    let pay_in_it = async |begun| {
-        street.holds.notified().await;
-        street.pay(begun).await;
-    };
-    tokio::join!(street.there(), pay_in_it(&first));
+    street.wait_in_the_hold();
+    tokio::join!(street.there(), street.pay_in_the_hold(&first));
     street.is_one_order(&first).await;
-    tokio::join!(street.back(), pay_in_it(&second));
+    street.wait_in_the_hold();
+    tokio::join!(street.back(), street.pay_in_the_hold(&second));
     street.is_one_order(&second).await;
     street.has_orders(&[&first, &second]).await;
 }
 
-/// The same notice once while the one side owns the shop and once while the other does.
+/// A payment is told of once more after it has moved, on either side: nothing comes of it.
 async fn told_on_both_sides(engine: Engine) {
     let street = Street::about_to_move(engine).await;
     let (first, second) = (street.begin("virtual_account").await, street.begin("virtual_account").await);
     street.pay(&first).await;
     street.is_one_order(&first).await;
     street.there().await;
-    street.replay(&first).await;
+    street.told_again(&first, 1).await;
+    assert_eq!(street.outcomes().await, [("handed_on".to_owned(), 1), ("asked".to_owned(), 1)].into());
     street.pay(&second).await;
     street.is_one_order(&second).await;
-    street.is_one_order(&first).await;
     street.back().await;
-    street.replay(&second).await;
-    street.replay(&first).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    street.told_again(&second, 1).await;
+    street.told_again(&first, 2).await;
+    assert_eq!(street.outcomes().await, [("handed_on".to_owned(), 3), ("asked".to_owned(), 2)].into());
     street.is_one_order(&first).await;
     street.is_one_order(&second).await;
     street.has_orders(&[&first, &second]).await;
 }
 
-/// A side asks for a code, and is fenced before the answer is there: the next owner asks what became of it.
+/// A side asks for a code, and is fenced before the answer is there, which comes or does not: the next owner asks what became
+/// of it.
 async fn answered_after_the_fence(engine: Engine) {
     let street = Street::about_to_move(engine).await;
-    for lost in ["delay", "lost_after"] {
-        street.fault("charge", lost).await;
+    for (lost, ms) in [("delay", ANSWERED_AFTER_MS), ("lost_after", 0)] {
+        street.fault("charge", lost, ms).await;
         let (checkout, link) = street.checkout().await;
         street.choose(&link, "virtual_account").await;
         street.there().await;
+        assert_eq!(street.fate(&checkout).await, "recorded", "the answer was there before the fence");
         let begun = street.known(checkout, link).await;
         street.pay(&begun).await;
         street.is_one_order(&begun).await;
 
-        street.fault("charge", lost).await;
+        street.fault("charge", lost, ms).await;
         let (checkout, link) = street.checkout().await;
         street.choose(&link, "wallet").await;
         street.back().await;
+        assert_eq!(street.fate(&checkout).await, "recorded", "the answer was there before the fence");
         let begun = street.known(checkout, link).await;
         street.pay(&begun).await;
         street.is_one_order(&begun).await;
@@ -169,7 +177,7 @@ async fn given_back_across(engine: Engine) {
 /// one order, or nothing, and every book says the same.
 async fn bought_while_it_moves(engine: Engine) {
     let long = std::env::var_os("BALIK_LONG").is_some();
-    let (buyers, moves) = if long { (200, 12) } else { (24, 4) };
+    let (buyers, moves) = if long { (200, 12) } else { (24, 6) };
     let seed = std::env::var("BALIK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let street = Street::about_to_move(engine).await;
     let till = street.till().await;
@@ -186,7 +194,7 @@ async fn bought_while_it_moves(engine: Engine) {
         });
     }
     for nth in 0..moves {
-        tokio::time::sleep(Duration::from_millis(Chance(seed + nth).below(STAYS_MS))).await;
+        tokio::time::sleep(Duration::from_millis(STAYS_MS + Chance(seed + nth).below(LONGER_MS))).await;
         if nth % 2 == 0 { street.there().await } else { street.back().await }
     }
     street.provider().control("faults", &json!({ "seed": seed, "plan": [] })).await;
@@ -199,7 +207,27 @@ async fn bought_while_it_moves(engine: Engine) {
     assert_eq!(street.world.store.count_debts(&street.shop).await.unwrap(), 0);
     street.back().await;
     let paid = told.iter().filter(|told| told.pays > 0).count();
-    say(&format!("{engine:?}: {buyers} buyers, {paid} of them paid, {} moves; seed {seed}", moves + 2));
+    let (moves, notices) = (moves + 2, street.outcomes_so_far().await);
+    say(&format!("{engine:?}: {buyers} buyers, {paid} of them paid, {moves} moves, notices {notices:?}; seed {seed}"));
+}
+
+/// Nobody here could ask what becomes of a code at another provider: its shop stays where it is until it is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_with_an_account_that_nobody_here_knows_keeps_its_shop_at_the_legacy() {
+    let street = Street::who_knows_no_provider().await;
+    let begun = street.begin("virtual_account").await;
+    street.world.wish(Verb::Start, None).await;
+    street.world.put_down(Verb::Flip, None).await;
+    let deadline = Instant::now() + SOON;
+    let waits_for = async || {
+        let board = mover::status(&street.world.store).await.unwrap();
+        board.record(street.shop.as_str()).and_then(|row| row.text("waits_for")).map(str::to_owned)
+    };
+    while waits_for().await.as_deref() != Some("condition payments") {
+        assert!(Instant::now() < deadline, "it waits for {:?}", waits_for().await);
+        tokio::time::sleep(LOOK).await;
+    }
+    assert_eq!(street.number(&begun.checkout).await, begun.number);
 }
 
 macro_rules! on_both {

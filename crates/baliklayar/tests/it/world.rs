@@ -17,6 +17,7 @@ use demo_legacy::Database;
 use mapping::Mapping;
 use mover::{Ask, Clock, Links, Setup, Verb, Without};
 use shop::Service;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,6 +80,8 @@ pub struct How {
     pub clock: Clock,
     /// Buyers can pay in their own time, through a provider of this world's own.
     pub provider: bool,
+    /// The accounts at providers that the mover is told of, if they are others.
+    pub accounts: Option<BTreeSet<String>>,
     /// The mapping has rules for what they pay.
     pub maps_payments: bool,
     /// Stands between the mover and whoever answers it: told every ask, hands it on.
@@ -101,6 +104,7 @@ impl How {
             database: None,
             clock: clock(),
             provider: false,
+            accounts: None,
             maps_payments: true,
             between: None,
             before_legacy: None,
@@ -183,7 +187,7 @@ impl World {
             work: work.path().to_owned(),
             links: Links::to(how.between.map_or(asks.clone(), |between| handed_on(between, asks))),
             clock: how.clock,
-            accounts: how.provider.then(|| ["loket".to_owned()].into()),
+            accounts: how.accounts.or_else(|| how.provider.then(|| ["loket".to_owned()].into())),
             without: Without::default(),
             fault: None,
             holder: "test".into(),

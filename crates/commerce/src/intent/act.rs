@@ -86,9 +86,17 @@ impl Intent {
         plan
     }
 
-    /// Nothing is to be done for it any more, however late it gets, unless a rail or a buyer says something new.
-    pub fn is_at_rest(&self, patience: &Patience) -> bool {
-        self.plan(Timestamp(i64::MAX), patience).acts.is_empty()
+    /// When somebody has to look at it by themselves; none: never, unless a rail or a buyer says something new.
+    pub fn wake_at(&self, now: Timestamp, patience: &Patience) -> Option<Timestamp> {
+        let plan = self.plan(now, patience);
+        if plan.acts.is_empty() { plan.wake_at } else { Some(now) }
+    }
+
+    /// No money of it moves any more by itself: nothing is to be done, however late it gets, and nobody has to say anything
+    /// first.
+    pub fn is_over(&self, patience: &Patience) -> bool {
+        let silent = self.plan(Timestamp(i64::MAX), patience).acts.is_empty();
+        silent && !self.is_disputed() && self.needs_account() == 0
     }
 
     fn plan_order(&self, plan: &mut Plan) {

@@ -7,6 +7,7 @@ use super::{Attempt, Ending, Fate, Intent, Method, REFUNDS_MAX, ReceiptKind, Ref
 use crate::decision::Aggregate;
 use crate::fault::{Fault, Reader, id_node, optional_id_node, with_origin};
 use crate::money::Currency;
+use std::collections::BTreeSet;
 use vocab::document::{Node, Record};
 use vocab::id::{Kind, Origin, PublicId};
 
@@ -43,6 +44,11 @@ impl Intent {
         let numbered = (1..).zip(&self.attempts).all(|(number, attempt)| attempt.number == number);
         if !numbered {
             return Err(from.fault("number", "attempts", "are not numbered from 1"));
+        }
+        let numbered = (1..).zip(&self.refunds).all(|(number, refund)| refund.number == number);
+        let keys: BTreeSet<&str> = self.refunds.iter().map(Refund::key).collect();
+        if !numbered || keys.len() != self.refunds.len() {
+            return Err(from.fault("number", "refunds", "are not numbered from 1, or two have one key"));
         }
         if self.receipts.len() > RECEIPTS_MAX || self.refunds.len() > REFUNDS_MAX {
             return Err(from.fault("too_many", "receipts", "or refunds are more than one intent may have"));

@@ -236,7 +236,10 @@ fn declared(document: &Record) -> Record {
         if let Node::List(nodes) = node {
             for node in nodes.iter_mut() {
                 if let Node::Record(record) = node {
-                    record.0.remove("origin");
+                    // A row that is known by its place need not say which it is.
+                    if record.get("number").is_some() || record.get("transaction").is_some() {
+                        record.0.remove("origin");
+                    }
                     record.0.retain(|name, _| **name != *"asked" && !FORGOTTEN.contains(&&**name));
                     for (name, node) in &mut record.0 {
                         if let Node::Int(value) = node
@@ -467,4 +470,27 @@ fn a_born_order_is_what_the_legacy_would_have_written() {
         insert jual_detil id=Int(1001) jual_id=Int(1003) urut=Int(1) produk_id=Int(1) nama=Text("Thing") harga=Text("10000.00") jml=Int(2) batal_jml=Int(0) retur_jml=Int(0) pajak=Text("3333.00") total=Text("20000.00") tanda=Text("N")
         insert bayar id=Int(1002) jual_id=Int(1003) cara=Text("instant") jumlah=Text("20000.00") tgl=Text("2024-06-01 07:16:40") lunas=Text("Y") gagal=Text("T") rujukan=Null pesanan_id=Null"#]].assert_eq(&shown.join("\n"));
     assert_eq!(rule(Kind::Order), fact.changes[0].0);
+}
+
+/// Who is known by its place has one: a row that is missing in between would give its place to the next.
+#[test]
+fn a_list_without_keys_has_no_gaps() {
+    for missing in [1, 2] {
+        let mut flip = legacy(7, false);
+        let receipts = table("pesanan_uang");
+        let place = |place| RowKey(vec![Cell::Int(1), Cell::Int(place)]);
+        let row = |number: i64| {
+            [("pesanan_id", Cell::Int(1)), ("urut", Cell::Int(number)), ("ke", Cell::Int(1)), ("jenis", text("MASUK"))]
+        };
+        for number in 1..=3 {
+            flip.rows.remove(receipts, &place(number));
+            let more = [("jumlah", text("1.00")), ("tgl", text("2024-05-01 10:30:00"))];
+            flip.row("pesanan_uang", &[&row(number)[..], &more].concat());
+        }
+        let got = |flip: &Legacy| flip.get(rule(Kind::Intent), &mapping::Anchor::Row(RowKey(vec![Cell::Int(1)])));
+        assert!(matches!(got(&flip), Got::Live { .. }), "{:?}", got(&flip));
+        flip.rows.remove(receipts, &place(missing));
+        let Got::Refused { faults } = got(&flip) else { panic!("{:?}", got(&flip)) };
+        assert_eq!(faults[0].code, "place");
+    }
 }

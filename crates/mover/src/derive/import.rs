@@ -5,6 +5,7 @@ use crate::aggregate::Canonical;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::staged::Lost;
+use commerce::intent::Patience;
 use store::{Finding, Import, ImportError, Imported, Made, Outcome, What};
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Name, Origin, ShopId, Timestamp};
@@ -29,8 +30,9 @@ pub(crate) async fn import(
 ) -> Result<Option<Vec<Option<Lost>>>> {
     let mut items = Vec::with_capacity(batch.len());
     let mut kept = Vec::with_capacity(batch.len());
+    let now = (cx.clock)();
     for derived in batch {
-        let (item, derived) = item(derived, position);
+        let (item, derived) = item(derived, position, now);
         items.push(item);
         kept.push(derived);
     }
@@ -53,10 +55,6 @@ pub(crate) async fn import(
             }
             // What is refused is gone from the store too: nobody sells by a row that cannot be read any more.
             Outcome::Applied | Outcome::Stale if told.refused.is_some() => {}
-            Outcome::Applied | Outcome::Stale if told.is_stranded(cx) => {
-                let what = "a payment that is not over is with a provider's account that this backend cannot ask";
-                open_finding(cx, shop, told, "payment.account".into(), Record::default().with("what", what)).await?;
-            }
             Outcome::Applied | Outcome::Stale => {
                 if cx.findings.may_have(shop) {
                     cx.store.close_findings(shop, told.kind, &told.origin).await?;
@@ -83,28 +81,14 @@ struct Told {
     origin: Origin,
     refused: Option<(Name, Record)>,
     lost: Option<Lost>,
-    /// Of a payment that is not over: the provider's account that it is with.
-    unfinished: Option<String>,
 }
 
-/// As soon as the shop is ours.
-const AT_ONCE: Timestamp = Timestamp(0);
-
-impl Told {
-    /// Nobody here could ask what became of its money.
-    fn is_stranded(&self, cx: &Context) -> bool {
-        let accounts = cx.accounts.as_ref().as_ref();
-        self.unfinished.as_ref().zip(accounts).is_some_and(|(account, known)| !known.contains(account))
-    }
-}
-
-fn item(derived: Derived, tx: u64) -> (Imported, Told) {
+fn item(derived: Derived, tx: u64, now: Timestamp) -> (Imported, Told) {
     let Derived { kind, origin, what, fingerprint } = derived;
-    let (mut refused, mut lost, mut made, mut with) = (None, None, None, None);
+    let (mut refused, mut lost, mut made) = (None, None, None);
     let what = match what {
-        Meaning::Live { canonical: Canonical { id, document, text, stock, entries, unfinished }, losers } => {
-            let wake = unfinished.as_ref().map(|_| AT_ONCE);
-            with = unfinished;
+        Meaning::Live { canonical: Canonical { id, document, text, stock, entries, intent }, losers } => {
+            let wake = intent.and_then(|intent| intent.wake_at(now, &Patience::USUAL));
             made = Some(Made { text, fingerprint });
             lost = (!losers.is_empty()).then(|| Lost { kind, id: id.clone(), losers });
             What::Live { id, document, stock, entries, wake }
@@ -116,7 +100,7 @@ fn item(derived: Derived, tx: u64) -> (Imported, Told) {
             What::Gone
         }
     };
-    let told = Told { kind, origin: origin.clone(), refused, lost, unfinished: with };
+    let told = Told { kind, origin: origin.clone(), refused, lost };
     (Imported { kind, origin, tx, what, made }, told)
 }
 

@@ -7,8 +7,10 @@ use store::{Due, Woken};
 use tokio::task::{Id, JoinSet};
 use vocab::id::{Name, PublicId, ShopId, Timestamp};
 
-/// Jobs at the same time, of each of the two kinds: most of them wait for a provider, and neither kind waits for the other.
+/// Jobs at the same time, of each kind: most of them wait for a provider, and no kind waits for another.
 const AT_ONCE: usize = 32;
+/// And of those that wait for the program that owns other shops.
+const ELSEWHERE_AT_ONCE: usize = 8;
 /// How long nothing is done about what a job panicked over: that is our bug, and a person has to look.
 const AFTER_PANIC: Duration = Duration::from_secs(60);
 /// How often is looked whether something is due.
@@ -21,8 +23,20 @@ const FORGOTTEN_TIMES_MAX: usize = 100;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Job {
+    /// Of a shop of ours.
     Notice(Name, String),
+    /// Of another's shop, or of nobody's yet.
+    Letter(Name, String),
     Intent(ShopId, PublicId),
+}
+
+impl Job {
+    const fn at_once(&self) -> usize {
+        match self {
+            Self::Notice(..) | Self::Intent(..) => AT_ONCE,
+            Self::Letter(..) => ELSEWHERE_AT_ONCE,
+        }
+    }
 }
 
 /// What is being done.
@@ -36,8 +50,8 @@ struct UnderWay {
 impl UnderWay {
     /// Begins a job, unless it is under way already, or enough of its kind are.
     fn begin(&mut self, job: Job, work: impl Future<Output = ()> + Send + 'static) {
-        let same = |other: &&Job| matches!(other, Job::Notice(..)) == matches!(job, Job::Notice(..));
-        if self.jobs.iter().filter(same).count() < AT_ONCE && self.jobs.insert(job.clone()) {
+        let same = |other: &&Job| std::mem::discriminant(*other) == std::mem::discriminant(&job);
+        if self.jobs.iter().filter(same).count() < job.at_once() && self.jobs.insert(job.clone()) {
             self.by_task.insert(self.tasks.spawn(work).id(), job);
         }
     }
@@ -90,10 +104,13 @@ impl Service {
     async fn begin_due(&self, under_way: &mut UnderWay) -> Result<(), store::Error> {
         let now = self.now();
         // What is under way may stand first among what is due.
-        for due in self.store.notices_due(now, AT_ONCE * 2).await? {
-            let job = Job::Notice(due.notice.rail.clone(), due.notice.digest.clone());
-            let service = self.clone();
-            under_way.begin(job, async move { service.read(&due).await });
+        for ours in [true, false] {
+            for due in self.store.notices_due(now, ours, AT_ONCE * 2).await? {
+                let (rail, digest) = (due.notice.rail.clone(), due.notice.digest.clone());
+                let job = if ours { Job::Notice(rail, digest) } else { Job::Letter(rail, digest) };
+                let service = self.clone();
+                under_way.begin(job, async move { service.read(&due).await });
+            }
         }
         for woken in self.store.woken(now, AT_ONCE * 2).await? {
             let job = Job::Intent(woken.shop.clone(), woken.intent.clone());

@@ -12,7 +12,7 @@ pub struct Bench {
     pub store: Store,
     pub shop: ShopId,
     /// Where the store is, if it is on PostgreSQL.
-    _database: Option<Database>,
+    database: Option<Database>,
 }
 
 /// Which of the two modules of these tests this is.
@@ -33,7 +33,7 @@ impl Bench {
         };
         let shop = ShopId::parse("s1").unwrap();
         store.create_heads(std::slice::from_ref(&shop)).await.unwrap();
-        Self { dir, store, shop, _database: database }
+        Self { dir, store, shop, database }
     }
 
     /// The shop is Backend's, at epoch 2.
@@ -87,6 +87,21 @@ impl Bench {
     pub async fn import(&self, items: Vec<Imported>) -> Vec<store::Outcome> {
         let import = Import { shop: self.shop.clone(), epoch: Epoch(1), items };
         self.store.import(import).await.unwrap()
+    }
+
+    /// Whether these bytes stand anywhere in the inbox.
+    pub async fn holds(&self, bytes: &str) -> bool {
+        let sql = "select count(*) from inbox where cast(body as text) like ";
+        match &self.database {
+            None => {
+                let file = rusqlite::Connection::open(self.dir.path().join("store.sqlite")).unwrap();
+                file.query_row(&format!("{sql} '%{bytes}%'"), [], |row| row.get::<_, i64>(0)).unwrap() > 0
+            }
+            Some(database) => {
+                let sql = format!("select count(*) from inbox where encode(body, 'escape') like '%{bytes}%'");
+                database.connect().await.query_one(&sql, &[]).await.unwrap().get::<_, i64>(0) > 0
+            }
+        }
     }
 
     pub async fn head(&self) -> Head {

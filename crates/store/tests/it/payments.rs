@@ -2,9 +2,9 @@
 
 use super::bench::{Bench, id};
 use super::imports::gone;
-use store::{Commit, Entry, Imported, Letter, Notice, Outcome, Referred, Wake, What, Woken, Write};
+use store::{Commit, Entry, HeadChange, Imported, Letter, Notice, Outcome, Referred, Step, Wake, What, Woken, Write};
 use vocab::document::{Node, Record};
-use vocab::id::{Kind, Origin, Side, Timestamp};
+use vocab::id::{Kind, Origin, ShopId, Side, Timestamp};
 
 fn intent(name: &str, references: &[&str]) -> Record {
     let attempt = |reference: &&str| Node::Record(Record::default().with("reference", *reference));
@@ -71,7 +71,7 @@ async fn a_notice_is_kept_once_and_looked_at_until_something_has_become_of_it() 
     assert!(store.keep_notice(notice("a", 10)).await.unwrap());
     assert!(!store.keep_notice(notice("a", 20)).await.unwrap());
     assert!(store.keep_notice(notice("b", 30)).await.unwrap());
-    let due = async |now| store.notices_due(Timestamp(now), 9).await.unwrap();
+    let due = async |now| store.notices_due(Timestamp(now), false, 9).await.unwrap();
     assert_eq!(due(29).await.iter().map(|due| due.notice.clone()).collect::<Vec<_>>(), [notice("a", 10)]);
     store.notice_waits(&notice("a", 10).key(), Timestamp(100)).await.unwrap();
     assert_eq!(due(99).await.len(), 1);
@@ -83,6 +83,71 @@ async fn a_notice_is_kept_once_and_looked_at_until_something_has_become_of_it() 
     assert!(!store.keep_notice(notice("a", 200)).await.unwrap(), "it is known again");
     assert_eq!(store.forget_notices(Timestamp(300), 9).await.unwrap(), 1);
     assert_eq!(store.notice_outcomes().await.unwrap(), [("loket".into(), None, 1)]);
+}
+
+/// What a provider wrote goes when something has become of it, whatever that is: it may be personal.
+#[tokio::test]
+async fn the_bytes_of_a_notice_are_kept_no_longer_than_they_are_needed() {
+    let bench = Bench::flipped().await;
+    bench.store.commit(bench.commit(vec![write("i1", None, &["i1-1"])])).await.unwrap();
+    for (reference, ours, outcome) in [("i1-1", true, "asked"), ("r-9", false, "handed_on"), ("r-8", false, "given_up")] {
+        let letter = Letter { signature: "t=1,v1=ab".to_owned(), body: b"Sari".to_vec() };
+        let notice = Notice {
+            rail: "loket".into(),
+            digest: outcome.to_owned(),
+            reference: reference.to_owned(),
+            received_at: Timestamp(1),
+            letter: letter.clone(),
+        };
+        let key = notice.key();
+        bench.store.keep_notice(notice).await.unwrap();
+        // Those of our own shops wait in a line of their own.
+        assert_eq!(bench.store.notices_due(Timestamp(9), !ours, 9).await.unwrap(), []);
+        let due = bench.store.notices_due(Timestamp(9), ours, 9).await.unwrap();
+        assert_eq!(due.iter().map(|due| due.notice.letter.clone()).collect::<Vec<_>>(), [letter]);
+        assert!(bench.holds("Sari").await);
+        bench.store.notice_done(&key, outcome).await.unwrap();
+        assert!(!bench.holds("Sari").await, "{outcome}");
+    }
+}
+
+#[tokio::test]
+async fn a_shop_with_a_long_past_keeps_no_other_shop_waiting() {
+    let bench = Bench::flipped().await;
+    let other = ShopId::parse("s2").unwrap();
+    bench.store.create_heads(std::slice::from_ref(&other)).await.unwrap();
+    let change = HeadChange { shop: other.clone(), ..bench.change(Side::Backend, 1, 2) };
+    bench.store.move_head(change, Step { shop: other.clone(), ..bench.step("flip", 2) }).await.unwrap();
+    for n in 0..40 {
+        let name = format!("i{n}");
+        let commit = bench.commit(vec![write(&name, None, &[&format!("r-{n}")])]);
+        bench.store.commit(waking(commit, &name, n)).await.unwrap();
+    }
+    let commit = Commit { shop: other.clone(), ..bench.commit(vec![write("late", None, &["late"])]) };
+    bench.store.commit(waking(commit, "late", 900)).await.unwrap();
+    let woken = bench.store.woken(Timestamp(1_000), 8).await.unwrap();
+    let of = |shop: &ShopId| woken.iter().filter(|woken| woken.shop == *shop).count();
+    assert_eq!((of(&bench.shop), of(&other)), (4, 1));
+    assert_eq!(bench.store.woken(Timestamp(1_000), 64).await.unwrap().len(), 41);
+}
+
+#[tokio::test]
+async fn what_is_with_an_account_that_nobody_here_knows_is_found() {
+    let bench = Bench::flipped().await;
+    for (name, account) in [("i1", "loket"), ("i2", "old"), ("i3", "older")] {
+        let mut write = write(name, None, &[&format!("{name}-1"), &format!("{name}-2")]);
+        write.document.set("account", account);
+        bench.store.commit(bench.commit(vec![write])).await.unwrap();
+    }
+    let elsewhere = async |known: &[&str], limit| {
+        let known = known.iter().map(|known| (*known).to_owned()).collect();
+        let found = bench.store.intents_elsewhere(&bench.shop, &known, limit).await.unwrap();
+        found.into_iter().map(|id| id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(elsewhere(&["loket"], 9).await, ["i2", "i3"]);
+    assert_eq!(elsewhere(&["loket", "older"], 9).await, ["i2"]);
+    assert_eq!(elsewhere(&[], 2).await, ["i1", "i2"]);
+    assert_eq!(elsewhere(&["loket", "old", "older"], 9).await, [""; 0]);
 }
 
 /// An intent as a source has it, with what it has booked.

@@ -3,12 +3,14 @@
 
 use crate::buyers::Till;
 use crate::client::{exchange, filled_in, id};
-use crate::world::{Engine, How, World};
+use crate::world::{Engine, How, Provider, World};
 use baliklayar::serving::clock;
 use mover::{Ask, Verb};
+use ring::hmac;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use vocab::document::Node;
@@ -24,8 +26,15 @@ pub struct Street {
     pub product: String,
     /// By how much the clock of the backend is ahead.
     ahead_us: Arc<AtomicI64>,
-    /// The seam was told to hold the shop.
-    pub holds: Arc<Notify>,
+    holding: Arc<Holding>,
+}
+
+/// Keeps the mover in the next hold, right after the seam was told of it, until something was done in it.
+#[derive(Default)]
+struct Holding {
+    wanted: AtomicBool,
+    begun: Notify,
+    go_on: Notify,
 }
 
 /// A checkout whose buyer has something to pay with.
@@ -39,20 +48,27 @@ pub struct Begun {
 }
 
 impl Street {
-    async fn at_legacy(engine: Engine) -> Self {
-        let (ahead_us, holds) = (Arc::new(AtomicI64::new(0)), Arc::new(Notify::new()));
+    /// On SQLite, with a backend that can ask no provider.
+    pub async fn who_knows_no_provider() -> Self {
+        Self::at_legacy(Engine::Sqlite, Some(BTreeSet::new())).await
+    }
+
+    async fn at_legacy(engine: Engine, accounts: Option<BTreeSet<String>>) -> Self {
+        let (ahead_us, holding) = (Arc::new(AtomicI64::new(0)), Arc::new(Holding::default()));
         let (ahead, now) = (Arc::clone(&ahead_us), clock());
-        let told = Arc::clone(&holds);
+        let gate = Arc::clone(&holding);
         let how = How {
             provider: true,
+            accounts,
             clock: Arc::new(move || Timestamp(now().0 + ahead.load(Ordering::SeqCst))),
             between: Some(Box::new(move |mut from, to| {
                 tokio::spawn(async move {
                     while let Some(ask) = from.recv().await {
                         let begins = matches!(ask, Ask::Hold { .. });
                         to.send(ask).await.unwrap();
-                        if begins {
-                            told.notify_one();
+                        if begins && gate.wanted.swap(false, Ordering::SeqCst) {
+                            gate.begun.notify_one();
+                            gate.go_on.notified().await;
                         }
                     }
                 });
@@ -65,14 +81,26 @@ impl Street {
         let products = found["products"].as_array().unwrap();
         let product = products.iter().find(|product| product["variants"][0]["availability"]["available"] == true);
         let product = id(product.unwrap());
-        Self { world, shop, product, ahead_us, holds }
+        Self { world, shop, product, ahead_us, holding }
     }
 
     /// The same, and everything that moves a shop is started.
     pub async fn about_to_move(engine: Engine) -> Self {
-        let street = Self::at_legacy(engine).await;
+        let street = Self::at_legacy(engine, None).await;
         street.world.start_moving().await;
         street
+    }
+
+    /// Pays when the seam holds the shop; the hold goes on when that is done, unless its deadline ended it.
+    pub async fn pay_in_the_hold(&self, begun: &Begun) {
+        self.holding.begun.notified().await;
+        assert!(self.world.gateway.stats(&self.shop).unwrap().held.is_some(), "nobody is held");
+        self.pay(begun).await;
+        self.holding.go_on.notify_one();
+    }
+
+    pub fn wait_in_the_hold(&self) {
+        self.holding.wanted.store(true, Ordering::SeqCst);
     }
 
     pub async fn there(&self) {
@@ -118,8 +146,8 @@ impl Street {
         self.provider().control("clock", &json!({ "advance_s": by.as_secs() })).await;
     }
 
-    pub async fn fault(&self, operation: &str, what: &str) {
-        let planned = json!({ "operation": operation, "nth": 1, "what": what });
+    pub async fn fault(&self, operation: &str, what: &str, ms: u64) {
+        let planned = json!({ "operation": operation, "nth": 1, "what": what, "ms": ms });
         self.provider().control("faults", &json!({ "seed": 1, "plan": [planned] })).await;
     }
 
@@ -151,7 +179,7 @@ impl Street {
         }
     }
 
-    async fn number(&self, checkout: &str) -> String {
+    pub async fn number(&self, checkout: &str) -> String {
         self.intent(checkout).await.unwrap().0
     }
 
@@ -247,12 +275,46 @@ impl Street {
         counts
     }
 
-    /// The provider sends the notice of a payment once more, as it was sent first.
-    pub async fn replay(&self, begun: &Begun) {
-        let book = self.provider().book().await;
-        let of_it = |notice: &&Value| notice["body"].as_str().is_some_and(|body| body.contains(&begun.reference));
-        let event = book["notice"].as_array().unwrap().iter().find(of_it).unwrap()["event"].clone();
-        self.provider().control("replay", &json!({ "event": event })).await;
+    /// The provider tells of a payment once more, in other words: what is the same bytes is known again.
+    pub async fn told_again(&self, begun: &Begun, nth: u32) {
+        let event = format!("evt_{}_{nth}", begun.reference);
+        let body = json!({ "id": event, "type": "charge.captured", "data": { "reference": begun.reference } }).to_string();
+        let seconds = clock()().0 / 1_000_000;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, Provider::NOTICE_KEY.as_bytes());
+        let tag = hmac::sign(&key, format!("{seconds}.{body}").as_bytes());
+        let tag: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let request = format!(
+            "POST /notices/loket HTTP/1.1\r\nhost: host\r\nconnection: close\r\nloket-signature: t={seconds},v1={tag}\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        assert_eq!(exchange(self.world.seam(), request.as_bytes()).await.0, 200);
+    }
+
+    /// What became of the notices so far, once nothing is left to become of any.
+    pub async fn outcomes(&self) -> BTreeMap<String, u64> {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let all = self.world.store.notice_outcomes().await.unwrap();
+            if all.iter().all(|(_, outcome, _)| outcome.is_some()) {
+                return all.into_iter().map(|(_, outcome, count)| (outcome.unwrap().to_string(), count)).collect();
+            }
+            assert!(Instant::now() < deadline, "notices are left: {all:?}");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The same as far as it goes: of some nothing ever becomes.
+    pub async fn outcomes_so_far(&self) -> BTreeMap<String, u64> {
+        let all = self.world.store.notice_outcomes().await.unwrap();
+        all.into_iter().filter_map(|(_, outcome, count)| Some((outcome?.to_string(), count))).collect()
+    }
+
+    /// The fate of the newest try of a checkout, as our store has it.
+    pub async fn fate(&self, checkout: &str) -> String {
+        let (_, stored) = self.at_backend(checkout).await.pop().unwrap();
+        let Some(Node::Record(newest)) = stored.document.list("attempts").last() else { panic!("no try") };
+        newest.text("fate").unwrap().to_owned()
     }
 
     /// What is left of the product, by the tables of whoever owns the shop.

@@ -153,7 +153,7 @@ impl Till {
             self.skip(step / SECOND_US).await;
             let mut after = || (below(4) == 0).then(|| Duration::from_micros(below(8_000)));
             let mut tasks = tokio::task::JoinSet::new();
-            for due in self.store.notices_due(self.now(), 64).await.unwrap() {
+            for due in self.notices_due().await {
                 let service = self.service.clone();
                 tasks.spawn(cut_off(async move { service.read_notice(&due).await }, after()));
             }
@@ -165,11 +165,18 @@ impl Till {
         }
     }
 
+    /// Notices of our shop, and of what nobody here has heard of.
+    async fn notices_due(&self) -> Vec<store::Due> {
+        let mut due = self.store.notices_due(self.now(), true, 64).await.unwrap();
+        due.extend(self.store.notices_due(self.now(), false, 64).await.unwrap());
+        due
+    }
+
     /// Does what is due now.
     async fn work(&self) {
         for _ in 0..ROUNDS_MAX {
             let (notices, woken) = (
-                self.store.notices_due(self.now(), 64).await.unwrap(),
+                self.notices_due().await,
                 self.store.woken(self.now(), 64).await.unwrap(),
             );
             if notices.is_empty() && woken.is_empty() {
