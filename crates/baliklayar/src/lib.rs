@@ -5,6 +5,7 @@
 
 mod count;
 mod demo;
+mod duty;
 mod exit;
 mod holds;
 pub mod letters;

@@ -1,5 +1,6 @@
 //! The serving process: seam, backend and mover, over one store.
 
+use crate::duty::Duty;
 use crate::letters;
 use crate::link::Link;
 use crate::way_back::WayBack;
@@ -74,6 +75,7 @@ pub async fn run(args: Args) -> Result<()> {
     }
     let opened = args.store.as_ref().map_or_else(|| Store::open(&args.work), |url| Store::open_at(&args.work, url));
     let store = opened.context("opening the store")?;
+    let duty = Duty::of(store.clone(), &args.work)?;
     let way_back = WayBack::default();
     // A shop may be the backend's already: its first request must find out where ids come from.
     way_back.look(&store).await;
@@ -96,8 +98,9 @@ pub async fn run(args: Args) -> Result<()> {
         accounts: Some(args.provider.iter().map(|_| ACCOUNT.to_owned()).collect()),
         without: Without(args.without.iter().cloned().collect()),
         fault: args.fault.as_deref().map(mover::Fault::parse).transpose().map_err(anyhow::Error::msg)?,
-        holder: format!("serving-{}", std::process::id()),
+        holder: format!("{}-{}", duty.holder(), std::process::id()),
     };
+    duty.look().await;
     say_ready();
     tokio::select! {
         ended = api => ended.context("the backend ended")?.context("the backend ended")?,
@@ -106,10 +109,12 @@ pub async fn run(args: Args) -> Result<()> {
         ended = link.push_routes() => ended?,
         ended = mover::run(setup) => ended.context("the mover ended")?,
         () = way_back.follow(store.clone()) => {}
-        () = service.work() => {}
-        () = sweep(store, service.clone(), &way_back) => {}
+        () = duty.keep() => {}
+        () = service.work(|| duty.is_on()) => {}
+        () = sweep(store, service.clone(), &way_back, &duty) => {}
         () = stdin_ended() => {}
     }
+    duty.end().await;
     Ok(())
 }
 
@@ -171,11 +176,11 @@ async fn start_console(port: Option<u16>, store: Store) -> Result<impl Future<Ou
 }
 
 /// What a crash or time left: payments half made, carts too old.
-async fn sweep(store: Store, service: Service, way_back: &WayBack) {
+async fn sweep(store: Store, service: Service, way_back: &WayBack, duty: &Duty) {
     loop {
         way_back.look_at_seals(&store).await;
         for head in store.heads().await.unwrap_or_default() {
-            if head.owner != Side::Backend {
+            if head.owner != Side::Backend || !duty.is_on() {
                 continue;
             }
             if let Err(error) = service.settle(&head.shop).await {

@@ -233,9 +233,10 @@ async fn elsewhere(cx: &Context, shop: &ShopId) -> Result<usize> {
     let found = cx.store.intents_elsewhere(shop, known, PAYMENTS_SHOWN).await?;
     let unread = found.len();
     let loaded = cx.store.load(shop, &found.into_iter().map(|id| (Kind::Intent, id)).collect::<Vec<_>>()).await?;
-    let over = loaded.documents.iter().flatten().filter(|stored| {
-        Intent::from_document(&stored.document).is_ok_and(|intent| intent.is_over(&Patience::USUAL))
-    });
+    let over =
+        loaded.documents.iter().flatten().filter(|stored| {
+            Intent::from_document(&stored.document).is_ok_and(|intent| intent.is_over(&Patience::USUAL))
+        });
     Ok(unread - over.count())
 }
 

@@ -173,13 +173,22 @@ async fn given_back_across(engine: Engine) {
     assert_eq!(street.refunds_until(1).await.len(), 1);
 }
 
+async fn bought_while_it_moves(engine: Engine) {
+    bought_while_it_moves_into(engine, Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_pays_while_a_shop_moves_between_two_postgres_pays_once_for_one_order() {
+    bought_while_it_moves_into(Engine::Postgres, Engine::Postgres).await;
+}
+
 /// Buyers who come all the time, at a provider that fails, while the shop goes there and back again: each is charged once for
 /// one order, or nothing, and every book says the same.
-async fn bought_while_it_moves(engine: Engine) {
+async fn bought_while_it_moves_into(engine: Engine, store: Engine) {
     let long = std::env::var_os("BALIK_LONG").is_some();
     let (buyers, moves) = if long { (200, 12) } else { (24, 6) };
     let seed = std::env::var("BALIK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let street = Street::about_to_move(engine).await;
+    let street = Street::about_to_move_into(engine, store).await;
     let till = street.till().await;
     street.provider().control("faults", &faults(seed)).await;
     let mut tasks = tokio::task::JoinSet::new();
@@ -208,7 +217,9 @@ async fn bought_while_it_moves(engine: Engine) {
     street.back().await;
     let paid = told.iter().filter(|told| told.pays > 0).count();
     let (moves, notices) = (moves + 2, street.outcomes_so_far().await);
-    say(&format!("{engine:?}: {buyers} buyers, {paid} of them paid, {moves} moves, notices {notices:?}; seed {seed}"));
+    say(&format!(
+        "{engine:?} to {store:?}: {buyers} buyers, {paid} of them paid, {moves} moves, notices {notices:?}; seed {seed}"
+    ));
 }
 
 /// Nobody here could ask what becomes of a code at another provider: its shop stays where it is until it is over.

@@ -4,16 +4,18 @@
 use crate::buyers::{Buyer, Till, at_rest, faults};
 use crate::client::filled_in;
 use crate::demo::executable;
-use crate::world::Provider;
+use crate::world::{Engine, Provider};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{HeadChange, Import, Imported, Step, Store, What};
+use tempfile::TempDir;
 use testkit::chance::Chance;
+use testkit::postgres::Database;
 use tokio::net::TcpListener;
 use vocab::document::{Node, Record};
 use vocab::id::{Direction, Epoch, Kind, Origin, PublicId, ShopId, Side, Timestamp};
@@ -37,7 +39,7 @@ impl Drop for Serving {
     }
 }
 
-/// How it is started, each time the same.
+/// How one of them is started, each time the same.
 #[derive(Clone)]
 struct How {
     work: PathBuf,
@@ -47,19 +49,22 @@ struct How {
 }
 
 impl How {
-    /// All that was ever logged.
+    async fn new(work: PathBuf, provider: &str) -> Self {
+        std::fs::create_dir_all(&work).unwrap();
+        Self { work, seam: free_port().await, backend: free_port().await, provider: provider.to_owned() }
+    }
+
+    /// All that it ever logged.
     fn log(&self) -> PathBuf {
         self.work.join("serving.log")
     }
-}
 
-impl Serving {
-    fn start(how: &How) -> Self {
+    fn start(&self) -> Serving {
         let mut child = Command::new(executable())
             .args(["serving", "--legacy", "127.0.0.1:9", "--work"])
-            .arg(&how.work)
-            .args(["--seam-port", &how.seam.port().to_string(), "--backend-port", &how.backend.port().to_string()])
-            .args(["--provider", &how.provider])
+            .arg(&self.work)
+            .args(["--seam-port", &self.seam.port().to_string(), "--backend-port", &self.backend.port().to_string()])
+            .args(["--provider", &self.provider])
             .env_remove("BALIK_CRASH")
             .envs([("BALIK_HOST_KEY", crate::client::HOST), ("BALIK_SELLER_KEY", crate::client::SELLER)])
             .envs([("BALIK_PROVIDER_KEY", Provider::API_KEY), ("BALIK_PROVIDER_NOTICE_KEYS", Provider::NOTICE_KEY)])
@@ -67,34 +72,103 @@ impl Serving {
             .env("BALIK_LOG", "trace")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(std::fs::File::options().create(true).append(true).open(how.log()).unwrap())
+            .stderr(std::fs::File::options().create(true).append(true).open(self.log()).unwrap())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert_eq!(lines.next().unwrap().unwrap(), "ready");
-        Self(child)
+        Serving(child)
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_killed_each_buyer_is_charged_once_for_one_order_or_not_at_all() {
+/// Where the store is, and the processes over it.
+struct Deployment {
+    _work: TempDir,
+    database: Option<Database>,
+    processes: Vec<How>,
+    provider: Arc<Provider>,
+}
+
+impl Deployment {
+    async fn new(engine: Engine, processes: u32) -> Self {
+        let work = tempfile::tempdir().unwrap();
+        let database = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(testkit::postgres::fresh_database().await),
+        };
+        let at = free_port().await;
+        let (provider, _) = Provider::open(work.path(), at).await;
+        let mut hows = Vec::new();
+        for number in 0..processes {
+            let mut how = How::new(work.path().join(number.to_string()), &provider.api).await;
+            // Notices come to the first; the others hear of payments only by asking.
+            how.seam = if number == 0 { at } else { how.seam };
+            hows.push(how);
+        }
+        let deployment = Self { _work: work, database, processes: hows, provider: Arc::new(provider) };
+        for how in &deployment.processes {
+            deployment.open_at(how);
+        }
+        deployment
+    }
+
+    fn open_at(&self, how: &How) -> Store {
+        match &self.database {
+            None => Store::open(&how.work).unwrap(),
+            Some(database) => Store::open_at(&how.work, &database.url).unwrap(),
+        }
+    }
+
+    fn store(&self) -> Store {
+        self.open_at(&self.processes[0])
+    }
+
+    /// How many tries are under way, or unknown.
+    async fn under_way(&self) -> i64 {
+        let sql = "select count(*) from document where kind = 'intent'
+                   and (body like '%\"fate\":\"recorded\"%' or body like '%\"fate\":\"unknown\"%')";
+        match &self.database {
+            None => {
+                let store = rusqlite::Connection::open(self.processes[0].work.join("store.sqlite")).unwrap();
+                store.query_row(sql, [], |row| row.get(0)).unwrap()
+            }
+            Some(database) => database.connect().await.query_one(sql, &[]).await.unwrap().get(0),
+        }
+    }
+
+    /// Kills one and another. All of them live on then. Also how many tries were under way at the kills.
+    async fn kill_again_and_again(&self, kills: u64, seed: u64) -> (Vec<Serving>, i64) {
+        let (mut chance, mut met) = (Chance(seed), 0);
+        let start = |how: &How| tokio::task::block_in_place(|| how.start());
+        let mut alive: Vec<Serving> = self.processes.iter().map(start).collect();
+        for _ in 0..kills {
+            tokio::time::sleep(Duration::from_millis(200 + chance.below(LIVES_MS))).await;
+            let it = usize::try_from(chance.below(alive.len() as u64)).unwrap();
+            drop(alive.remove(it));
+            met += self.under_way().await;
+            alive.insert(it, start(&self.processes[it]));
+        }
+        (alive, met)
+    }
+}
+
+async fn whoever_is_killed(engine: Engine, processes: u32) {
     let long = std::env::var_os("BALIK_LONG").is_some();
     let (buyers, kills) = if long { (BUYERS_LONG, KILLS_LONG) } else { (BUYERS, KILLS) };
     let seed = std::env::var("BALIK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let work = tempfile::tempdir().unwrap();
-    let (seam, backend) = (free_port().await, free_port().await);
-    let (provider, _) = Provider::open(work.path(), seam).await;
-    open_shop(work.path()).await;
-    let how = How { work: work.path().to_owned(), seam, backend, provider: provider.api.clone() };
+    let deployment = Arc::new(Deployment::new(engine, processes).await);
+    let store = deployment.store();
+    open_shop(&store).await;
+    let provider = Arc::clone(&deployment.provider);
     provider.control("faults", &faults(seed)).await;
-    let provider = Arc::new(provider);
-    let killing = tokio::task::spawn_blocking({
-        let how = how.clone();
-        move || kill_again_and_again(&how, kills, seed)
+    let killing = tokio::spawn({
+        let deployment = Arc::clone(&deployment);
+        async move { deployment.kill_again_and_again(kills, seed).await }
     });
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..buyers {
         let provider = Arc::clone(&provider);
+        let seam = deployment.processes[usize::try_from(number).unwrap() % deployment.processes.len()].seam;
         tasks.spawn(async move {
             let chance = Chance(seed << 32 | number);
             let (shop, product) = ("s1".to_owned(), "1".to_owned());
@@ -106,7 +180,6 @@ async fn whoever_is_killed_each_buyer_is_charged_once_for_one_order_or_not_at_al
     // From now on each question is answered: the next one is two minutes after the first at the latest.
     provider.control("faults", &json!({ "seed": seed, "plan": [] })).await;
     let told = tasks.join_all().await;
-    let store = Store::open(work.path()).unwrap();
     let till = Till { shop: ShopId::parse("s1").unwrap(), product: "1".to_owned(), stock: STOCK, clearing: 0 };
     at_rest(&store, &till.shop).await;
     drop(serving);
@@ -114,10 +187,28 @@ async fn whoever_is_killed_each_buyer_is_charged_once_for_one_order_or_not_at_al
     assert!(paid > told.len() / 2, "hardly anybody paid");
     let book = provider.book().await;
     till.judge(&store, &book, &told).await;
-    nothing_personal_is_logged(&how, &book);
+    for how in &deployment.processes {
+        nothing_personal_is_logged(how, &book);
+    }
     println!(
-        "paid through kills: {buyers} buyers, {paid} of them paid, {kills} kills, which met {met} tries under way; seed {seed}"
+        "paid through kills: {engine:?}, {processes} serving; {buyers} buyers, {paid} of them paid, {kills} kills, which met \
+         {met} tries under way; seed {seed}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_buyer_is_charged_once_for_one_order_or_not_at_all_on_sqlite() {
+    whoever_is_killed(Engine::Sqlite, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_buyer_is_charged_once_for_one_order_or_not_at_all_on_postgres() {
+    whoever_is_killed(Engine::Postgres, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_buyer_is_charged_once_where_two_serve_over_one_postgres() {
+    whoever_is_killed(Engine::Postgres, 2).await;
 }
 
 async fn free_port() -> SocketAddr {
@@ -125,8 +216,7 @@ async fn free_port() -> SocketAddr {
 }
 
 /// Shop `s1`, born here, with product `1`.
-async fn open_shop(work: &Path) {
-    let store = Store::open(work).unwrap();
+async fn open_shop(store: &Store) {
     let shop = ShopId::parse("s1").unwrap();
     store.create_heads(std::slice::from_ref(&shop)).await.unwrap();
     let terms = Record::default().with("id", "s1").with("name", "Toko Satu").with("currency", "IDR");
@@ -154,21 +244,6 @@ async fn open_shop(work: &Path) {
     };
     let change = HeadChange { shop, expect_epoch: Epoch(1), owner: Side::Backend, epoch: Epoch(2), fenced: false };
     store.move_head(change, step).await.unwrap();
-}
-
-/// The last one lives on. Also how many tries were under way, or unknown, at the kills.
-fn kill_again_and_again(how: &How, kills: u64, seed: u64) -> (Serving, i64) {
-    let (mut chance, mut met) = (Chance(seed), 0);
-    for _ in 0..kills {
-        let serving = Serving::start(how);
-        std::thread::sleep(Duration::from_millis(200 + chance.below(LIVES_MS)));
-        drop(serving);
-        let store = rusqlite::Connection::open(how.work.join("store.sqlite")).unwrap();
-        let sql = "select count(*) from document where kind = 'intent'
-                   and (body like '%\"fate\":\"recorded\"%' or body like '%\"fate\":\"unknown\"%')";
-        met += store.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    }
-    (Serving::start(how), met)
 }
 
 /// Numbers, codes and addresses to pay with, keys, and who the buyers are: none of it is in a log, however much is logged.

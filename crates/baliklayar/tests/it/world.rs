@@ -61,6 +61,8 @@ pub struct World {
     seam: SocketAddr,
     keys: AtomicU64,
     home: Home,
+    /// Where our own store is, if it is no file in the folder.
+    _stored: Option<testkit::postgres::Database>,
     pub work: TempDir,
 }
 
@@ -71,6 +73,8 @@ const PAGES: &str = "page-key";
 pub struct How {
     pub policy: String,
     pub engine: Engine,
+    /// Where our own store is.
+    pub store: Engine,
     pub seed: u64,
     pub shops: u32,
     /// So many of the shops are planned; none: all.
@@ -98,6 +102,7 @@ impl How {
         Self {
             policy: String::new(),
             engine,
+            store: Engine::Sqlite,
             seed,
             shops,
             planned: None,
@@ -160,7 +165,14 @@ impl World {
             None => drop(tokio::spawn(demo_legacy::serve(listener, database, keys))),
         }
         let legacy = how.before_legacy.map_or(at, |before| before(at));
-        let store = Store::open(work.path()).unwrap();
+        let stored = match how.store {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(testkit::postgres::fresh_database().await),
+        };
+        let store = match &stored {
+            None => Store::open(work.path()).unwrap(),
+            Some(database) => Store::open_at(work.path(), &database.url).unwrap(),
+        };
         let planned = &shops[..how.planned.unwrap_or(shops.len())];
         let mut plan = Plan { policy: how.policy, ..plan(&home.url(), planned) };
         if !how.maps_payments {
@@ -179,7 +191,7 @@ impl World {
         });
         if how.provider {
             let working = service.clone();
-            tokio::spawn(async move { working.work().await });
+            tokio::spawn(async move { working.work(|| true).await });
         }
         let (gateway, asks) = serve(&store, &service, legacy, at_seam).await;
         let setup = Setup {
@@ -193,7 +205,8 @@ impl World {
             holder: "test".into(),
         };
         tokio::spawn(mover::run(setup));
-        Self { store, service, mapping, shops, gateway, way_back, provider, seam, keys: AtomicU64::new(0), home, work }
+        let keys = AtomicU64::new(0);
+        Self { store, service, mapping, shops, gateway, way_back, provider, seam, keys, home, _stored: stored, work }
     }
 
     pub const fn seam(&self) -> SocketAddr {

@@ -77,16 +77,18 @@ impl UnderWay {
 }
 
 impl Service {
-    /// Reads notices and does what intents plan, for ever. Any number of processes may do this over one store: what two of
-    /// them do at once meets at the intent's version.
-    pub async fn work(&self) {
+    /// Reads notices and does what intents plan, for ever, while it is on duty. Any number of processes may be, over one store:
+    /// what two of them do at once meets at the intent's version, though the provider is asked by both.
+    pub async fn work(&self, on_duty: impl Fn() -> bool) {
         if self.rail.is_none() {
             return std::future::pending().await;
         }
         let mut under_way = UnderWay::default();
         let mut forget_at = tokio::time::Instant::now() + FORGET_EVERY;
         loop {
-            if let Err(error) = self.begin_due(&mut under_way).await {
+            if on_duty()
+                && let Err(error) = self.begin_due(&mut under_way).await
+            {
                 tracing::warn!(%error, "what is due for payments cannot be read");
             }
             if forget_at <= tokio::time::Instant::now() {

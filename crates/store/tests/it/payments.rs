@@ -90,7 +90,8 @@ async fn a_notice_is_kept_once_and_looked_at_until_something_has_become_of_it() 
 async fn the_bytes_of_a_notice_are_kept_no_longer_than_they_are_needed() {
     let bench = Bench::flipped().await;
     bench.store.commit(bench.commit(vec![write("i1", None, &["i1-1"])])).await.unwrap();
-    for (reference, ours, outcome) in [("i1-1", true, "asked"), ("r-9", false, "handed_on"), ("r-8", false, "given_up")] {
+    for (reference, ours, outcome) in [("i1-1", true, "asked"), ("r-9", false, "handed_on"), ("r-8", false, "given_up")]
+    {
         let letter = Letter { signature: "t=1,v1=ab".to_owned(), body: b"Sari".to_vec() };
         let notice = Notice {
             rail: "loket".into(),

@@ -50,16 +50,17 @@ pub struct Begun {
 impl Street {
     /// On SQLite, with a backend that can ask no provider.
     pub async fn who_knows_no_provider() -> Self {
-        Self::at_legacy(Engine::Sqlite, Some(BTreeSet::new())).await
+        Self::at_legacy(Engine::Sqlite, Engine::Sqlite, Some(BTreeSet::new())).await
     }
 
-    async fn at_legacy(engine: Engine, accounts: Option<BTreeSet<String>>) -> Self {
+    async fn at_legacy(engine: Engine, store: Engine, accounts: Option<BTreeSet<String>>) -> Self {
         let (ahead_us, holding) = (Arc::new(AtomicI64::new(0)), Arc::new(Holding::default()));
         let (ahead, now) = (Arc::clone(&ahead_us), clock());
         let gate = Arc::clone(&holding);
         let how = How {
             provider: true,
             accounts,
+            store,
             clock: Arc::new(move || Timestamp(now().0 + ahead.load(Ordering::SeqCst))),
             between: Some(Box::new(move |mut from, to| {
                 tokio::spawn(async move {
@@ -86,7 +87,12 @@ impl Street {
 
     /// The same, and everything that moves a shop is started.
     pub async fn about_to_move(engine: Engine) -> Self {
-        let street = Self::at_legacy(engine, None).await;
+        Self::about_to_move_into(engine, Engine::Sqlite).await
+    }
+
+    /// The same, with our own store there.
+    pub async fn about_to_move_into(engine: Engine, store: Engine) -> Self {
+        let street = Self::at_legacy(engine, store, None).await;
         street.world.start_moving().await;
         street
     }
@@ -94,7 +100,11 @@ impl Street {
     /// Pays when the seam holds the shop; the hold goes on when that is done, unless its deadline ended it.
     pub async fn pay_in_the_hold(&self, begun: &Begun) {
         self.holding.begun.notified().await;
-        assert!(self.world.gateway.stats(&self.shop).unwrap().held.is_some(), "nobody is held");
+        let deadline = Instant::now() + SOON;
+        while self.world.gateway.stats(&self.shop).unwrap().held.is_none() {
+            assert!(Instant::now() < deadline, "nobody is held");
+            tokio::task::yield_now().await;
+        }
         self.pay(begun).await;
         self.holding.go_on.notify_one();
     }
@@ -278,7 +288,8 @@ impl Street {
     /// The provider tells of a payment once more, in other words: what is the same bytes is known again.
     pub async fn told_again(&self, begun: &Begun, nth: u32) {
         let event = format!("evt_{}_{nth}", begun.reference);
-        let body = json!({ "id": event, "type": "charge.captured", "data": { "reference": begun.reference } }).to_string();
+        let body =
+            json!({ "id": event, "type": "charge.captured", "data": { "reference": begun.reference } }).to_string();
         let seconds = clock()().0 / 1_000_000;
         let key = hmac::Key::new(hmac::HMAC_SHA256, Provider::NOTICE_KEY.as_bytes());
         let tag = hmac::sign(&key, format!("{seconds}.{body}").as_bytes());

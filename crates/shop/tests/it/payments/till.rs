@@ -175,10 +175,7 @@ impl Till {
     /// Does what is due now.
     async fn work(&self) {
         for _ in 0..ROUNDS_MAX {
-            let (notices, woken) = (
-                self.notices_due().await,
-                self.store.woken(self.now(), 64).await.unwrap(),
-            );
+            let (notices, woken) = (self.notices_due().await, self.store.woken(self.now(), 64).await.unwrap());
             if notices.is_empty() && woken.is_empty() {
                 return;
             }
