@@ -31,9 +31,18 @@ impl Server {
     /// # Panics
     /// Where no PostgreSQL is installed, or it does not start.
     pub async fn start() -> Self {
+        Self::start_on(|_| {}).await
+    }
+
+    /// The same, where `prepare` has made the empty folder that its files will be in something else: a small disk.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub async fn start_on(prepare: impl FnOnce(&Path)) -> Self {
         let folder = std::env::temp_dir().join(format!("balik-server-{}-{}", std::process::id(), nanos()));
         let mut server = Self { folder, programs: programs(), port: free_port(), child: None };
         server.make_folder();
+        prepare(&server.folder);
         let data = server.data();
         let made = ["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"];
         server.run(&server.programs.join("initdb"), &made);
@@ -77,6 +86,17 @@ impl Server {
             let waited = tokio::task::spawn_blocking(move || child.wait()).await;
             waited.expect("wait for a private server").expect("wait for a private server");
         }
+    }
+
+    /// Ends it as a crash of the machine does: nothing is written any more.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    pub async fn kill(&mut self) {
+        let said = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("the server's process");
+        let pid = said.lines().next().expect("the server's process").trim();
+        self.run(Path::new("kill"), &["-KILL", pid]);
+        self.stop().await;
     }
 
     /// Keeps the state in which the stopped server is, under a name; what had the name before is gone.

@@ -75,16 +75,27 @@ pub fn compile(plan: &Plan) -> Result<Mapping> {
 /// Moves what is planned, for ever: waits for a plan and for the lease, and begins anew when the lease is lost.
 pub async fn run(setup: Setup) -> Result<()> {
     let plan = loop {
-        match setup.store.plan().await? {
-            Some(plan) if wanted(&setup.store, &plan).await? => break plan,
-            Some(_) | None => tokio::time::sleep(WISHES_EVERY).await,
+        match wanted_plan(&setup.store).await {
+            Ok(Some(plan)) => break plan,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "whether there is something to move cannot be read"),
         }
+        tokio::time::sleep(WISHES_EVERY).await;
     };
     // A whole program is read, so not while somebody waits for the lease to be renewed.
     tokio::task::spawn_blocking(fingerprint::this_program).await.map_err(|_| Error::Task("reading this program"))?;
     loop {
-        while !lease(&setup).await? {
-            tokio::time::sleep(WISHES_EVERY).await;
+        match lease(&setup).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tokio::time::sleep(WISHES_EVERY).await;
+                continue;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "whose turn it is to move cannot be read");
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
         }
         match move_all(&setup, plan.clone()).await {
             Err(Error::LeaseLost) => tracing::info!("another mover has the lease"),
@@ -95,6 +106,11 @@ pub async fn run(setup: Setup) -> Result<()> {
             Ok(()) => return Ok(()),
         }
     }
+}
+
+async fn wanted_plan(store: &Store) -> Result<Option<Plan>> {
+    let Some(plan) = store.plan().await? else { return Ok(None) };
+    Ok(wanted(store, &plan).await?.then_some(plan))
 }
 
 /// Whether somebody has wished anything, or a move is under way.

@@ -3,22 +3,13 @@
 
 use crate::buyers::{Buyer, Till, at_rest, faults};
 use crate::client::filled_in;
-use crate::demo::executable;
+use crate::deployment::{Deployment, How, PAGE_KEY, Serving, open_shop};
 use crate::world::{Engine, Provider};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{HeadChange, Import, Imported, Step, Store, What};
-use tempfile::TempDir;
 use testkit::chance::Chance;
-use testkit::postgres::Database;
-use tokio::net::TcpListener;
-use vocab::document::{Node, Record};
-use vocab::id::{Direction, Epoch, Kind, Origin, PublicId, ShopId, Side, Timestamp};
+use vocab::id::ShopId;
 
 const STOCK: i64 = 10_000;
 const BUYERS: u64 = 40;
@@ -27,130 +18,6 @@ const KILLS: u64 = 8;
 const KILLS_LONG: u64 = 60;
 /// Between the ready line of a process and its end.
 const LIVES_MS: u64 = 1_500;
-const PAGE_KEY: &str = "page-key-canary";
-
-/// The serving process; it is killed when this is dropped.
-struct Serving(Child);
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// How one of them is started, each time the same.
-#[derive(Clone)]
-struct How {
-    work: PathBuf,
-    seam: SocketAddr,
-    backend: SocketAddr,
-    provider: String,
-}
-
-impl How {
-    async fn new(work: PathBuf, provider: &str) -> Self {
-        std::fs::create_dir_all(&work).unwrap();
-        Self { work, seam: free_port().await, backend: free_port().await, provider: provider.to_owned() }
-    }
-
-    /// All that it ever logged.
-    fn log(&self) -> PathBuf {
-        self.work.join("serving.log")
-    }
-
-    fn start(&self) -> Serving {
-        let mut child = Command::new(executable())
-            .args(["serving", "--legacy", "127.0.0.1:9", "--work"])
-            .arg(&self.work)
-            .args(["--seam-port", &self.seam.port().to_string(), "--backend-port", &self.backend.port().to_string()])
-            .args(["--provider", &self.provider])
-            .env_remove("BALIK_CRASH")
-            .envs([("BALIK_HOST_KEY", crate::client::HOST), ("BALIK_SELLER_KEY", crate::client::SELLER)])
-            .envs([("BALIK_PROVIDER_KEY", Provider::API_KEY), ("BALIK_PROVIDER_NOTICE_KEYS", Provider::NOTICE_KEY)])
-            .env("BALIK_PAGE_KEY", PAGE_KEY)
-            .env("BALIK_LOG", "trace")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::options().create(true).append(true).open(self.log()).unwrap())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert_eq!(lines.next().unwrap().unwrap(), "ready");
-        Serving(child)
-    }
-}
-
-/// Where the store is, and the processes over it.
-struct Deployment {
-    _work: TempDir,
-    database: Option<Database>,
-    processes: Vec<How>,
-    provider: Arc<Provider>,
-}
-
-impl Deployment {
-    async fn new(engine: Engine, processes: u32) -> Self {
-        let work = tempfile::tempdir().unwrap();
-        let database = match engine {
-            Engine::Sqlite => None,
-            Engine::Postgres => Some(testkit::postgres::fresh_database().await),
-        };
-        let at = free_port().await;
-        let (provider, _) = Provider::open(work.path(), at).await;
-        let mut hows = Vec::new();
-        for number in 0..processes {
-            let mut how = How::new(work.path().join(number.to_string()), &provider.api).await;
-            // Notices come to the first; the others hear of payments only by asking.
-            how.seam = if number == 0 { at } else { how.seam };
-            hows.push(how);
-        }
-        let deployment = Self { _work: work, database, processes: hows, provider: Arc::new(provider) };
-        for how in &deployment.processes {
-            deployment.open_at(how);
-        }
-        deployment
-    }
-
-    fn open_at(&self, how: &How) -> Store {
-        match &self.database {
-            None => Store::open(&how.work).unwrap(),
-            Some(database) => Store::open_at(&how.work, &database.url).unwrap(),
-        }
-    }
-
-    fn store(&self) -> Store {
-        self.open_at(&self.processes[0])
-    }
-
-    /// How many tries are under way, or unknown.
-    async fn under_way(&self) -> i64 {
-        let sql = "select count(*) from document where kind = 'intent'
-                   and (body like '%\"fate\":\"recorded\"%' or body like '%\"fate\":\"unknown\"%')";
-        match &self.database {
-            None => {
-                let store = rusqlite::Connection::open(self.processes[0].work.join("store.sqlite")).unwrap();
-                store.query_row(sql, [], |row| row.get(0)).unwrap()
-            }
-            Some(database) => database.connect().await.query_one(sql, &[]).await.unwrap().get(0),
-        }
-    }
-
-    /// Kills one and another. All of them live on then. Also how many tries were under way at the kills.
-    async fn kill_again_and_again(&self, kills: u64, seed: u64) -> (Vec<Serving>, i64) {
-        let (mut chance, mut met) = (Chance(seed), 0);
-        let start = |how: &How| tokio::task::block_in_place(|| how.start());
-        let mut alive: Vec<Serving> = self.processes.iter().map(start).collect();
-        for _ in 0..kills {
-            tokio::time::sleep(Duration::from_millis(200 + chance.below(LIVES_MS))).await;
-            let it = usize::try_from(chance.below(alive.len() as u64)).unwrap();
-            drop(alive.remove(it));
-            met += self.under_way().await;
-            alive.insert(it, start(&self.processes[it]));
-        }
-        (alive, met)
-    }
-}
 
 async fn whoever_is_killed(engine: Engine, processes: u32) {
     let long = std::env::var_os("BALIK_LONG").is_some();
@@ -158,12 +25,12 @@ async fn whoever_is_killed(engine: Engine, processes: u32) {
     let seed = std::env::var("BALIK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let deployment = Arc::new(Deployment::new(engine, processes).await);
     let store = deployment.store();
-    open_shop(&store).await;
+    open_shop(&store, STOCK).await;
     let provider = Arc::clone(&deployment.provider);
     provider.control("faults", &faults(seed)).await;
     let killing = tokio::spawn({
         let deployment = Arc::clone(&deployment);
-        async move { deployment.kill_again_and_again(kills, seed).await }
+        async move { kill_again_and_again(&deployment, kills, seed).await }
     });
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..buyers {
@@ -211,39 +78,19 @@ async fn each_buyer_is_charged_once_where_two_serve_over_one_postgres() {
     whoever_is_killed(Engine::Postgres, 2).await;
 }
 
-async fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
-}
-
-/// Shop `s1`, born here, with product `1`.
-async fn open_shop(store: &Store) {
-    let shop = ShopId::parse("s1").unwrap();
-    store.create_heads(std::slice::from_ref(&shop)).await.unwrap();
-    let terms = Record::default().with("id", "s1").with("name", "Toko Satu").with("currency", "IDR");
-    let terms = terms.with("tax_bp", 1_100).with("shipping_flat", 900_000);
-    let variant = Record::default().with("id", "1").with("sku", Node::Null).with("price", 4_500_000);
-    let product = Record::default().with("id", "1").with("title", "Barang").with("state", "active");
-    let product = product.with("currency", "IDR").with("variants", vec![Node::Record(variant)]);
-    let items = [(Kind::Shop, "s1", terms, vec![]), (Kind::Product, "1", product, vec![(PublicId::new("1"), STOCK)])];
-    let items = items.map(|(kind, id, document, stock)| Imported {
-        kind,
-        origin: Origin::new(format!("{}:{id}", kind.name())),
-        tx: 1,
-        what: What::Live { id: PublicId::new(id), document, stock, entries: vec![], wake: None },
-        made: None,
-    });
-    store.import(Import { shop: shop.clone(), epoch: Epoch(1), items: items.into() }).await.unwrap();
-    let step = Step {
-        shop: shop.clone(),
-        epoch: Epoch(2),
-        direction: Direction::ToBackend,
-        step: "flip".into(),
-        phase: "done".into(),
-        at: Timestamp(0),
-        detail: Record::default(),
-    };
-    let change = HeadChange { shop, expect_epoch: Epoch(1), owner: Side::Backend, epoch: Epoch(2), fenced: false };
-    store.move_head(change, step).await.unwrap();
+/// Kills one and another. All of them live on then. Also how many tries were under way at the kills.
+async fn kill_again_and_again(deployment: &Deployment, kills: u64, seed: u64) -> (Vec<Serving>, i64) {
+    let (mut chance, mut met) = (Chance(seed), 0);
+    let start = |how: &How| tokio::task::block_in_place(|| how.start());
+    let mut alive: Vec<Serving> = deployment.processes.iter().map(start).collect();
+    for _ in 0..kills {
+        tokio::time::sleep(Duration::from_millis(200 + chance.below(LIVES_MS))).await;
+        let it = usize::try_from(chance.below(alive.len() as u64)).unwrap();
+        drop(alive.remove(it));
+        met += deployment.under_way().await;
+        alive.insert(it, start(&deployment.processes[it]));
+    }
+    (alive, met)
 }
 
 /// Numbers, codes and addresses to pay with, keys, and who the buyers are: none of it is in a log, however much is logged.

@@ -80,12 +80,12 @@ impl Connection {
             (Self::Sqlite(_), Begin::Read) => self.run("begin", what),
             (Self::Sqlite(_), Begin::Write | Begin::WriteLightly) => self.run("begin immediate", what),
             (Self::Postgres(connection), _) => {
-                connection.renew().map_err(during(what))?;
-                match begin {
-                    Begin::Read => self.batch(what, "begin isolation level repeatable read, read only"),
-                    Begin::Write => self.batch(what, "begin"),
-                    Begin::WriteLightly => self.batch(what, "begin; set local synchronous_commit = off"),
-                }
+                let sql = match begin {
+                    Begin::Read => "begin isolation level repeatable read, read only",
+                    Begin::Write => "begin",
+                    Begin::WriteLightly => "begin; set local synchronous_commit = off",
+                };
+                connection.begin(sql).map_err(during(what))
             }
         }
     }

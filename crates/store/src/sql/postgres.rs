@@ -7,12 +7,16 @@ use bytes::BytesMut;
 use std::cell::{Ref, RefCell};
 use std::collections::HashMap;
 use std::error::Error as StdError;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::AbortHandle;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
 
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// A server that says nothing for so long is taken for one that went away.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 pub struct Postgres {
     config: Config,
@@ -23,6 +27,7 @@ pub struct Postgres {
 
 struct Open {
     client: Client,
+    connection: AbortHandle,
     statements: RefCell<HashMap<String, Statement>>,
 }
 
@@ -37,19 +42,36 @@ impl Postgres {
         Ok(Self { config, runtime: Some(runtime), open })
     }
 
-    fn wait<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        match &self.runtime {
-            Some(runtime) => runtime.block_on(work),
-            None => unreachable!("the runtime is taken by the drop only"),
-        }
+    fn wait<T>(&self, open: &Open, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let Some(runtime) = &self.runtime else { unreachable!("the runtime is taken by the drop only") };
+        runtime.block_on(async {
+            let mut work = pin!(work);
+            if let Ok(done) = tokio::time::timeout(ANSWER_MAX, &mut work).await {
+                return done;
+            }
+            // Whoever waits for a connection that has ended is told so.
+            open.connection.abort();
+            work.await
+        })
     }
 
     pub fn is_gone(&self) -> bool {
         self.open.borrow().client.is_closed()
     }
 
+    /// Begins a transaction. A server that went away since the last one is found out here, and looked for again.
+    pub fn begin(&self, sql: &str) -> Result<(), Error> {
+        self.renew()?;
+        let begun = self.batch(sql);
+        if begun.is_ok() || !self.is_gone() {
+            return begun;
+        }
+        self.renew()?;
+        self.batch(sql)
+    }
+
     /// Connects again where the server went away.
-    pub fn renew(&self) -> Result<(), Error> {
+    fn renew(&self) -> Result<(), Error> {
         if !self.is_gone() {
             return Ok(());
         }
@@ -62,25 +84,26 @@ impl Postgres {
     pub fn query(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
         let open = self.open.borrow();
         let statement = self.prepared(&open, sql)?;
-        self.wait(open.client.query(&statement, &cells(values)))
+        self.wait(&open, open.client.query(&statement, &cells(values)))
     }
 
     pub fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, Error> {
         let open = self.open.borrow();
         let statement = self.prepared(&open, sql)?;
-        let changed = self.wait(open.client.execute(&statement, &cells(values)))?;
+        let changed = self.wait(&open, open.client.execute(&statement, &cells(values)))?;
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
     pub fn batch(&self, sql: &str) -> Result<(), Error> {
-        self.wait(self.open.borrow().client.batch_execute(sql))
+        let open = self.open.borrow();
+        self.wait(&open, open.client.batch_execute(sql))
     }
 
     fn prepared(&self, open: &Ref<'_, Open>, sql: &str) -> Result<Statement, Error> {
         if let Some(statement) = open.statements.borrow().get(sql) {
             return Ok(statement.clone());
         }
-        let statement = self.wait(open.client.prepare(&dialect::of_postgres(sql)))?;
+        let statement = self.wait(open, open.client.prepare(&dialect::of_postgres(sql)))?;
         open.statements.borrow_mut().insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }
@@ -109,12 +132,12 @@ impl Drop for Postgres {
 impl Open {
     fn new(config: &Config, runtime: &Runtime) -> Result<Self, Error> {
         let (client, connection) = runtime.block_on(config.connect(NoTls))?;
-        runtime.spawn(async move {
+        let connection = runtime.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::warn!(%error, "a connection to the store's server ended");
             }
         });
-        Ok(Self { client, statements: RefCell::default() })
+        Ok(Self { client, connection: connection.abort_handle(), statements: RefCell::default() })
     }
 }
 

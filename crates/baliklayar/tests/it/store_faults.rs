@@ -1,0 +1,225 @@
+//! The store's PostgreSQL is stopped, killed, cut off, or its disk is full, while people buy: whoever asks then is answered, or
+//! told to come back; soon after the server is back everybody is answered, and nothing is lost or done twice.
+
+use crate::buyers::{Buyer, Till, at_rest};
+use crate::client::{Request, filled_in};
+use crate::deployment::{Deployment, open_shop};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use testkit::chance::Chance;
+use testkit::postgres::{connect, fresh_database_on};
+use testkit::server::Server;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use vocab::id::ShopId;
+
+const STOCK: i64 = 10_000;
+const COMES_EVERY: Duration = Duration::from_millis(200);
+const BEFORE: Duration = Duration::from_secs(2);
+const LASTS: Duration = Duration::from_secs(4);
+const LASTS_LONG: Duration = Duration::from_secs(60);
+/// After the server is back, until everybody is served again.
+const BACK_MAX: Duration = Duration::from_secs(10);
+const AFTER: Duration = Duration::from_secs(4);
+/// Nobody waits longer for an answer, whatever it is.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+const PROBE: Duration = Duration::from_millis(50);
+/// What a cluster needs, and room for what these tests write.
+const DISK: &str = "200m";
+
+/// What was answered to somebody who came at that time.
+struct Probe {
+    at: Instant,
+    status: u16,
+    comes_back: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Stopped,
+    Killed,
+    Cut,
+    Full,
+}
+
+/// A disk that can be filled.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(at: &Path) -> Option<Self> {
+        let owner = std::fs::metadata(at).unwrap();
+        let options = format!("size={DISK},mode=700,uid={},gid={}", owner.uid(), owner.gid());
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "balik"]).arg(at).output();
+        mounted.is_ok_and(|mounted| mounted.status.success()).then(|| Self(at.to_owned()))
+    }
+
+    fn fill(&self) {
+        let mut filler = std::fs::File::create(self.0.join("filler")).unwrap();
+        for part in [64 << 10, 512, 1] {
+            while filler.write_all(&vec![0; part]).is_ok() {}
+        }
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.0.join("filler")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+/// Harms the server for so long; it is whole again when this is over.
+async fn harm(server: &mut Server, disk: Option<&Disk>, fault: Fault, lasts: Duration) {
+    let ends = Instant::now() + lasts;
+    match fault {
+        Fault::Stopped | Fault::Killed => {
+            if fault == Fault::Killed {
+                server.kill().await
+            } else {
+                server.stop().await
+            }
+            tokio::time::sleep_until(ends.into()).await;
+            server.go_on().await;
+        }
+        Fault::Cut => {
+            let operator = connect(&server.url()).await.unwrap();
+            while Instant::now() < ends {
+                let sql = "select pg_terminate_backend(pid) from pg_stat_activity where datname like 'balik%'";
+                operator.batch_execute(sql).await.unwrap();
+                tokio::time::sleep(PROBE * 4).await;
+            }
+        }
+        Fault::Full => {
+            let disk = disk.unwrap();
+            disk.fill();
+            tokio::time::sleep_until(ends.into()).await;
+            disk.make_room();
+            // It may have ended by itself: what it cannot write down it must not go on with.
+            server.stop().await;
+            server.go_on().await;
+        }
+    }
+}
+
+/// Somebody begins a checkout at this moment.
+async fn probe(seam: SocketAddr, number: usize) -> Probe {
+    let request = Request {
+        method: "POST",
+        path: "/shops/s1/checkout-sessions".into(),
+        key: Some(format!("probe-{number}")),
+        body: filled_in(&[("1", 1)]).to_string(),
+    };
+    let at = Instant::now();
+    let ask = async {
+        let mut stream = tokio::net::TcpStream::connect(seam).await.unwrap();
+        stream.write_all(&request.bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let answer = tokio::time::timeout(ANSWER_MAX, ask).await.expect("nobody answers");
+    let head = answer.split("\r\n\r\n").next().unwrap().to_ascii_lowercase();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Probe { at, status, comes_back: head.contains("\r\nretry-after: ") }
+}
+
+async fn probes(seam: SocketAddr, ends: Arc<AtomicBool>) -> Vec<Probe> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0.. {
+        if ends.load(Ordering::Relaxed) {
+            break;
+        }
+        tasks.spawn(probe(seam, number));
+        tokio::time::sleep(PROBE).await;
+    }
+    tasks.join_all().await
+}
+
+async fn people_buy_through(fault: Fault) {
+    let long = std::env::var_os("BALIK_LONG").is_some();
+    let lasts = if long { LASTS_LONG } else { LASTS };
+    let mut disk = None;
+    let mut server = Server::start_on(|folder| {
+        if fault == Fault::Full {
+            disk = Disk::mount(folder);
+        }
+    })
+    .await;
+    if fault == Fault::Full && disk.is_none() {
+        println!("a full disk cannot be tried here: nobody may mount one");
+        return;
+    }
+    let database = fresh_database_on(&server.url()).await;
+    let deployment = Deployment::over(Some(database), 1).await;
+    let store = deployment.store();
+    open_shop(&store, STOCK).await;
+    let serving = tokio::task::block_in_place(|| deployment.processes[0].start());
+    let seam = deployment.processes[0].seam;
+    let ends = Arc::new(AtomicBool::new(false));
+    let probing = tokio::spawn(probes(seam, Arc::clone(&ends)));
+    let mut buyers = tokio::task::JoinSet::new();
+    let coming = (BEFORE + lasts + AFTER).as_millis() / COMES_EVERY.as_millis();
+    for number in 0..u64::try_from(coming).unwrap() {
+        let provider = Arc::clone(&deployment.provider);
+        buyers.spawn(async move {
+            tokio::time::sleep(COMES_EVERY * u32::try_from(number).unwrap()).await;
+            let (shop, product) = ("s1".to_owned(), "1".to_owned());
+            Buyer { shop, product, dawdles_ms: 2_000, number, seam, chance: Chance(number) }.buy(&provider).await
+        });
+    }
+    tokio::time::sleep(BEFORE).await;
+    let begun = Instant::now();
+    harm(&mut server, disk.as_ref(), fault, lasts).await;
+    let back = Instant::now();
+    tokio::time::sleep(BACK_MAX + AFTER).await;
+    ends.store(true, Ordering::Relaxed);
+    let probes = probing.await.unwrap();
+    let told = buyers.join_all().await;
+    let till = Till { shop: ShopId::parse("s1").unwrap(), product: "1".to_owned(), stock: STOCK, clearing: 0 };
+    at_rest(&store, &till.shop).await;
+    till.judge(&store, &deployment.provider.book().await, &told).await;
+    drop(serving);
+    let refused = probes.iter().filter(|probe| probe.status != 201).collect::<Vec<_>>();
+    for probe in &refused {
+        assert!(probe.status == 503 && probe.comes_back, "{fault:?}: {} at {:?}", probe.status, probe.at - begun);
+    }
+    let last = refused.iter().map(|probe| probe.at).max();
+    let served_after = last.map_or(Duration::ZERO, |last| last.saturating_duration_since(back));
+    assert!(served_after < BACK_MAX, "{fault:?}: {served_after:?} after it was back somebody was not served");
+    assert!(!refused.is_empty(), "{fault:?} harmed nobody");
+    println!(
+        "store faults: {fault:?} for {lasts:?}: {} asked, {} told to come back, the last {served_after:?} after the server was \
+         back; {} buyers, each one order or nothing",
+        probes.len(),
+        refused.len(),
+        told.len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_buy_through_a_restart_of_the_stores_server() {
+    people_buy_through(Fault::Stopped).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_buy_through_a_kill_of_the_stores_server() {
+    people_buy_through(Fault::Killed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_buy_while_connections_to_the_store_are_cut() {
+    people_buy_through(Fault::Cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_buy_through_a_full_disk_of_the_stores_server() {
+    people_buy_through(Fault::Full).await;
+}
