@@ -65,7 +65,7 @@ const BEHIND: [(&str, &[&str]); 9] = [
             "xtask",
         ],
     ),
-    ("tokio-postgres", &["capture", "baliklayar", "demo-legacy", "demo-shoppers", "testkit"]),
+    ("tokio-postgres", &["capture", "store", "baliklayar", "demo-legacy", "demo-shoppers", "testkit"]),
     ("pgwire-replication", &["capture"]),
     ("httparse", &["seam"]),
     // Of a shop only its rails: they call providers.
