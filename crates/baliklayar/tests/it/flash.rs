@@ -1,6 +1,7 @@
 //! Many who want the same at once, through the seam: few units, two hundred buyers; one checkout, fifty clients.
 
 use crate::client::{Answer, Request, exchange, filled_in, id, payment, send};
+use crate::demo::say;
 use crate::deployment::{Deployment, Serving, open_shop};
 use crate::world::{Engine, Provider};
 use serde_json::{Value, json};
@@ -16,6 +17,8 @@ use vocab::id::{Kind, PublicId, ShopId};
 const UNITS: usize = 50;
 const BUYERS: usize = 200;
 const CLIENTS: usize = 50;
+/// On the shelf until a test says how many are left.
+const MANY: i64 = 1_000;
 /// What the provider has been asked for is there by then.
 const SOON: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
@@ -34,7 +37,7 @@ impl Market {
     async fn open(engine: Engine, processes: u32) -> Self {
         let deployment = Deployment::new(engine, processes).await;
         let store = deployment.store();
-        open_shop(&store, BUYERS as i64 * 2).await;
+        open_shop(&store, MANY).await;
         let start = || deployment.processes.iter().map(|how| how.start()).collect();
         let serving = tokio::task::block_in_place(start);
         let (shop, asked) = (ShopId::parse("s1").unwrap(), AtomicUsize::new(0));
@@ -152,7 +155,10 @@ async fn flash_sale(engine: Engine, processes: u32) {
     let requests = checkouts.iter().map(|checkout| market.complete(checkout, &payment("approve"))).collect();
     let (answers, took) = market.send_all(requests).await;
     let outcomes = counted(answers.iter().map(outcome));
-    println!("{}: flash sale, paid at once: {BUYERS} buyers of {UNITS} units in {took:.0?}: {outcomes:?}", market.name);
+    say(&format!(
+        "{}: flash sale, paid at once: {BUYERS} buyers of {UNITS} units in {took:.0?}: {outcomes:?}",
+        market.name
+    ));
     let expected = [("completed".to_owned(), UNITS), ("out_of_stock".to_owned(), BUYERS - UNITS)];
     assert_eq!(outcomes, expected.into());
     assert_eq!((market.sold().await, market.stock().await), (UNITS, 0));
@@ -225,11 +231,11 @@ async fn flash_sale_by_code(engine: Engine, processes: u32) {
     let (first, took) = at_once(posts).await;
     let name =
         |told: &Told| format!("{told:?}").split_once('(').map_or(format!("{told:?}"), |(name, _)| name.to_owned());
-    println!(
+    say(&format!(
         "{}: flash sale, by code: {BUYERS} buyers of {UNITS} units in {took:.0?}: {:?}",
         market.name,
         counted(first.iter().map(name))
-    );
+    ));
     // Whoever was told nothing yet says it again, or looks.
     let mut codes = Vec::new();
     let mut refused = 0;
@@ -281,7 +287,7 @@ async fn one_checkout(engine: Engine, processes: u32) {
         let fresh = |_| if nth == 0 { request.clone() } else { market.complete(checkout, &payment("approve")) };
         let (answers, took) = market.send_all((0..CLIENTS).map(fresh).collect()).await;
         one_answer(&answers, "completed");
-        println!("{}: one checkout, {CLIENTS} clients, {keys}: {took:.0?}", market.name);
+        say(&format!("{}: one checkout, {CLIENTS} clients, {keys}: {took:.0?}", market.name));
         assert_eq!((market.sold().await, market.stock().await), (nth + 1, i64::try_from(UNITS - nth - 1).unwrap()));
         let path = format!("/shops/s1/orders/{}", id(&answers[0].body["order"]));
         let look = Request { method: "GET", path, key: None, body: String::new() };
@@ -314,7 +320,7 @@ async fn one_page(engine: Engine, processes: u32) {
         }
     });
     let (shown, took) = at_once(posts.collect()).await;
-    println!("{}: one page, {CLIENTS} posts, a provider of 300 ms: {took:.0?}", market.name);
+    say(&format!("{}: one page, {CLIENTS} posts, a provider of 300 ms: {took:.0?}", market.name));
     assert_eq!(counted(shown).into_values().collect::<Vec<_>>(), [CLIENTS], "all have the same code");
     let book = market.provider().book().await;
     assert_eq!((market.charges_asked().await, book["charge"].as_array().unwrap().len()), (1, 1));

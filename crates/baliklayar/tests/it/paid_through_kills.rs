@@ -3,6 +3,7 @@
 
 use crate::buyers::{Buyer, Till, at_rest, faults};
 use crate::client::filled_in;
+use crate::demo::say;
 use crate::deployment::{Deployment, How, PAGE_KEY, Serving, open_shop};
 use crate::world::{Engine, Provider};
 use serde_json::{Value, json};
@@ -57,10 +58,10 @@ async fn whoever_is_killed(engine: Engine, processes: u32) {
     for how in &deployment.processes {
         nothing_personal_is_logged(how, &book);
     }
-    println!(
+    say(&format!(
         "paid through kills: {engine:?}, {processes} serving; {buyers} buyers, {paid} of them paid, {kills} kills, which met \
          {met} tries under way; seed {seed}"
-    );
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -85,7 +86,7 @@ async fn kill_again_and_again(deployment: &Deployment, kills: u64, seed: u64) ->
     let mut alive: Vec<Serving> = deployment.processes.iter().map(start).collect();
     for _ in 0..kills {
         tokio::time::sleep(Duration::from_millis(200 + chance.below(LIVES_MS))).await;
-        let it = usize::try_from(chance.below(alive.len() as u64)).unwrap();
+        let it = usize::try_from(chance.below(u64::try_from(alive.len()).unwrap())).unwrap();
         drop(alive.remove(it));
         met += deployment.under_way().await;
         alive.insert(it, start(&deployment.processes[it]));

@@ -3,6 +3,7 @@
 
 use crate::buyers::{Buyer, Till, at_rest};
 use crate::client::{Request, filled_in};
+use crate::demo::say;
 use crate::deployment::{Deployment, open_shop};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -154,7 +155,7 @@ async fn people_buy_through(fault: Fault) {
     })
     .await;
     if fault == Fault::Full && disk.is_none() {
-        println!("a full disk cannot be tried here: nobody may mount one");
+        say("a full disk cannot be tried here: nobody may mount one");
         return;
     }
     let database = fresh_database_on(&server.url()).await;
@@ -195,13 +196,13 @@ async fn people_buy_through(fault: Fault) {
     let served_after = last.map_or(Duration::ZERO, |last| last.saturating_duration_since(back));
     assert!(served_after < BACK_MAX, "{fault:?}: {served_after:?} after it was back somebody was not served");
     assert!(!refused.is_empty(), "{fault:?} harmed nobody");
-    println!(
+    say(&format!(
         "store faults: {fault:?} for {lasts:?}: {} asked, {} told to come back, the last {served_after:?} after the server was \
          back; {} buyers, each one order or nothing",
         probes.len(),
         refused.len(),
         told.len()
-    );
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
