@@ -88,15 +88,41 @@ impl Server {
         }
     }
 
-    /// Ends it as a crash of the machine does: nothing is written any more.
+    /// Ends it in the middle of what it does; what it had written and not synced is still there.
     ///
     /// # Panics
     /// Where it does not run.
     pub async fn kill(&mut self) {
-        let said = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("the server's process");
-        let pid = said.lines().next().expect("the server's process").trim();
-        self.run(Path::new("kill"), &["-KILL", pid]);
+        self.run(Path::new("kill"), &["-KILL", &self.process()]);
         self.stop().await;
+    }
+
+    /// Stops all that it does, in the middle: connections stay, and nobody answers on them.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// It goes on where it was.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let first = self.process();
+        let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).unwrap_or_default();
+        let all = std::iter::once(signal).chain(std::iter::once(&*first)).chain(children.split_whitespace());
+        self.run(Path::new("kill"), &all.collect::<Vec<_>>());
+    }
+
+    fn process(&self) -> String {
+        let said = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("the server's process");
+        said.lines().next().expect("the server's process").trim().to_owned()
     }
 
     /// Keeps the state in which the stopped server is, under a name; what had the name before is gone.

@@ -106,7 +106,8 @@ impl<S: Send + Sync> FromRequest<S> for Call {
         let params: RawPathParams = parts.extract().await.map_err(|_| Problem::not_found())?;
         let param = |wanted: &str| params.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_owned());
         let shop = ShopId::parse(&param("shop").unwrap_or_default()).map_err(|_| Problem::not_found())?;
-        let id = param("id").map(PublicId::new);
+        // No id has a character of code zero, and not every store could look for one.
+        let id = param("id").filter(|id| !id.contains('\0')).map(PublicId::new);
         let epoch = epoch(&parts.headers)?;
         let body = to_bytes(body, BODY_MAX).await.map_err(|_| {
             let content = format!("the body is larger than {BODY_MAX} bytes, or was not sent whole");

@@ -78,15 +78,21 @@ impl Duty {
     }
 }
 
-fn name(work: &Path) -> Result<String> {
+/// The name of a folder, which it is given when it is first used.
+///
+/// # Errors
+/// The folder cannot be read or written.
+pub fn name(work: &Path) -> Result<String> {
     let file = work.join(NAME);
     match std::fs::read_to_string(&file) {
-        Ok(name) => Ok(name.trim().to_owned()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
+        Ok(name) if !name.trim().is_empty() => Ok(name.trim().to_owned()),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("reading {}", file.display()))
+        }
+        Ok(_) | Err(_) => {
             let name = format!("serving-{}", Uuid::now_v7().simple());
             std::fs::write(&file, &name).with_context(|| format!("writing {}", file.display()))?;
             Ok(name)
         }
-        Err(error) => Err(error).with_context(|| format!("reading {}", file.display())),
     }
 }

@@ -280,6 +280,7 @@ pub async fn release(store: Store, work: &Path) -> Result<Vec<ShopId>> {
         without: Without::default(),
         fault: None,
         holder: format!("release-all-{}", std::process::id()),
+        folder: crate::duty::name(work)?,
     };
     Ok(mover::release_all(setup).await?)
 }

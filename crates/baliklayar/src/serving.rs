@@ -99,6 +99,7 @@ pub async fn run(args: Args) -> Result<()> {
         without: Without(args.without.iter().cloned().collect()),
         fault: args.fault.as_deref().map(mover::Fault::parse).transpose().map_err(anyhow::Error::msg)?,
         holder: format!("{}-{}", duty.holder(), std::process::id()),
+        folder: duty.holder().to_owned(),
     };
     duty.look().await;
     say_ready();

@@ -23,6 +23,8 @@ pub enum Error {
     UnknownShop(ShopId),
     #[error("the plan: {0}")]
     Plan(String),
+    #[error("the staged rows of these moves are in another folder: say that one with --work")]
+    Elsewhere,
     #[error("the lease of the mover went to another process")]
     LeaseLost,
     /// A finding stops the shop; the step that was under way ends, and says no more than that.

@@ -69,6 +69,7 @@ pub(crate) async fn mover(
         without: crate::Without::default(),
         fault: None,
         holder: "a test".to_owned(),
+        folder: "test".into(),
     };
     let cx = context(&setup, plan(&format!("sqlite:{}", source.display()))).await.unwrap();
     (folder, cx)

@@ -23,6 +23,7 @@ mod faults;
 mod fingerprint;
 #[cfg(test)]
 mod fixture;
+mod lease;
 mod links;
 mod observe;
 mod perform;

@@ -9,6 +9,7 @@ use crate::drive::{Board, Driver, Seen};
 use crate::error::{Error, Result};
 use crate::faults::{Armed, Fault};
 use crate::fingerprint::{self, Fingerprints};
+use crate::lease::{self, LEASE, renew, take};
 use crate::links::Links;
 use crate::policy::Policy;
 use crate::staged::Staged;
@@ -17,7 +18,6 @@ use crate::totals::Totals;
 use crate::wishes;
 use crate::{accept, blocks, observe, records, reread, stream, trouble};
 use capture::Source;
-use cutover::bounds::LEASE_MS;
 use cutover::next::Wishes;
 use cutover::state::State;
 use cutover::verb::Verb;
@@ -30,10 +30,8 @@ use store::{Plan, Store};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use vocab::document::Record;
-use vocab::id::{Direction, ShopId, Side, Timestamp};
+use vocab::id::{Direction, ShopId, Side};
 
-/// The lease of the one mover.
-pub(crate) const LEASE: &str = "mover";
 /// How often wishes are read.
 const WISHES_EVERY: Duration = Duration::from_millis(20);
 /// Before something that failed is tried again.
@@ -57,6 +55,8 @@ pub struct Setup {
     pub fault: Option<Fault>,
     /// Tells two movers apart, in the lease.
     pub holder: String,
+    /// Tells two folders with staged rows apart.
+    pub folder: String,
 }
 
 /// Compiles the mapping files of a plan.
@@ -85,10 +85,10 @@ pub async fn run(setup: Setup) -> Result<()> {
     // A whole program is read, so not while somebody waits for the lease to be renewed.
     tokio::task::spawn_blocking(fingerprint::this_program).await.map_err(|_| Error::Task("reading this program"))?;
     loop {
-        match lease(&setup).await {
+        match take(&setup).await {
             Ok(true) => {}
             Ok(false) => {
-                tokio::time::sleep(WISHES_EVERY).await;
+                tokio::time::sleep(lease::LOOK).await;
                 continue;
             }
             Err(error) => {
@@ -124,12 +124,6 @@ async fn wanted(store: &Store, plan: &Plan) -> Result<bool> {
         }
     }
     Ok(false)
-}
-
-async fn lease(setup: &Setup) -> Result<bool> {
-    let now = (setup.clock)();
-    let until = Timestamp(now.0 + i64::from(LEASE_MS) * 1_000);
-    Ok(setup.store.take_lease(LEASE, &setup.holder, now, until).await?)
 }
 
 pub(crate) async fn context(setup: &Setup, plan: Plan) -> Result<Context> {
@@ -279,17 +273,6 @@ async fn own(cx: &Context, planned: &[ShopId]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Renews the lease until another has it.
-pub(crate) async fn renew(setup: Setup) -> Result<()> {
-    loop {
-        tokio::time::sleep(Duration::from_millis(u64::from(LEASE_MS) / 4)).await;
-        let until = Timestamp((setup.clock)().0 + i64::from(LEASE_MS) * 1_000);
-        if !setup.store.renew_lease(LEASE, &setup.holder, until).await? {
-            return Err(Error::LeaseLost);
-        }
-    }
 }
 
 /// Repeats work that runs until the world fails.

@@ -173,6 +173,13 @@ impl Prepared {
         };
         Ok(Self { item, made })
     }
+
+    /// Whether a character of code zero is in it. In JSON it is written `\u0000`, behind no other backslash that begins one.
+    fn has_zero(&self) -> bool {
+        let text = &self.made.text;
+        let is_one = |at: usize| text[..at].bytes().rev().take_while(|byte| *byte == b'\\').count().is_multiple_of(2);
+        self.item.origin.as_str().contains('\0') || text.match_indices("\\u0000").any(|(at, _)| is_one(at))
+    }
 }
 
 fn apply(
@@ -224,6 +231,10 @@ struct Importing<'a> {
 
 impl Importing<'_> {
     fn item(&self, prepared: &Prepared) -> Result<Outcome> {
+        if self.connection.is_postgres() && prepared.has_zero() {
+            let why = "it has a character of code zero, which a store on PostgreSQL cannot keep".to_owned();
+            return Ok(Outcome::Unfit { why });
+        }
         if self.expects_new.get() && self.insert_new(prepared)? {
             return Ok(Outcome::Applied);
         }

@@ -1,14 +1,14 @@
-//! What a shop is made of and who owns it, kept in one SQLite file.
+//! What a shop is made of and who owns it, kept in one SQLite file or in a database of PostgreSQL.
 //!
 //! A shop's tables change through two doors only: `commit` (the owner is Backend; raises `seq`, leaves a fact) and
 //! `import` (the owner is Legacy; leaves no fact). Both check the shop's head inside the transaction that writes, so
 //! the database decides and no memory of this process does: the command line, the supervisor and a second process may
-//! have the same file open. `control` (heads, wishes, step records, findings, blocks, leases) is the third door, `inbox`
+//! have the same store open. `control` (heads, wishes, step records, findings, blocks, leases) is the third door, `inbox`
 //! (what providers say by themselves) the fourth.
 //!
-//! Every write passes one thread, which commits whatever waits as one group and answers after the sync (a long import may
+//! Every write of a shop passes one thread, which commits whatever waits as one group and answers after the sync (a long import may
 //! ask for it piece by piece, `import_lightly`). Reads run on connections of their own, each in one snapshot.
-//! Absent on purpose: what a document means, clocks, HTTP, a second engine.
+//! Absent on purpose: what a document means, clocks, HTTP; a second wording of any statement (`sql::dialect` translates).
 
 mod again;
 mod belongings;
@@ -117,7 +117,11 @@ impl Store {
         let address = dir.join(ADDRESS);
         let known = std::fs::read_to_string(&address).ok();
         if known.as_ref().is_some_and(|known| known.trim() != url) || dir.join("store.sqlite").exists() {
-            let content = format!("{} has a store already, which is somewhere else", dir.display());
+            let content = format!(
+                "{} has a store already, which is somewhere else; where it is only the address that changed, write the new one into \
+                 {ADDRESS} there",
+                dir.display()
+            );
             return Err(Error::Invalid(content));
         }
         let store = Self::on_postgres(url)?;

@@ -3,7 +3,7 @@
 
 use crate::sql::{Connection, Row, params};
 use crate::writer::Door;
-use crate::{Error, Result, Store, Stored, documents, sql};
+use crate::{Error, Result, Store, Stored, documents, head, sql};
 use std::collections::BTreeSet;
 use vocab::document::{Node, Record};
 use vocab::id::{PublicId, ShopId, Side, Timestamp};
@@ -107,7 +107,10 @@ impl Store {
     /// says itself when.
     pub async fn wake_later(&self, woken: &Woken, at: Option<Timestamp>) -> Result<()> {
         let woken = woken.clone();
-        self.write(Door::Control, move |connection| {
+        let shop = woken.shop.clone();
+        self.write_of(&shop, Door::Control, move |connection| {
+            // As a commit does: head first, then the wake.
+            head::lock(connection, &woken.shop)?;
             let key = params![woken.shop.as_str(), woken.intent.as_str(), woken.at.0];
             let sql = "delete from wake where shop = ?1 and intent = ?2 and at = ?3";
             if sql::execute(connection, WRITE, sql, key)? == 0 {

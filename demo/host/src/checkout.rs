@@ -43,6 +43,8 @@ pub async fn show(State(app): State<App>, Path(shop): Path<String>, visit: Visit
         }),
         None => false,
     };
+    let link = open.and_then(|checkout| offered(&app, &visit, shop, checkout).transpose());
+    let link = link.and_then(|link| link.map_err(|trouble| note.get_or_insert_with(|| told(trouble))).ok());
     let silent = note.as_ref().is_some_and(|told| told.note == Note::Trouble(Trouble::Silent));
     let body = html! {
         (visit.tell(note.as_ref()))
@@ -51,12 +53,12 @@ pub async fn show(State(app): State<App>, Path(shop): Path<String>, visit: Visit
             (sums(lang, checkout))
             @if checkout.is_being_paid() {
                 p .note role="status" { (words.being_paid) }
-                (elsewhere(&app, lang, checkout))
+                (elsewhere(&app, lang, link.as_deref()))
             } @else if is_behind {
                 (catch_up(&app, lang, shop))
             } @else if checkout.has_details() {
                 (pay(&app, lang, shop, checkout))
-                (elsewhere(&app, lang, checkout))
+                (elsewhere(&app, lang, link.as_deref()))
             }
         } @else if !silent {
             p { a .button href="/basket" data-swap { (words.basket) } }
@@ -179,11 +181,23 @@ fn pay(app: &App, lang: Lang, shop: &Shop, checkout: &Bill) -> Markup {
     )
 }
 
+/// The link to the page on which it can be paid in other ways; the checkout is written down before it is shown, once.
+fn offered(app: &App, visit: &Visit, shop: &Shop, checkout: &Bill) -> Result<Option<String>, Trouble> {
+    let Some(link) = checkout.pay_link() else { return Ok(None) };
+    let mut person = visit.seat.person();
+    let basket = person.basket_mut(&shop.id);
+    if basket.offered.as_ref() != Some(&checkout.id) {
+        app.seam().write_down_offered(&shop.id, &checkout.id)?;
+        basket.offered = Some(checkout.id.clone());
+    }
+    Ok(Some(link.to_owned()))
+}
+
 /// The page of the shop on which it can be paid in other ways. What is paid with there, this app never sees.
-fn elsewhere(app: &App, lang: Lang, checkout: &Bill) -> Markup {
+fn elsewhere(app: &App, lang: Lang, link: Option<&str>) -> Markup {
     let origin = app.seam().addresses().seam;
     html! {
-        @if let Some(link) = checkout.pay_link() {
+        @if let Some(link) = link {
             p {
                 a #elsewhere .button href=(format!("{}{link}", origin.trim_end_matches('/'))) target="_blank" rel="noopener" {
                     (lang.words().pay_elsewhere) " ↗"

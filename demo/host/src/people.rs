@@ -27,6 +27,8 @@ const COOKIE_NAME: &str = "kelir";
 pub struct Basket {
     pub cart: Option<String>,
     pub checkout: Option<String>,
+    /// The checkout of it that was last written down because its page says where else it can be paid.
+    pub offered: Option<String>,
     /// Units in it, as last seen.
     pub units: i64,
 }

@@ -1,7 +1,8 @@
 //! The way to the shops: one HTTP/1.1 client with connections that are kept, and the patience of every client here.
 //!
 //! Invariant: a write that may have arrived is repeated with the same key and the same bytes, and never with others. A
-//! checkout is written down before it is completed, so that the demo's oracle can look what became of it.
+//! checkout is written down before it is completed, or a page is shown on which it can be, so that the demo's oracle can
+//! look what became of it.
 
 use crate::addresses::Addresses;
 use crate::wire::{self, Ask, Refusal};
@@ -29,7 +30,7 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(5);
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 const IDLE_MAX: usize = 64;
 
-/// What people at this page completed, or wanted to; docs/contracts.md names it.
+/// What people at this page completed, or wanted to, or were shown where to pay; docs/contracts.md names it.
 const COMPLETED: &str = "people.txt";
 
 const HELD_US: &str = "balik-held-us";
@@ -112,6 +113,12 @@ impl Seam {
             sleep_until(again).await;
         }
         Err(Trouble::Silent)
+    }
+
+    /// Before somebody is shown where else to pay it.
+    pub fn write_down_offered(&self, shop: &str, checkout: &str) -> Result<(), Trouble> {
+        let path = Ask::checkout(shop, checkout).path;
+        self.write_down(&path).map_err(|error| Trouble::Odd(error.to_string()))
     }
 
     /// One path a line, beside the addresses; the same one again, when the same is sent again.

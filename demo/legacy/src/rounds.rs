@@ -74,7 +74,7 @@ impl Rounds {
         self.rests().asked_for(shop, Instant::now());
     }
 
-    /// There was nothing to do or to write about one of the shop.
+    /// A look at one of the shop has ended. Where no guard spoke, it may not have told anything.
     fn told_nothing(&self, shop: i64) {
         self.rests().told_nothing(shop, Instant::now());
     }
@@ -194,13 +194,13 @@ impl Cashier {
                 return Some(it.id);
             }
             if self.rounds().take(it) {
-                under_way.spawn(self.clone().tend(it.id, it.changed.clone()));
+                under_way.spawn(self.clone().tend(it.id, it.shop, it.changed.clone()));
             }
         }
         None
     }
 
-    async fn tend(self, id: i64, changed: String) {
+    async fn tend(self, id: i64, shop: i64, changed: String) {
         let turn = UnderWay(self, id);
         let cashier = &turn.0;
         let looked = match cashier.look_at(id).await {
@@ -211,6 +211,8 @@ impl Cashier {
             }
         };
         cashier.rounds().note(id, &looked);
+        // After a guard's word, and after a write of ours, the shop is not being tried any more: then this changes nothing.
+        cashier.rounds().told_nothing(shop);
     }
 
     async fn look_at(&self, id: i64) -> Result<Looked, Stop> {
@@ -218,7 +220,6 @@ impl Cashier {
         let now = Timestamp::now();
         let plan = before.plan(now, |number| self.rounds().asked_at(id, number), self.grace_s());
         if plan.acts.is_empty() {
-            self.rounds().told_nothing(before.shop);
             if plan.wake.is_none() && before.is_done() {
                 return Ok(Looked::Done);
             }

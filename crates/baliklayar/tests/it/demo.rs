@@ -222,10 +222,12 @@ impl Drop for Demo {
 }
 
 impl Ended {
-    /// Exit 0, a clean report, every shop flipped and sealed, nothing lost, nothing failed; else what is wrong.
+    /// Exit 0, a clean report, every shop flipped and sealed, nothing lost, nothing failed, and an order for each payment in
+    /// somebody's own time, of which there are some; else what is wrong.
     pub fn fault(&self) -> Option<String> {
         let report = &self.report;
         let zero = |path: &str| report.pointer(path).and_then(Value::as_u64) == Some(0);
+        let later = |what: &str| report["oracle"]["later"][what].as_u64();
         let all = |name: &str| report["shops"][name] == report["shops"]["planned"];
         let checks = [
             (self.status.success(), format!("{}", self.status)),
@@ -235,6 +237,10 @@ impl Ended {
             (
                 ["missing", "different", "twice"].iter().all(|what| zero(&format!("/oracle/{what}"))),
                 format!("oracle {}", report["oracle"]),
+            ),
+            (
+                later("completed") > Some(0) && later("paid") == later("completed"),
+                format!("later {}", report["oracle"]["later"]),
             ),
             (zero("/oracle/stock/oversold"), "oversold".to_owned()),
             (

@@ -156,7 +156,7 @@ async fn flash_sale(engine: Engine, processes: u32) {
     let (answers, took) = market.send_all(requests).await;
     let outcomes = counted(answers.iter().map(outcome));
     say(&format!(
-        "{}: flash sale, paid at once: {BUYERS} buyers of {UNITS} units in {took:.0?}: {outcomes:?}",
+        "{}: flash sale, paid at once: {BUYERS} buyers of {UNITS} units in {took:.2?}: {outcomes:?}",
         market.name
     ));
     let expected = [("completed".to_owned(), UNITS), ("out_of_stock".to_owned(), BUYERS - UNITS)];
@@ -232,7 +232,7 @@ async fn flash_sale_by_code(engine: Engine, processes: u32) {
     let name =
         |told: &Told| format!("{told:?}").split_once('(').map_or(format!("{told:?}"), |(name, _)| name.to_owned());
     say(&format!(
-        "{}: flash sale, by code: {BUYERS} buyers of {UNITS} units in {took:.0?}: {:?}",
+        "{}: flash sale, by code: {BUYERS} buyers of {UNITS} units in {took:.2?}: {:?}",
         market.name,
         counted(first.iter().map(name))
     ));

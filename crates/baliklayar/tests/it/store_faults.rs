@@ -1,4 +1,4 @@
-//! The store's PostgreSQL is stopped, killed, cut off, or its disk is full, while people buy: whoever asks then is answered, or
+//! The store's PostgreSQL is stopped, killed, cut off, frozen, or its disk is full, while people buy: whoever asks then is answered, or
 //! told to come back; soon after the server is back everybody is answered, and nothing is lost or done twice.
 
 use crate::buyers::{Buyer, Till, at_rest};
@@ -28,8 +28,10 @@ const LASTS_LONG: Duration = Duration::from_secs(60);
 const BACK_MAX: Duration = Duration::from_secs(10);
 const AFTER: Duration = Duration::from_secs(4);
 /// Nobody waits longer for an answer, whatever it is.
-const ANSWER_MAX: Duration = Duration::from_secs(15);
-const PROBE: Duration = Duration::from_millis(50);
+const ANSWER_MAX: Duration = Duration::from_secs(45);
+/// Whoever waits so long for an answer feels that something is wrong.
+const HARMED: Duration = Duration::from_secs(1);
+const PROBE: Duration = Duration::from_millis(100);
 /// What a cluster needs, and room for what these tests write.
 const DISK: &str = "200m";
 
@@ -38,6 +40,7 @@ struct Probe {
     at: Instant,
     status: u16,
     comes_back: bool,
+    took: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,7 @@ enum Fault {
     Stopped,
     Killed,
     Cut,
+    Frozen,
     Full,
 }
 
@@ -98,6 +102,11 @@ async fn harm(server: &mut Server, disk: Option<&Disk>, fault: Fault, lasts: Dur
                 tokio::time::sleep(PROBE * 4).await;
             }
         }
+        Fault::Frozen => {
+            server.freeze();
+            tokio::time::sleep_until(ends.into()).await;
+            server.thaw();
+        }
         Fault::Full => {
             let disk = disk.unwrap();
             disk.fill();
@@ -129,7 +138,7 @@ async fn probe(seam: SocketAddr, number: usize) -> Probe {
     let answer = tokio::time::timeout(ANSWER_MAX, ask).await.expect("nobody answers");
     let head = answer.split("\r\n\r\n").next().unwrap().to_ascii_lowercase();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Probe { at, status, comes_back: head.contains("\r\nretry-after: ") }
+    Probe { at, status, took: at.elapsed(), comes_back: head.contains("\r\nretry-after: ") }
 }
 
 async fn probes(seam: SocketAddr, ends: Arc<AtomicBool>) -> Vec<Probe> {
@@ -144,7 +153,11 @@ async fn probes(seam: SocketAddr, ends: Arc<AtomicBool>) -> Vec<Probe> {
     tasks.join_all().await
 }
 
+/// One after the other: each has a server of its own, and looks at how long something takes.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 async fn people_buy_through(fault: Fault) {
+    let _turn = TURN.lock().await;
     let long = std::env::var_os("BALIK_LONG").is_some();
     let lasts = if long { LASTS_LONG } else { LASTS };
     let mut disk = None;
@@ -195,7 +208,9 @@ async fn people_buy_through(fault: Fault) {
     let last = refused.iter().map(|probe| probe.at).max();
     let served_after = last.map_or(Duration::ZERO, |last| last.saturating_duration_since(back));
     assert!(served_after < BACK_MAX, "{fault:?}: {served_after:?} after it was back somebody was not served");
-    assert!(!refused.is_empty(), "{fault:?} harmed nobody");
+    let harmed =
+        |probe: &&Probe| begun < probe.at && probe.at < begun + lasts && (probe.status != 201 || probe.took > HARMED);
+    assert!(probes.iter().any(|probe| harmed(&probe)), "{fault:?} harmed nobody");
     say(&format!(
         "store faults: {fault:?} for {lasts:?}: {} asked, {} told to come back, the last {served_after:?} after the server was \
          back; {} buyers, each one order or nothing",
@@ -218,6 +233,11 @@ async fn people_buy_through_a_kill_of_the_stores_server() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn people_buy_while_connections_to_the_store_are_cut() {
     people_buy_through(Fault::Cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_buy_while_the_stores_server_says_nothing() {
+    people_buy_through(Fault::Frozen).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

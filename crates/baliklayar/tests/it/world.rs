@@ -203,6 +203,7 @@ impl World {
             without: Without::default(),
             fault: None,
             holder: "test".into(),
+            folder: "test".into(),
         };
         tokio::spawn(mover::run(setup));
         let keys = AtomicU64::new(0);

@@ -50,6 +50,28 @@ async fn a_shop_goes_there_and_back_and_there_and_is_sealed_and_the_other_stays(
     assert!(world.store.findings(&shop("7")).await.unwrap().is_empty());
 }
 
+/// The staged rows are in one folder. A mover over another one would begin with none, and take from the stream what the first
+/// one then never sees.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mover_over_another_folder_does_not_go_on_with_what_was_begun() {
+    let mut world = World::new().await;
+    world.begin();
+    world.wish("7", Verb::Start).await;
+    world.until("7", "ready").await;
+    world.kill().await;
+    let (stranger, another) = (world.setup("elsewhere"), world.setup("elsewhere"));
+    let waits = tokio::spawn(mover::run(stranger));
+    let refused = mover::release_all(another).await.unwrap_err().to_string();
+    assert!(refused.contains("another folder"), "{refused}");
+    tokio::time::sleep(RUSH).await;
+    assert!(!waits.is_finished());
+    world.wish("7", Verb::Flip).await;
+    world.begin();
+    world.until("7", "soaking").await;
+    waits.abort();
+    assert_eq!(carts(&world, "7").await, ["1 open 2", "2 converted 0"]);
+}
+
 /// What changes is derived and proven by turns, however much there is: a shop need not be quiet for a moment to flip.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shop_flips_while_its_shoppers_never_rest() {

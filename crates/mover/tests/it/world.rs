@@ -121,6 +121,12 @@ impl World {
 
     /// Starts a mover, as a process of its own would.
     pub fn begin(&mut self) {
+        let setup = self.setup("work");
+        self.moving = Some(tokio::spawn(async move { mover::run(setup).await.unwrap() }));
+    }
+
+    /// What a mover over this folder begins with.
+    pub fn setup(&mut self, folder: &str) -> Setup {
         self.movers += 1;
         let (asks, asked) = mpsc::channel(16);
         tokio::spawn(hold_as_told(asked, self.store.clone(), self.waited.clone()));
@@ -131,17 +137,17 @@ impl World {
             let now = i64::try_from(now).unwrap();
             Timestamp(last.fetch_max(now, Ordering::Relaxed).max(now))
         };
-        let setup = Setup {
+        Setup {
             store: self.store.clone(),
-            work: self.folder.path().join("work"),
+            work: self.folder.path().join(folder),
             links: Links::to(asks),
             clock: Arc::new(clock),
             accounts: None,
             without: Without::default(),
             fault: None,
             holder: format!("mover {}", self.movers),
-        };
-        self.moving = Some(tokio::spawn(async move { mover::run(setup).await.unwrap() }));
+            folder: folder.to_owned(),
+        }
     }
 
     /// From now on shoppers come, and wait for so long: without a copy, and with one.

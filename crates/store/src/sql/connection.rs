@@ -82,8 +82,8 @@ impl Connection {
             (Self::Postgres(connection), _) => {
                 let sql = match begin {
                     Begin::Read => "begin isolation level repeatable read, read only",
-                    Begin::Write => "begin",
-                    Begin::WriteLightly => "begin; set local synchronous_commit = off",
+                    // Also lightly: a server that dies takes with it what it had not written yet, and this process lives on.
+                    Begin::Write | Begin::WriteLightly => "begin isolation level read committed, read write",
                 };
                 connection.begin(sql).map_err(during(what))
             }

@@ -4,25 +4,55 @@
 use super::dialect;
 use super::value::Value;
 use bytes::BytesMut;
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::AbortHandle;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
+use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// A server that says nothing for so long is taken for one that went away.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// To the first word of a transaction an answer is simple.
+const BEGIN_MAX: Duration = Duration::from_secs(5);
+const FAILS_FOR: Duration = Duration::from_secs(1);
+
+/// A machine that vanishes in a transaction keeps its locks no longer than so; and a commit that was answered is on disk,
+/// whatever the role or the database is set to.
+const SESSION: &str = "set idle_in_transaction_session_timeout = '10s'; set tcp_keepalives_idle = 5;
+    set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3; set synchronous_commit = on";
+
+/// How a server failed us. Of what it says only code and message are kept: a detail quotes rows.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("the server says {code}: {message}")]
+    Said { code: String, message: String },
+    #[error("{0}")]
+    Connection(String),
+    #[error("the server does not answer")]
+    Silent,
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(said) => Self::Said { code: said.code().code().to_owned(), message: said.message().to_owned() },
+            None => Self::Connection(error.to_string()),
+        }
+    }
+}
 
 pub struct Postgres {
     config: Config,
     /// Of this connection alone; taken when it is dropped.
     runtime: Option<Runtime>,
     open: RefCell<Open>,
+    /// Nobody answered then: whoever comes in the second after it is told so, and does not wait for as long again.
+    failed_at: Cell<Option<Instant>>,
 }
 
 struct Open {
@@ -35,23 +65,30 @@ impl Postgres {
     /// # Errors
     /// The address is none, or nobody answers there.
     pub fn connect(url: &str) -> Result<Self, Box<dyn StdError + Send + Sync>> {
-        let mut config: Config = url.parse()?;
-        config.connect_timeout(CONNECT_MAX);
+        let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
+        // What a parser says of an address may have its password in it.
+        let config = is_url.then(|| url.parse::<Config>().ok()).flatten();
+        let config = config.ok_or("it is no address of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE")?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let open = RefCell::new(Open::new(&config, &runtime)?);
-        Ok(Self { config, runtime: Some(runtime), open })
+        Ok(Self { config, runtime: Some(runtime), open, failed_at: Cell::default() })
     }
 
-    fn wait<T>(&self, open: &Open, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    fn wait<T>(
+        &self,
+        open: &Open,
+        max: Duration,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Failure> {
         let Some(runtime) = &self.runtime else { unreachable!("the runtime is taken by the drop only") };
         runtime.block_on(async {
             let mut work = pin!(work);
-            if let Ok(done) = tokio::time::timeout(ANSWER_MAX, &mut work).await {
-                return done;
+            if let Ok(done) = tokio::time::timeout(max, &mut work).await {
+                return Ok(done?);
             }
             // Whoever waits for a connection that has ended is told so.
             open.connection.abort();
-            work.await
+            Ok(work.await?)
         })
     }
 
@@ -60,56 +97,70 @@ impl Postgres {
     }
 
     /// Begins a transaction. A server that went away since the last one is found out here, and looked for again.
-    pub fn begin(&self, sql: &str) -> Result<(), Error> {
+    pub fn begin(&self, sql: &str) -> Result<(), Failure> {
         self.renew()?;
-        let begun = self.batch(sql);
+        let begun = self.run(sql, BEGIN_MAX);
         if begun.is_ok() || !self.is_gone() {
             return begun;
         }
         self.renew()?;
-        self.batch(sql)
+        self.run(sql, BEGIN_MAX)
     }
 
     /// Connects again where the server went away.
-    fn renew(&self) -> Result<(), Error> {
+    fn renew(&self) -> Result<(), Failure> {
         if !self.is_gone() {
             return Ok(());
         }
         let Some(runtime) = &self.runtime else { return Ok(()) };
-        let open = Open::new(&self.config, runtime)?;
-        *self.open.borrow_mut() = open;
-        Ok(())
+        if self.failed_at.get().is_some_and(|at| at.elapsed() < FAILS_FOR) {
+            return Err(Failure::Silent);
+        }
+        match Open::new(&self.config, runtime) {
+            Ok(open) => {
+                *self.open.borrow_mut() = open;
+                Ok(())
+            }
+            Err(failure) => {
+                self.failed_at.set(Some(Instant::now()));
+                Err(failure)
+            }
+        }
     }
 
-    pub fn query(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
+    pub fn query(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Failure> {
         let open = self.open.borrow();
         let statement = self.prepared(&open, sql)?;
-        self.wait(&open, open.client.query(&statement, &cells(values)))
+        self.wait(&open, ANSWER_MAX, open.client.query(&statement, &cells(values)))
     }
 
-    pub fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, Error> {
+    pub fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, Failure> {
         let open = self.open.borrow();
         let statement = self.prepared(&open, sql)?;
-        let changed = self.wait(&open, open.client.execute(&statement, &cells(values)))?;
+        let changed = self.wait(&open, ANSWER_MAX, open.client.execute(&statement, &cells(values)))?;
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
-    pub fn batch(&self, sql: &str) -> Result<(), Error> {
-        let open = self.open.borrow();
-        self.wait(&open, open.client.batch_execute(sql))
+    pub fn batch(&self, sql: &str) -> Result<(), Failure> {
+        self.run(sql, ANSWER_MAX)
     }
 
-    fn prepared(&self, open: &Ref<'_, Open>, sql: &str) -> Result<Statement, Error> {
+    fn run(&self, sql: &str, max: Duration) -> Result<(), Failure> {
+        let open = self.open.borrow();
+        self.wait(&open, max, open.client.batch_execute(sql))
+    }
+
+    fn prepared(&self, open: &Ref<'_, Open>, sql: &str) -> Result<Statement, Failure> {
         if let Some(statement) = open.statements.borrow().get(sql) {
             return Ok(statement.clone());
         }
-        let statement = self.wait(open, open.client.prepare(&dialect::of_postgres(sql)))?;
+        let statement = self.wait(open, ANSWER_MAX, open.client.prepare(&dialect::of_postgres(sql)))?;
         open.statements.borrow_mut().insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }
 
     /// A cell of a row.
-    pub fn value(row: &Row, at: usize) -> Result<Value<'_>, Error> {
+    pub fn value(row: &Row, at: usize) -> Result<Value<'_>, Failure> {
         Ok(match *row.columns()[at].type_() {
             Type::INT8 => row.try_get::<_, Option<i64>>(at)?.map_or(Value::Null, Value::Int),
             Type::INT4 => row.try_get::<_, Option<i32>>(at)?.map_or(Value::Null, |it| Value::Int(it.into())),
@@ -130,14 +181,20 @@ impl Drop for Postgres {
 }
 
 impl Open {
-    fn new(config: &Config, runtime: &Runtime) -> Result<Self, Error> {
-        let (client, connection) = runtime.block_on(config.connect(NoTls))?;
+    /// # Errors
+    /// Nobody answers, or not in time: then it is an error of the machine's, which is not the driver's.
+    fn new(config: &Config, runtime: &Runtime) -> Result<Self, Failure> {
+        let connecting = async { tokio::time::timeout(CONNECT_MAX, config.connect(NoTls)).await };
+        let (client, connection) = runtime.block_on(connecting).map_err(|_| Failure::Silent)??;
         let connection = runtime.spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = connection.await.map_err(Failure::from) {
                 tracing::warn!(%error, "a connection to the store's server ended");
             }
         });
-        Ok(Self { client, connection: connection.abort_handle(), statements: RefCell::default() })
+        let open = Self { client, connection: connection.abort_handle(), statements: RefCell::default() };
+        let prepared = async { tokio::time::timeout(CONNECT_MAX, open.client.batch_execute(SESSION)).await };
+        runtime.block_on(prepared).map_err(|_| Failure::Silent)??;
+        Ok(open)
     }
 }
 

@@ -29,6 +29,13 @@ pub fn read(page: &str) -> Shown {
     }
 }
 
+/// Of an answer of the provider that is a no. What else such an answer says may be somebody's, and is not told.
+pub fn error_word(answer: &str) -> String {
+    let word = serde_json::from_str::<serde_json::Value>(answer).ok();
+    let word = word.and_then(|it| it.get("error")?.as_str().map(str::to_owned));
+    word.unwrap_or_else(|| "without a word".to_owned())
+}
+
 fn between<'a>(page: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let (_, rest) = page.split_once(before)?;
     rest.split_once(after).map(|(found, _)| found)
@@ -36,7 +43,7 @@ fn between<'a>(page: &'a str, before: &str, after: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Code, Shown, read};
+    use super::{Code, Shown, error_word, read};
 
     #[test]
     fn a_number_an_address_and_the_order_to_come_are_read_off_the_page() {
@@ -47,6 +54,12 @@ mod tests {
         let wallet = "<p><a class=\"button\" href=\"http://127.0.0.1:7406/pay/chg_3\" rel=\"noreferrer\">Open</a></p>";
         let code = Some(Code::Address("http://127.0.0.1:7406/pay/chg_3".into()));
         assert_eq!(read(wallet), Shown { code, ..Shown::default() });
+    }
+
+    #[test]
+    fn of_a_no_only_its_word_is_told() {
+        assert_eq!(error_word(r#"{"error": "not_payable", "message": "the charge is paid"}"#), "not_payable");
+        assert_eq!(error_word("<p>8808 0000 0000 0001</p>"), "without a word");
     }
 
     #[test]

@@ -213,7 +213,7 @@ impl Payer {
                     return paid(world, bill).await;
                 }
                 Some(page) if page.status < 500 => {
-                    wrong(world, bill, &format!("cannot be paid: {} {}", page.status, page.text));
+                    wrong(world, bill, &format!("cannot be paid: {} {}", page.status, page::error_word(&page.text)));
                     return Ok(());
                 }
                 Some(_) | None => said_before = true,

@@ -37,11 +37,12 @@ pub enum Fault {
     HangAfter,
     HangBefore,
     /// Of those who pay later: nobody keeps the units, nobody waits for the money, another order comes than was promised,
-    /// or a second payment is taken.
+    /// or a second payment is taken, or what was paid goes back.
     KeepNothing,
     CompleteUnpaid,
     OtherOrder,
     ChargeTwice,
+    RefundsPaid,
 }
 
 #[derive(Debug, Clone)]
@@ -325,7 +326,7 @@ impl Shop {
             }
             Fault::Nothing | Fault::Oversell | Fault::WrongTax | Fault::CutAnswers => return,
             Fault::HangAfter | Fault::HangBefore | Fault::KeepNothing | Fault::CompleteUnpaid => return,
-            Fault::OtherOrder | Fault::ChargeTwice => return,
+            Fault::OtherOrder | Fault::ChargeTwice | Fault::RefundsPaid => return,
         }
         self.mend();
     }

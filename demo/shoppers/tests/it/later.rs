@@ -39,7 +39,7 @@ async fn what_is_paid_later_is_one_order_and_what_is_not_paid_stays_open() {
 
 #[tokio::test]
 async fn a_shop_that_is_wrong_about_what_is_paid_later_is_named() {
-    for fault in [Fault::KeepNothing, Fault::OtherOrder, Fault::ChargeTwice] {
+    for fault in [Fault::KeepNothing, Fault::OtherOrder, Fault::ChargeTwice, Fault::RefundsPaid] {
         let report = judged(fault, &[], SOME).await;
         assert_eq!(report["reasons"], json!(["oracle"]), "{fault:?}: {report:#}");
         let blind = judged(fault, &["oracle"], SOME).await;

@@ -66,7 +66,7 @@ fn read_notices(till: &Till, checkout: &PublicId) -> Work {
     let (service, store, shop) = (till.service.clone(), till.store.clone(), till.frame.shop.clone());
     let (now, checkout) = (till.now(), checkout.clone());
     Box::pin(async move {
-        for due in store.notices_due(now, 64).await.unwrap() {
+        for due in store.notices_due(now, true, 64).await.unwrap() {
             service.read_notice(&due).await?;
         }
         service.checkout(&shop, &checkout).await

@@ -87,7 +87,11 @@ impl Shop {
             let paid = json!({"charge": id, "kind": "captured", "amount": document.sums().2 / 100});
             vec![paid; usize::try_from(*times).unwrap()]
         };
-        json!({"charge": charges, "movement": self.charges.iter().flat_map(movement).collect::<Vec<_>>()})
+        let movements: Vec<Value> = self.charges.iter().flat_map(movement).collect();
+        let gone = movements.iter().filter(|_| self.fault == Fault::RefundsPaid);
+        let refund = |paid: &Value| json!({"charge": paid["charge"], "amount": paid["amount"], "status": "accepted"});
+        let refunds: Vec<Value> = gone.map(refund).collect();
+        json!({"charge": charges, "movement": movements, "refund": refunds})
     }
 
     /// The buyer goes on at the page.
