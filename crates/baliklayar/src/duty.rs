@@ -3,7 +3,7 @@
 
 use crate::serving::clock;
 use anyhow::{Context, Result};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,9 +36,15 @@ impl Duty {
         Ok(Self { store, holder: name(work)?, on: Arc::default() })
     }
 
-    /// Who this process is among those over its store.
-    pub fn holder(&self) -> &str {
+    /// The name of its folder.
+    pub fn folder(&self) -> &str {
         &self.holder
+    }
+
+    /// Who this process is among all that were ever over its store: over a file they are of one machine.
+    pub fn process(&self) -> String {
+        let process = format!("serving-{}", std::process::id());
+        if self.store.is_shared() { format!("{process}-{}", self.holder) } else { process }
     }
 
     pub fn is_on(&self) -> bool {
@@ -84,15 +90,19 @@ impl Duty {
 /// The folder cannot be read or written.
 pub fn name(work: &Path) -> Result<String> {
     let file = work.join(NAME);
-    match std::fs::read_to_string(&file) {
-        Ok(name) if !name.trim().is_empty() => Ok(name.trim().to_owned()),
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("reading {}", file.display()))
+    let made = Uuid::now_v7().simple().to_string();
+    match std::fs::OpenOptions::new().write(true).create_new(true).open(&file) {
+        Ok(mut new) => {
+            let written = new.write_all(made.as_bytes()).and_then(|()| new.sync_all());
+            written.with_context(|| format!("writing {}", file.display()))?;
+            Ok(made)
         }
-        Ok(_) | Err(_) => {
-            let name = format!("serving-{}", Uuid::now_v7().simple());
-            std::fs::write(&file, &name).with_context(|| format!("writing {}", file.display()))?;
-            Ok(name)
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let name = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+            // Somebody is just writing it, or the machine stopped in the middle.
+            anyhow::ensure!(!name.trim().is_empty(), "{} is empty: remove it, and start again", file.display());
+            Ok(name.trim().to_owned())
         }
+        Err(error) => Err(error).with_context(|| format!("writing {}", file.display())),
     }
 }

@@ -98,8 +98,8 @@ pub async fn run(args: Args) -> Result<()> {
         accounts: Some(args.provider.iter().map(|_| ACCOUNT.to_owned()).collect()),
         without: Without(args.without.iter().cloned().collect()),
         fault: args.fault.as_deref().map(mover::Fault::parse).transpose().map_err(anyhow::Error::msg)?,
-        holder: format!("{}-{}", duty.holder(), std::process::id()),
-        folder: duty.holder().to_owned(),
+        holder: duty.process(),
+        folder: duty.folder().to_owned(),
     };
     duty.look().await;
     say_ready();

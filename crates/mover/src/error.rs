@@ -23,8 +23,11 @@ pub enum Error {
     UnknownShop(ShopId),
     #[error("the plan: {0}")]
     Plan(String),
-    #[error("the staged rows of these moves are in another folder: say that one with --work")]
-    Elsewhere,
+    #[error(
+        "the staged rows of what is under way are in the folder whose serving.id is `{0}`: serve from that one; \
+         if it is lost, docs/runbook.md says what then"
+    )]
+    Elsewhere(String),
     #[error("the lease of the mover went to another process")]
     LeaseLost,
     /// A finding stops the shop; the step that was under way ends, and says no more than that.

@@ -1,9 +1,15 @@
 //! The lease of the one mover, and the folder that its staged rows are in.
+//!
+//! A store on PostgreSQL is there for several processes, each with a folder of its own. A mover over another folder than the one
+//! that began would start with no row, and take changes from the stream that the first one then never sees.
 
+use crate::board::progress;
 use crate::error::{Error, Result};
 use crate::run::Setup;
 use cutover::bounds::LEASE_MS;
+use cutover::state::State;
 use std::time::Duration;
+use store::Store;
 use vocab::document::Record;
 use vocab::id::Timestamp;
 
@@ -15,23 +21,35 @@ const FOLDER: &str = "mover.folder";
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// Takes the lease, if it is free and the staged rows are here.
+///
+/// # Errors
+/// `Elsewhere` where they are in another folder.
 pub(crate) async fn take(setup: &Setup) -> Result<bool> {
-    if !has_rows(setup).await? {
-        return Ok(false);
+    let noted = if setup.store.is_shared() { setup.store.noted(FOLDER).await? } else { None };
+    let elsewhere = noted.as_ref().and_then(|noted| noted.text("folder")).filter(|folder| *folder != setup.folder);
+    if let Some(folder) = elsewhere
+        && is_under_way(&setup.store).await?
+    {
+        return Err(Error::Elsewhere(folder.to_owned()));
     }
     let now = (setup.clock)();
     let until = Timestamp(now.0 + i64::from(LEASE_MS) * 1_000);
-    Ok(setup.store.take_lease(LEASE, &setup.holder, now, until).await?)
+    let taken = setup.store.take_lease(LEASE, &setup.holder, now, until).await?;
+    if taken && setup.store.is_shared() && (noted.is_none() || elsewhere.is_some()) {
+        setup.store.note(FOLDER, Record::default().with("folder", &*setup.folder)).await?;
+    }
+    Ok(taken)
 }
 
-/// Whether the staged rows of what was begun are in this folder, or nothing was begun yet. A mover over another folder would
-/// begin with no row, and take changes from the stream that the first one never sees.
-pub(crate) async fn has_rows(setup: &Setup) -> Result<bool> {
-    let noted = match setup.store.noted(FOLDER).await? {
-        Some(noted) => noted,
-        None => setup.store.note_first(FOLDER, Record::default().with("folder", &*setup.folder)).await?,
-    };
-    Ok(noted.text("folder") == Some(&*setup.folder))
+/// Whether a shop was begun and is not sealed: there are rows that belong to it.
+async fn is_under_way(store: &Store) -> Result<bool> {
+    for head in store.heads().await? {
+        let (_, stands) = progress(store, &head.shop).await?;
+        if !matches!(stands.state(), State::Planned | State::Sealed) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Renews the lease until another has it.

@@ -138,7 +138,7 @@ fn code(error: &Error) -> &'static str {
     match error {
         Error::Source(_) => "source",
         Error::Store(_) => "store",
-        Error::StagedFile(_) | Error::Staged(_) | Error::Elsewhere => "staged",
+        Error::StagedFile(_) | Error::Staged(_) | Error::Elsewhere(_) => "staged",
         Error::Task(_) => "task",
         Error::UnknownShop(_) | Error::Plan(_) => "plan",
         Error::LeaseLost => "lease",

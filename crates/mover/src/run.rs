@@ -84,11 +84,19 @@ pub async fn run(setup: Setup) -> Result<()> {
     };
     // A whole program is read, so not while somebody waits for the lease to be renewed.
     tokio::task::spawn_blocking(fingerprint::this_program).await.map_err(|_| Error::Task("reading this program"))?;
+    let mut complained = false;
     loop {
         match take(&setup).await {
             Ok(true) => {}
             Ok(false) => {
                 tokio::time::sleep(lease::LOOK).await;
+                continue;
+            }
+            Err(error @ Error::Elsewhere(_)) => {
+                if !std::mem::replace(&mut complained, true) {
+                    tracing::warn!(%error, "nothing is moved from here");
+                }
+                tokio::time::sleep(AGAIN).await;
                 continue;
             }
             Err(error) => {

@@ -37,7 +37,7 @@ pub(crate) fn code(error: &Error) -> &'static str {
         Error::Source(_) | Error::Silent => "source.failing",
         Error::Store(_) => "store.failing",
         Error::StagedFile(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => "staged.full",
-        Error::StagedFile(_) | Error::Staged(_) | Error::Elsewhere => "staged.failing",
+        Error::StagedFile(_) | Error::Staged(_) | Error::Elsewhere(_) => "staged.failing",
         Error::Task(_) | Error::UnknownShop(_) | Error::Plan(_) | Error::LeaseLost | Error::Stopped => "mover.failing",
     }
 }

@@ -210,6 +210,7 @@ impl Store {
     pub async fn counts(&self, shop: &ShopId) -> Result<Vec<Count>> {
         let shop = shop.clone();
         self.read(move |connection| {
+            connection.takes_long();
             let sql = "select kind, class, why, count(*) from document where shop = ?1
                        group by kind, class, why order by kind, class, why";
             sql::all(connection, "count of documents", sql, [shop.as_str()], |row| {

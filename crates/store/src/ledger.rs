@@ -18,6 +18,7 @@ impl Store {
     pub async fn ledger_sums(&self, shop: &ShopId) -> Result<Vec<LedgerSum>> {
         let shop = shop.clone();
         self.read(move |connection| {
+            connection.takes_long();
             let sql = "select account, currency, cast(sum(amount) as bigint) from ledger where shop = ?1
                        group by account, currency order by account, currency";
             sql::all(connection, "sum of the ledger", sql, [shop.as_str()], |row| {
@@ -31,6 +32,7 @@ impl Store {
     pub async fn unbalanced_orders(&self, shop: &ShopId, limit: usize) -> Result<Vec<PublicId>> {
         let shop = shop.clone();
         self.read(move |connection| {
+            connection.takes_long();
             let sql = "select order_id from ledger where shop = ?1
                        group by order_id, currency having sum(amount) <> 0 order by order_id limit ?2";
             let cells = params![shop.as_str(), sql::limit(limit)];

@@ -131,6 +131,11 @@ impl Store {
         Ok(store)
     }
 
+    /// Whether processes with other folders may be over the same store.
+    pub fn is_shared(&self) -> bool {
+        self.inner.writers.len() > 1
+    }
+
     fn in_file(path: &Path) -> Result<Self> {
         let mut connection = sqlite::connect(path)?;
         checkpoint_beside(&mut connection, sqlite::connect(path)?)?;

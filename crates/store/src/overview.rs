@@ -57,6 +57,7 @@ impl Store {
     /// Findings and debts of every shop that has any, by shop.
     pub async fn shop_counts(&self) -> Result<Vec<ShopCount>> {
         self.read(|connection| {
+            connection.takes_long();
             let sql = "with counted as (
                            select shop, count(*) - count(accepted_by) as open, count(accepted_by) as accepted, 0 as debts
                            from finding group by shop

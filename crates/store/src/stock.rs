@@ -17,6 +17,7 @@ impl Store {
     pub async fn stock_all(&self, shop: &ShopId) -> Result<Vec<(PublicId, i64)>> {
         let shop = shop.clone();
         self.read(move |connection| {
+            connection.takes_long();
             let sql = "select variant, on_hand from stock where shop = ?1 order by variant";
             let read = |row: &sql::Row<'_>| Ok((sql::public_id(row, 0)?, sql::cell(row, 1)?));
             sql::all(connection, READ, sql, [shop.as_str()], read)

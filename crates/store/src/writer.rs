@@ -1,4 +1,4 @@
-//! A thread that writes: whatever waits becomes one durable transaction, answered after the sync. Only groups of light
+//! A thread that writes: whatever waits becomes one durable transaction, answered after the sync. In a file, groups of light
 //! imports are not synced; whoever made them asks for that before saying that they are done. SQLite has one such thread for
 //! everything; PostgreSQL has several, each with shops of its own, and a group there is of one shop: two processes that lock
 //! the heads of several would wait for each other in a ring.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use store::{Plan, PlanFile, PlannedShop, RecordedStep, Store, Wish};
 use tempfile::TempDir;
+use testkit::postgres::Database;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use vocab::document::Record;
@@ -64,6 +65,8 @@ pub fn plan(source: &str, policy: &str) -> Plan {
 
 pub struct World {
     folder: TempDir,
+    /// Where the store is, if it is no file in the folder.
+    _database: Option<Database>,
     pub store: Store,
     moving: Option<JoinHandle<()>>,
     movers: u32,
@@ -79,7 +82,25 @@ impl World {
     pub async fn with(policy: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("work")).unwrap();
-        let world = Self { folder, store, moving: None, movers: 0, waited: Arc::default() };
+        Self::over(folder, store, None, policy).await
+    }
+
+    /// A world whose store is a database, so that others may be over it.
+    pub async fn shared() -> Self {
+        let (folder, database) = (tempfile::tempdir().unwrap(), testkit::postgres::fresh_database().await);
+        let store = Store::open_at(&folder.path().join("work"), &database.url).unwrap();
+        Self::over(folder, store, Some(database), "").await
+    }
+
+    /// The folder of another process over the same store.
+    pub fn another_folder(&self) -> PathBuf {
+        let path = self.folder.path().join("elsewhere");
+        std::fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    async fn over(folder: TempDir, store: Store, database: Option<Database>, policy: &str) -> Self {
+        let world = Self { folder, _database: database, store, moving: None, movers: 0, waited: Arc::default() };
         world.legacy(TABLES).and_then(|()| world.legacy(BASKETS)).unwrap();
         world.store.create_heads(&[shop("7"), shop("8")]).await.unwrap();
         world.store.set_plan(&plan(&format!("sqlite:{}", world.path().display()), policy)).await.unwrap();

@@ -23,7 +23,7 @@ pub enum Begin {
     Read,
     /// Durable when it has committed.
     Write,
-    /// Durable with the next one that is.
+    /// Durable with the next one that is; on PostgreSQL at once.
     WriteLightly,
 }
 
@@ -94,7 +94,14 @@ impl Connection {
     pub fn run(&self, sql: &str, what: &'static str) -> Result<(), Error> {
         match self {
             Self::Sqlite(_) => self.execute(what, sql, &[]).map(drop),
-            Self::Postgres(_) => self.batch(what, sql),
+            Self::Postgres(connection) => connection.command(sql).map_err(during(what)),
+        }
+    }
+
+    /// What follows in this transaction looks at a whole shop, or at all of them.
+    pub fn takes_long(&self) {
+        if let Self::Postgres(connection) = self {
+            connection.takes_long();
         }
     }
 

@@ -14,17 +14,22 @@ use tokio::task::AbortHandle;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 
-const CONNECT_MAX: Duration = Duration::from_secs(5);
+const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// A server that says nothing for so long is taken for one that went away.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
+///
+/// With the two others it is less than the fifteen seconds that clients wait: they are told to come back.
+const ANSWER_MAX: Duration = Duration::from_secs(8);
+/// For what looks at a whole shop, and for new tables.
+const LONG_MAX: Duration = Duration::from_secs(3_600);
 /// To the first word of a transaction an answer is simple.
-const BEGIN_MAX: Duration = Duration::from_secs(5);
+const BEGIN_MAX: Duration = Duration::from_secs(3);
 const FAILS_FOR: Duration = Duration::from_secs(1);
 
 /// A machine that vanishes in a transaction keeps its locks no longer than so; and a commit that was answered is on disk,
 /// whatever the role or the database is set to.
 const SESSION: &str = "set idle_in_transaction_session_timeout = '10s'; set tcp_keepalives_idle = 5;
-    set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3; set synchronous_commit = on";
+    set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3; set client_connection_check_interval = '2s'; set lock_timeout = '8s';
+    set synchronous_commit = on";
 
 /// How a server failed us. Of what it says only code and message are kept: a detail quotes rows.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +45,15 @@ pub enum Failure {
 impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
+            // What is wrong with a value is said by quoting it.
+            Some(said) if said.code().code().starts_with("22") => {
+                Self::Said { code: said.code().code().to_owned(), message: "a value is not taken".to_owned() }
+            }
             Some(said) => Self::Said { code: said.code().code().to_owned(), message: said.message().to_owned() },
-            None => Self::Connection(error.to_string()),
+            None => match error.source() {
+                Some(cause) => Self::Connection(format!("{error}: {cause}")),
+                None => Self::Connection(error.to_string()),
+            },
         }
     }
 }
@@ -53,6 +65,8 @@ pub struct Postgres {
     open: RefCell<Open>,
     /// Nobody answered then: whoever comes in the second after it is told so, and does not wait for as long again.
     failed_at: Cell<Option<Instant>>,
+    /// In this transaction.
+    answer_max: Cell<Duration>,
 }
 
 struct Open {
@@ -71,7 +85,7 @@ impl Postgres {
         let config = config.ok_or("it is no address of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE")?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let open = RefCell::new(Open::new(&config, &runtime)?);
-        Ok(Self { config, runtime: Some(runtime), open, failed_at: Cell::default() })
+        Ok(Self { config, runtime: Some(runtime), open, failed_at: Cell::default(), answer_max: Cell::new(ANSWER_MAX) })
     }
 
     fn wait<T>(
@@ -98,6 +112,7 @@ impl Postgres {
 
     /// Begins a transaction. A server that went away since the last one is found out here, and looked for again.
     pub fn begin(&self, sql: &str) -> Result<(), Failure> {
+        self.answer_max.set(ANSWER_MAX);
         self.renew()?;
         let begun = self.run(sql, BEGIN_MAX);
         if begun.is_ok() || !self.is_gone() {
@@ -131,18 +146,28 @@ impl Postgres {
     pub fn query(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Failure> {
         let open = self.open.borrow();
         let statement = self.prepared(&open, sql)?;
-        self.wait(&open, ANSWER_MAX, open.client.query(&statement, &cells(values)))
+        self.wait(&open, self.answer_max.get(), open.client.query(&statement, &cells(values)))
     }
 
     pub fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, Failure> {
         let open = self.open.borrow();
         let statement = self.prepared(&open, sql)?;
-        let changed = self.wait(&open, ANSWER_MAX, open.client.execute(&statement, &cells(values)))?;
+        let changed = self.wait(&open, self.answer_max.get(), open.client.execute(&statement, &cells(values)))?;
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
     pub fn batch(&self, sql: &str) -> Result<(), Failure> {
-        self.run(sql, ANSWER_MAX)
+        self.run(sql, LONG_MAX)
+    }
+
+    /// A statement without cells and rows.
+    pub fn command(&self, sql: &str) -> Result<(), Failure> {
+        self.run(sql, self.answer_max.get())
+    }
+
+    /// What follows in this transaction looks at much.
+    pub fn takes_long(&self) {
+        self.answer_max.set(LONG_MAX);
     }
 
     fn run(&self, sql: &str, max: Duration) -> Result<(), Failure> {
@@ -193,8 +218,11 @@ impl Open {
         });
         let open = Self { client, connection: connection.abort_handle(), statements: RefCell::default() };
         let prepared = async { tokio::time::timeout(CONNECT_MAX, open.client.batch_execute(SESSION)).await };
-        runtime.block_on(prepared).map_err(|_| Failure::Silent)??;
-        Ok(open)
+        let prepared = runtime.block_on(prepared).map_err(|_| Failure::Silent).and_then(|done| Ok(done?));
+        if prepared.is_err() {
+            open.connection.abort();
+        }
+        prepared.map(|()| open)
     }
 }
 
