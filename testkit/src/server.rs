@@ -93,7 +93,7 @@ impl Server {
     /// # Panics
     /// Where it does not run.
     pub async fn kill(&mut self) {
-        self.run(Path::new("kill"), &["-KILL", &self.process()]);
+        self.send("-KILL", std::iter::once(&*self.process()));
         self.stop().await;
     }
 
@@ -116,8 +116,14 @@ impl Server {
     fn signal(&self, signal: &str) {
         let first = self.process();
         let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).unwrap_or_default();
-        let all = std::iter::once(signal).chain(std::iter::once(&*first)).chain(children.split_whitespace());
-        self.run(Path::new("kill"), &all.collect::<Vec<_>>());
+        let processes = std::iter::once(&*first).chain(children.split_whitespace());
+        self.send(signal, processes);
+    }
+
+    /// By the shell's own word: not every Debian has the program of that name.
+    fn send<'a>(&self, signal: &'a str, processes: impl Iterator<Item = &'a str>) {
+        let args = ["-c", "kill \"$@\"", "kill", signal].into_iter().chain(processes);
+        self.run(Path::new("sh"), &args.collect::<Vec<_>>());
     }
 
     fn process(&self) -> String {

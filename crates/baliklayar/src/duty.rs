@@ -23,7 +23,7 @@ const NAME: &str = "serving.id";
 #[derive(Clone)]
 pub struct Duty {
     store: Store,
-    holder: String,
+    folder: String,
     on: Arc<AtomicBool>,
 }
 
@@ -33,18 +33,18 @@ impl Duty {
     /// # Errors
     /// The folder cannot be written.
     pub fn of(store: Store, work: &Path) -> Result<Self> {
-        Ok(Self { store, holder: name(work)?, on: Arc::default() })
+        Ok(Self { store, folder: name(work)?, on: Arc::default() })
     }
 
     /// The name of its folder.
     pub fn folder(&self) -> &str {
-        &self.holder
+        &self.folder
     }
 
     /// Who this process is among all that were ever over its store: over a file they are of one machine.
     pub fn process(&self) -> String {
         let process = format!("serving-{}", std::process::id());
-        if self.store.is_shared() { format!("{process}-{}", self.holder) } else { process }
+        if self.store.is_shared() { format!("{process}-{}", self.folder) } else { process }
     }
 
     pub fn is_on(&self) -> bool {
@@ -63,7 +63,7 @@ impl Duty {
     pub async fn look(&self) {
         let now = clock()();
         let until = Timestamp(now.0.saturating_add(LASTS_US));
-        let held = match self.store.take_lease(LEASE, &self.holder, now, until).await {
+        let held = match self.store.take_lease(LEASE, &self.folder, now, until).await {
             Ok(held) => held,
             Err(error) => {
                 tracing::warn!(%error, "who does what falls due cannot be read");
@@ -78,7 +78,7 @@ impl Duty {
     /// Another may take it at once.
     pub async fn end(&self) {
         self.on.store(false, Ordering::Relaxed);
-        if let Err(error) = self.store.drop_lease(LEASE, &self.holder).await {
+        if let Err(error) = self.store.drop_lease(LEASE, &self.folder).await {
             tracing::warn!(%error, "the duty of what falls due ends by itself only");
         }
     }

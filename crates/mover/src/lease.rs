@@ -19,6 +19,8 @@ pub(crate) const LEASE: &str = "mover";
 const FOLDER: &str = "mover.folder";
 /// How often is looked whether the lease is free.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
+/// And whether what another folder began is over: each look reads the records of every shop.
+pub(crate) const LOOK_ELSEWHERE: Duration = Duration::from_secs(2);
 
 /// Takes the lease, if it is free and the staged rows are here.
 ///

@@ -96,7 +96,7 @@ pub async fn run(setup: Setup) -> Result<()> {
                 if !std::mem::replace(&mut complained, true) {
                     tracing::warn!(%error, "nothing is moved from here");
                 }
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(lease::LOOK_ELSEWHERE).await;
                 continue;
             }
             Err(error) => {

@@ -79,13 +79,12 @@ impl Connection {
         match (self, begin) {
             (Self::Sqlite(_), Begin::Read) => self.run("begin", what),
             (Self::Sqlite(_), Begin::Write | Begin::WriteLightly) => self.run("begin immediate", what),
-            (Self::Postgres(connection), _) => {
-                let sql = match begin {
-                    Begin::Read => "begin isolation level repeatable read, read only",
-                    // Also lightly: a server that dies takes with it what it had not written yet, and this process lives on.
-                    Begin::Write | Begin::WriteLightly => "begin isolation level read committed, read write",
-                };
-                connection.begin(sql).map_err(during(what))
+            (Self::Postgres(connection), Begin::Read) => {
+                connection.begin("begin isolation level repeatable read, read only").map_err(during(what))
+            }
+            // Also lightly: a server that dies takes with it what it had not written yet, and this process lives on.
+            (Self::Postgres(connection), Begin::Write | Begin::WriteLightly) => {
+                connection.begin("begin isolation level read committed, read write").map_err(during(what))
             }
         }
     }
