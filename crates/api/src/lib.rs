@@ -6,6 +6,8 @@
 
 mod call;
 mod invoice;
+mod keys;
+mod limit;
 mod link;
 mod notices;
 mod pay;
@@ -15,16 +17,7 @@ mod serve;
 mod sheet;
 pub mod wire;
 
-pub use routes::router;
+pub use keys::{KeyDigest, Keys, NoDigest};
+pub use limit::Rate;
+pub use routes::{limited, router};
 pub use serve::serve;
-
-/// The bearer keys of the two callers that need one, and what the links of buyers are made with.
-#[derive(Clone)]
-pub struct Keys {
-    /// Of the host app, for orders.
-    pub host: String,
-    /// Of sellers, for prices and stock.
-    pub seller: String,
-    /// Of nobody: links to pages where buyers pay are made with it.
-    pub pages: String,
-}

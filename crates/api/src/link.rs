@@ -1,9 +1,9 @@
 //! Links that a person opens without a sign-in, an order's invoice and the page where a checkout is paid, each under a key
 //! that nobody finds by counting ids.
 //!
-//! Invariant: the key is a function of a secret, the shop and what it opens: of the host's for invoices, which it may see
-//! anyway, and of our own for pages where buyers pay. So whoever owns the shop makes the same link to an invoice, and a link
-//! lasts as long as its secret. Absent on purpose: anything that writes one down.
+//! Invariant: the key is a function of a secret, the shop and what it opens: of one that a legacy may share for invoices, and of
+//! our own for pages where buyers pay. So whoever owns the shop makes the same link to an invoice, and a link lasts as long as its
+//! secret. Absent on purpose: anything that writes one down.
 
 use ring::hmac;
 use vocab::id::{PublicId, ShopId};
@@ -18,10 +18,10 @@ pub struct Links {
 }
 
 impl Links {
-    /// From the bearer key of the host app, which may see every order anyway. Who changes that key takes back all links.
-    pub fn of(host_key: &str, page_key: &str) -> Self {
+    /// Who changes one of these takes back all links that were made with it.
+    pub fn of(invoices: &str, pages: &str) -> Self {
         let key = |secret: &str| hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-        Self { invoices: key(host_key), pages: key(page_key) }
+        Self { invoices: key(invoices), pages: key(pages) }
     }
 
     /// Where a person opens an order's invoice, relative to the origin.

@@ -3,6 +3,7 @@
 use crate::Keys;
 use crate::call::Call;
 use crate::invoice;
+use crate::limit::{self, Limiter, Rate};
 use crate::link::Links;
 use crate::problem::Problem;
 use crate::wire::request::{self, Instrument};
@@ -10,6 +11,7 @@ use crate::wire::response;
 use crate::{notices, pay, sheet};
 use axum::Router;
 use axum::extract::State;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use http::StatusCode;
@@ -27,8 +29,17 @@ type Answered = Result<Response, Problem>;
 
 /// All paths of the backend. Nothing is served beside them.
 pub fn router(service: Service, keys: Keys) -> Router {
-    let links = Links::of(&keys.host, &keys.pages);
-    let shop = Router::new()
+    whole(paths_of_a_shop(), service, keys)
+}
+
+/// The same, where each shop may be asked so often.
+pub fn limited(service: Service, keys: Keys, rate: Rate) -> Router {
+    let keep = middleware::from_fn_with_state(Arc::new(Limiter::new(rate)), limit::keep);
+    whole(paths_of_a_shop().route_layer(keep), service, keys)
+}
+
+fn paths_of_a_shop() -> Router<Arc<Api>> {
+    Router::new()
         .route("/catalog/search", post(search))
         .route("/catalog/lookup", post(lookup))
         .route("/catalog/product", post(product))
@@ -46,7 +57,11 @@ pub fn router(service: Service, keys: Keys) -> Router {
         .route("/checkout/{id}/state", get(pay::state))
         .route("/orders/{id}/cancel", post(cancel_order))
         .route("/orders/{id}/refund", post(refund_order))
-        .route("/seller/products/{id}", put(edit_product));
+        .route("/seller/products/{id}", put(edit_product))
+}
+
+fn whole(shop: Router<Arc<Api>>, service: Service, keys: Keys) -> Router {
+    let links = Links::of(&keys.invoices, &keys.pages);
     Router::new()
         .route("/health", get(|| async { StatusCode::OK }))
         .route("/ready", get(ready))

@@ -4,7 +4,7 @@
 //! one that may be killed, and is started again at once), and the shoppers with their oracle. It steers by wishes and
 //! knows of the move only what the store says.
 
-mod cast;
+pub mod cast;
 mod children;
 mod fault;
 mod patience;
@@ -122,7 +122,7 @@ pub async fn run(args: Args) -> Result<Exit> {
         args.seed,
         args.source.name()
     );
-    let work = Work::open(args.work.as_deref())?;
+    let work = Work::open(args.work.as_deref(), "demo")?;
     let stage = match Stage::set(&args, &work, fault).await {
         Ok(stage) => stage,
         Err(error) if error.downcast_ref::<mapping_refused::Refused>().is_some() => {
@@ -152,22 +152,29 @@ mod mapping_refused {
 }
 
 /// The work folder; a temporary one is deleted at the end.
-struct Work {
+pub struct Work {
     folder: PathBuf,
     temporary: bool,
 }
 
 impl Work {
-    fn open(wished: Option<&Path>) -> Result<Self> {
+    /// The folder that was wished for, or a temporary one for this purpose.
+    pub fn open(wished: Option<&Path>, purpose: &str) -> Result<Self> {
         let (folder, temporary) = match wished {
             Some(folder) => (folder.to_owned(), false),
-            None => (std::env::temp_dir().join(format!("baliklayar-demo-{}", std::process::id())), true),
+            None => (std::env::temp_dir().join(format!("baliklayar-{purpose}-{}", std::process::id())), true),
         };
         // The shops' rows and keys are in it: it is for whoever runs this, and for nobody else.
         let mut make = std::fs::DirBuilder::new();
         make.recursive(true).mode(0o700);
         make.create(&folder).with_context(|| format!("making {}", folder.display()))?;
         Ok(Self { folder: folder.canonicalize()?, temporary })
+    }
+}
+
+impl Work {
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 }
 

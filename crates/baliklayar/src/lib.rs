@@ -3,6 +3,7 @@
 //! The assembly: every other crate is put together here. A library, so that tests can assemble the same parts in one
 //! process; the executable only calls [`run`].
 
+mod backup;
 mod count;
 mod demo;
 mod duty;
@@ -10,7 +11,10 @@ mod exit;
 mod holds;
 pub mod letters;
 pub mod link;
+mod metrics;
 mod moving;
+pub mod seed;
+mod serve;
 pub mod serving;
 pub mod sides;
 pub mod way_back;
@@ -33,9 +37,15 @@ enum Command {
     Demo(Box<demo::Args>),
     /// Plan, begin, watch and steer the move of a legacy's shops
     Move(moving::Args),
+    /// Serve shops: with a settings file, or a sandbox to try out
+    Serve(serve::Args),
+    /// Copy the store into a new folder; whoever serves goes on meanwhile
+    Backup(backup::BackupArgs),
+    /// Make a store of a backup
+    Restore(backup::RestoreArgs),
     /// The serving process of the demo
     #[command(hide = true)]
-    Serving(serving::Args),
+    Serving(serving::child::Args),
     /// The demo's legacy shop program
     #[command(hide = true, disable_help_flag = true)]
     Legacy {
@@ -65,8 +75,7 @@ enum Command {
 /// Runs what the command line asks for and says how the process should end.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let level = std::env::var("BALIK_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN);
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).init();
+    log();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -83,11 +92,25 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// To standard error; a line of JSON for each where `BALIK_LOG_FORMAT` says so.
+fn log() {
+    let level = std::env::var("BALIK_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN);
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level);
+    if std::env::var_os("BALIK_LOG_FORMAT").is_some_and(|format| format == "json") {
+        log.json().flatten_event(true).init();
+    } else {
+        log.init();
+    }
+}
+
 async fn perform(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Demo(args) => Box::pin(demo::run(*args)).await,
         Command::Move(args) => moving::run(args).await,
-        Command::Serving(args) => serving::run(args).await.map(|()| Exit::Clean),
+        Command::Serve(args) => Box::pin(serve::run(args)).await,
+        Command::Backup(args) => backup::back_up(args).await,
+        Command::Restore(args) => backup::restore(args).await,
+        Command::Serving(args) => serving::child::run(args).await.map(|()| Exit::Clean),
         Command::Legacy { args } => in_thread(move || demo_legacy::run(args)).await,
         Command::Host { args } => in_thread(move || demo_host::run(args)).await,
         Command::Provider { args } => in_thread(move || demo_provider::run(args)).await,

@@ -312,7 +312,8 @@ fn confirmed(args: &Args, what: &str) -> Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-fn refuse(code: &str, why: &str) -> Result<Exit> {
+/// The code to standard output, why to standard error.
+pub fn refuse(code: &str, why: &str) -> Result<Exit> {
     print(code);
     eprintln!("refused: {why}");
     Ok(Exit::Refused)

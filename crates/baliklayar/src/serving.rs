@@ -1,111 +1,130 @@
-//! The serving process: seam, backend and mover, over one store.
+//! Serving: seam, backend, mover and console, over one store, put together.
+
+pub mod child;
 
 use crate::duty::Duty;
 use crate::letters;
 use crate::link::Link;
+use crate::metrics::Metrics;
 use crate::way_back::WayBack;
 use anyhow::{Context, Result};
 use mover::{Links, Setup, Without};
 use shop::Service;
 use shop::rails::{Config, Loket};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use vocab::id::{Side, Timestamp};
 
-/// How the process is told to serve.
-/// Keys are in it: this type does not print itself.
-#[derive(Clone, clap::Args)]
-pub struct Args {
-    /// Folder of the store and the staged rows
-    #[arg(long)]
-    work: PathBuf,
-    /// postgres://… of a database for the store, remembered in the folder; without it the store is a file there
-    #[arg(long, env = "BALIK_STORE", hide_env_values = true)]
-    store: Option<String>,
-    #[arg(long)]
-    seam_port: u16,
-    #[arg(long)]
-    backend_port: u16,
-    /// Where the console listens; there is none without it
-    #[arg(long)]
-    console_port: Option<u16>,
-    /// host:port of the legacy program
-    #[arg(long)]
-    legacy: String,
-    #[arg(long, env = "BALIK_HOST_KEY", hide_env_values = true)]
-    host_key: String,
-    #[arg(long, env = "BALIK_SELLER_KEY", hide_env_values = true)]
-    seller_key: String,
-    /// http://host:port of the payment provider's API; without it buyers can pay by the instant rail only
-    #[arg(long)]
-    provider: Option<String>,
-    #[arg(long, env = "BALIK_PROVIDER_KEY", hide_env_values = true, default_value = "")]
-    provider_key: String,
-    /// What the provider signs notices with: the key, and behind a comma the one before while it is being replaced
-    #[arg(long, env = "BALIK_PROVIDER_NOTICE_KEYS", hide_env_values = true, default_value = "")]
-    provider_notice_keys: String,
-    /// What links to pages where buyers pay are made with; needed with --provider
-    #[arg(long, env = "BALIK_PAGE_KEY", hide_env_values = true, default_value = "")]
-    page_key: String,
-    /// Detector to take away; tests and demo only
-    #[arg(long)]
-    without: Vec<String>,
-    /// Seeded fault; tests and demo only
-    #[arg(long)]
-    fault: Option<String>,
+/// How a process is to serve. Keys are in it: this type does not print itself.
+pub struct Setting {
+    /// Folder of the store and the staged rows.
+    pub work: PathBuf,
+    pub seam: SocketAddr,
+    pub backend: SocketAddr,
+    /// None: there is no console.
+    pub console: Option<SocketAddr>,
+    /// None: nobody asks for figures.
+    pub metrics: Option<SocketAddr>,
+    /// Under which address the world reaches the seam, where it is another than its own.
+    pub public: Option<String>,
+    /// `host:port` of the program that owns the shops which have not moved; none: there is no such program.
+    pub legacy: Option<String>,
+    pub keys: api::Keys,
+    /// None: a shop may be asked as often as one likes.
+    pub rate: Option<api::Rate>,
+    /// Whether the word of a host app is taken for money.
+    pub instant: bool,
+    /// None: buyers can pay by the instant rail only.
+    pub provider: Option<Provider>,
+    /// Detectors to take away; tests and demo only.
+    pub without: Vec<String>,
+    /// A seeded fault; tests and demo only.
+    pub fault: Option<String>,
+}
+
+/// A payment provider. Secrets: this type does not print itself.
+pub struct Provider {
+    /// `http://host:port` of its API.
+    api: String,
+    key: String,
+    notice_keys: Vec<String>,
+}
+
+impl Provider {
+    /// The keys of notices stand behind each other, with commas: the one in use, and the one before while it is being replaced.
+    ///
+    /// # Errors
+    /// One of them is missing.
+    pub fn told(api: String, key: String, notice_keys: &str) -> Result<Self> {
+        let notice_keys: Vec<String> =
+            notice_keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect();
+        if key.is_empty() || notice_keys.is_empty() {
+            anyhow::bail!("a provider needs BALIK_PROVIDER_KEY and BALIK_PROVIDER_NOTICE_KEYS in the environment");
+        }
+        Ok(Self { api: api.trim_end_matches('/').to_owned(), key, notice_keys })
+    }
 }
 
 /// How often carts are expired and interrupted payments are finished.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// How long what is under way may take to end with the process.
+const END_MAX: Duration = Duration::from_secs(3);
 
 /// The clock of this process.
 pub fn clock() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
     Arc::new(|| Timestamp(jiff::Timestamp::now().as_microsecond()))
 }
 
-/// Serves until standard input ends. Prints `ready` on standard output once it does.
-pub async fn run(args: Args) -> Result<()> {
-    if let Ok(point) = std::env::var("BALIK_CRASH") {
-        crash::arm(&point).map_err(anyhow::Error::msg)?;
-    }
-    let opened = args.store.as_ref().map_or_else(|| Store::open(&args.work), |url| Store::open_at(&args.work, url));
-    let store = opened.context("opening the store")?;
-    let duty = Duty::of(store.clone(), &args.work)?;
+/// Serves until `until` resolves, and says by `ready` when it does; then nothing new is let in, and what is under way is finished.
+///
+/// # Errors
+/// A port cannot be had, or something that serves has ended by itself.
+pub async fn serve(
+    store: Store,
+    setting: Setting,
+    ready: impl FnOnce(),
+    until: impl Future<Output = ()>,
+) -> Result<()> {
+    let duty = Duty::of(store.clone(), &setting.work)?;
     let way_back = WayBack::default();
     // A shop may be the backend's already: its first request must find out where ids come from.
     way_back.look(&store).await;
     way_back.look_at_seals(&store).await;
     let service = Service::new(store.clone(), way_back.id_plan(), clock());
-    let backend = listen(args.backend_port).await?;
-    let seam = start_seam(&args, backend.local_addr()?).await?;
-    let service = with_rail(service, &args, seam.address())?;
-    let keys = api::Keys { host: args.host_key.clone(), seller: args.seller_key.clone(), pages: args.page_key.clone() };
-    let router = api::router(service.clone(), keys);
-    let api = tokio::spawn(api::serve(backend, router, std::future::pending()));
-    let console = start_console(args.console_port, store.clone()).await?;
+    let backend = listen(setting.backend).await?;
+    let seam = start_seam(&setting, backend.local_addr()?).await?;
+    let service = with_rail(service, &setting, seam.address());
+    let service = if setting.instant { service } else { service.without_instant() };
+    let metrics = Metrics::default();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let router = metrics.counting(router(&service, &setting));
+    let mut api = tokio::spawn(api::serve(backend, router, async { drop(stopped.await) }));
+    let console = start_console(setting.console, store.clone()).await?;
+    let told = start_metrics(setting.metrics, metrics, store.clone(), duty.clone()).await?;
     let link = Link::new(store.clone(), seam.handle(), service.clone());
     let (asks, answering) = link.answer_asks();
     let setup = Setup {
         store: store.clone(),
-        work: args.work.clone(),
+        work: setting.work.clone(),
         links: Links::to(asks),
         clock: clock(),
-        accounts: Some(args.provider.iter().map(|_| ACCOUNT.to_owned()).collect()),
-        without: Without(args.without.iter().cloned().collect()),
-        fault: args.fault.as_deref().map(mover::Fault::parse).transpose().map_err(anyhow::Error::msg)?,
+        accounts: Some(setting.provider.iter().map(|_| ACCOUNT.to_owned()).collect()),
+        without: Without(setting.without.iter().cloned().collect()),
+        fault: setting.fault.as_deref().map(mover::Fault::parse).transpose().map_err(anyhow::Error::msg)?,
         holder: duty.process(),
         folder: duty.folder().to_owned(),
     };
     duty.look().await;
-    say_ready();
+    ready();
     tokio::select! {
-        ended = api => ended.context("the backend ended")?.context("the backend ended")?,
+        ended = &mut api => ended.context("the backend ended")?.context("the backend ended")?,
         ended = console => ended?,
+        ended = told => ended?,
         () = answering => {}
         ended = link.push_routes() => ended?,
         ended = mover::run(setup) => ended.context("the mover ended")?,
@@ -113,27 +132,38 @@ pub async fn run(args: Args) -> Result<()> {
         () = duty.keep() => {}
         () = service.work(|| duty.is_on()) => {}
         () = sweep(store, service.clone(), &way_back, &duty) => {}
-        () = stdin_ended() => {}
+        () = until => {}
     }
+    if !seam.shutdown(END_MAX).await {
+        tracing::warn!("requests were cut off: they were not finished in time");
+    }
+    drop(stop);
+    // Whoever came past the seam and does not leave is not waited for.
+    let _ = tokio::time::timeout(END_MAX, api).await;
     duty.end().await;
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the supervisor waits for this line")]
-fn say_ready() {
-    println!("ready");
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("port {} of {} is not free", address.port(), address.ip()))
 }
 
-async fn listen(port: u16) -> Result<TcpListener> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    TcpListener::bind(address).await.with_context(|| format!("port {port} of 127.0.0.1 is not free"))
+fn router(service: &Service, setting: &Setting) -> axum::Router {
+    let (service, keys) = (service.clone(), setting.keys.clone());
+    match setting.rate {
+        None => api::router(service, keys),
+        Some(rate) => api::limited(service, keys, rate),
+    }
 }
 
-async fn start_seam(args: &Args, backend: SocketAddr) -> Result<seam::Seam> {
-    let listener = listen(args.seam_port).await?;
-    let legacy = args.legacy.parse().context("--legacy is not host:port")?;
-    let mut config = seam::Config::new(legacy, backend.to_string().parse()?);
-    config.default_owner = Some(Side::Legacy);
+/// Where there is no legacy, what it would be asked is asked of our backend, which knows that it is not the owner.
+async fn start_seam(setting: &Setting, backend: SocketAddr) -> Result<seam::Seam> {
+    let listener = listen(setting.seam).await?;
+    let ours = backend.to_string();
+    let legacy = setting.legacy.as_ref().unwrap_or(&ours).parse().context("the legacy's address is not host:port")?;
+    let mut config = seam::Config::new(legacy, ours.parse()?);
+    config.default_owner = setting.legacy.as_ref().map(|_| Side::Legacy);
     config.debug_headers = std::env::var_os("BALIK_DEBUG_HEADERS").is_some_and(|value| value == "1");
     seam::start(listener, config).context("starting the seam")
 }
@@ -142,30 +172,28 @@ async fn start_seam(args: &Args, backend: SocketAddr) -> Result<seam::Seam> {
 const ACCOUNT: &str = "loket";
 
 /// The service with the provider that it was told of. Notices come through the seam, whoever owns a shop.
-fn with_rail(service: Service, args: &Args, seam: SocketAddr) -> Result<Service> {
-    let Some(api) = &args.provider else { return Ok(service) };
-    let notice_keys: Vec<String> =
-        args.provider_notice_keys.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect();
-    if args.provider_key.is_empty() || notice_keys.is_empty() || args.page_key.is_empty() {
-        anyhow::bail!(
-            "--provider needs BALIK_PROVIDER_KEY, BALIK_PROVIDER_NOTICE_KEYS and BALIK_PAGE_KEY in the environment"
-        );
-    }
+fn with_rail(service: Service, setting: &Setting, seam: SocketAddr) -> Service {
+    let Some(provider) = &setting.provider else { return service };
+    let public = setting.public.clone().unwrap_or_else(|| format!("http://{seam}"));
     let rail = Loket::new(Config {
         account: ACCOUNT.to_owned(),
-        api: api.trim_end_matches('/').to_owned(),
-        key: args.provider_key.clone(),
-        notice_keys,
-        notices_at: format!("http://{seam}/notices/{ACCOUNT}"),
+        api: provider.api.clone(),
+        key: provider.key.clone(),
+        notice_keys: provider.notice_keys.clone(),
+        notices_at: format!("{public}/notices/{ACCOUNT}"),
     });
-    let hand_on = letters::to(&args.legacy, rail.signature_header());
-    Ok(service.with_rail(rail).handing_on(hand_on))
+    let header = rail.signature_header();
+    let service = service.with_rail(rail);
+    match &setting.legacy {
+        None => service,
+        Some(legacy) => service.handing_on(letters::to(legacy, header)),
+    }
 }
 
-/// Begins to serve the console, if it has a port. What comes back resolves only when it could not go on.
-async fn start_console(port: Option<u16>, store: Store) -> Result<impl Future<Output = Result<()>>> {
-    let listener = match port {
-        Some(port) => Some(listen(port).await?),
+/// Begins to serve the console, if it has a place. What comes back resolves only when it could not go on.
+async fn start_console(at: Option<SocketAddr>, store: Store) -> Result<impl Future<Output = Result<()>>> {
+    let listener = match at {
+        Some(at) => Some(listen(at).await?),
         None => None,
     };
     let router = console::router(console::Console::seeing(store.clone(), clock(), crate::sides::reader(store)));
@@ -173,6 +201,23 @@ async fn start_console(port: Option<u16>, store: Store) -> Result<impl Future<Ou
         let Some(listener) = listener else { return std::future::pending().await };
         let serving = tokio::spawn(console::serve(listener, router, std::future::pending()));
         serving.await.context("the console ended")?.context("the console ended")
+    })
+}
+
+/// The same of the figures for whoever watches.
+async fn start_metrics(
+    at: Option<SocketAddr>,
+    metrics: Metrics,
+    store: Store,
+    duty: Duty,
+) -> Result<impl Future<Output = Result<()>>> {
+    let listener = match at {
+        Some(at) => Some(listen(at).await?),
+        None => None,
+    };
+    Ok(async move {
+        let Some(listener) = listener else { return std::future::pending().await };
+        axum::serve(listener, metrics.router(store, duty)).await.context("the figures ended")
     })
 }
 
@@ -193,11 +238,4 @@ async fn sweep(store: Store, service: Service, way_back: &WayBack, duty: &Duty) 
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }
-}
-
-/// The supervisor holds the other end; when it is gone, so is this process.
-async fn stdin_ended() {
-    let mut buffer = [0_u8; 64];
-    let mut stdin = tokio::io::stdin();
-    while stdin.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
 }

@@ -46,11 +46,12 @@ pub enum Resource {
     Shelf(Listed),
     /// A cart and the products it names, at today's prices.
     Cart(Cart, Catalogue),
-    /// A checkout, what flat shipping would cost, and how it can be paid on the page of the backend.
+    /// A checkout, what flat shipping would cost, how it can be paid on the page of the backend, and whether by the instant rail.
     Checkout {
         checkout: Checkout,
         flat: Money,
         ways: Vec<Method>,
+        instant: bool,
     },
     Order(Order),
     History(History),

@@ -15,7 +15,7 @@ use commerce::decision::{Aggregate, Decision};
 use commerce::idempotency::{Operation, Recorded};
 use commerce::lines::ids_exhausted;
 use commerce::payment::{self, Attempt, Outcome};
-use commerce::{Refusal, ledger};
+use commerce::{Refusal, Retry, ledger};
 use crash::{Act, Phase, reach};
 use store::Committed;
 use vocab::id::{Kind, PublicId, ShopId};
@@ -88,6 +88,10 @@ impl Service {
             State::Paying(attempt) => {
                 self.finish(shop, id, attempt.clone(), None, None).await?;
                 Ok(None)
+            }
+            State::Open | State::Awaiting { .. } | State::Canceled if !self.instant => {
+                let content = "the instant rail is for trials only: the buyer pays on the page of the shop";
+                Err(Refusal::new("payment_unavailable", Retry::Changed, content).into())
             }
             State::Open | State::Awaiting { .. } | State::Canceled => {
                 let choice = checkout::choice(instrument)?;

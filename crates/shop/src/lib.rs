@@ -51,6 +51,8 @@ pub struct Service {
     clock: Clock,
     /// None: the instant rail is all there is.
     rail: Option<Arc<Loket>>,
+    /// Whether the instant rail is there: it takes the host's word for money.
+    instant: bool,
     /// How the program that owns other shops is told of a notice; none: there is no such program.
     hand_on: Option<HandOn>,
     /// Something came for the loop behind payments.
@@ -60,13 +62,19 @@ pub struct Service {
 impl Service {
     pub fn new(store: Store, plan: IdPlan, clock: Clock) -> Self {
         let ids = Arc::new(Ids::new(store.clone(), plan, Arc::clone(&clock)));
-        Self { store, ids, clock, rail: None, hand_on: None, news: Arc::default() }
+        Self { store, ids, clock, rail: None, instant: true, hand_on: None, news: Arc::default() }
     }
 
     /// The same, with a provider through which buyers pay in their own time.
     #[must_use]
     pub fn with_rail(self, rail: Loket) -> Self {
         Self { rail: Some(Arc::new(rail)), ..self }
+    }
+
+    /// The same, without the instant rail: for shops that are to be paid.
+    #[must_use]
+    pub fn without_instant(self) -> Self {
+        Self { instant: false, ..self }
     }
 
     /// The same, with a program that owns shops which have not moved: notices of their payments are handed on to it.

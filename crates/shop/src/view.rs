@@ -29,6 +29,7 @@ pub(crate) struct View {
     pub(crate) current: Option<Resource>,
     /// By which a checkout can be paid on the page of the backend.
     rail: Option<Arc<Loket>>,
+    instant: bool,
     seen: BTreeMap<(Kind, PublicId), u64>,
     main: Option<Stored>,
 }
@@ -63,7 +64,16 @@ impl Service {
             .transpose()?;
         let main_stored = documents.next().flatten();
         let rail = self.rail_at(shop);
-        let mut view = View { head, terms, recorded, current: None, rail, seen: BTreeMap::new(), main: main_stored };
+        let mut view = View {
+            head,
+            terms,
+            recorded,
+            current: None,
+            rail,
+            instant: self.instant,
+            seen: BTreeMap::new(),
+            main: main_stored,
+        };
         if let (Some(id), Some(stored)) = (main, &view.main) {
             view.seen.insert(id, stored.version);
         }
@@ -178,7 +188,7 @@ impl View {
 
     pub(crate) fn show_checkout(&self, checkout: &Checkout) -> Resource {
         let ways = self.rail.as_ref().map_or_else(Vec::new, |rail| rail.ways_to_pay(checkout.totals().total()));
-        Resource::Checkout { checkout: checkout.clone(), flat: self.terms.shipping_flat(), ways }
+        Resource::Checkout { checkout: checkout.clone(), flat: self.terms.shipping_flat(), ways, instant: self.instant }
     }
 }
 

@@ -26,6 +26,12 @@ pub fn migrate(connection: &Connection) -> Result<(), Error> {
     migrated.and(connection.run(end, "end of a migration"))
 }
 
+/// Whether no migration was ever applied to a file.
+pub fn is_empty(sqlite: &Connection) -> Result<bool, Error> {
+    let sql = "select 1 from sqlite_schema where type = 'table' and name = 'migration'";
+    Ok(sql::first(sqlite, "read of the migrations", sql, sql::NOTHING, |_| Ok(()))?.is_none())
+}
+
 fn in_transaction(connection: &Connection) -> Result<(), Error> {
     if connection.is_postgres() {
         // Held until the end of the transaction: whoever comes second finds it done.

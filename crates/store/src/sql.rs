@@ -12,7 +12,7 @@ pub use connection::{Begin, Connection, Row};
 pub use dialect::tables_of_postgres;
 pub use postgres::Postgres;
 pub(crate) use value::params;
-pub use value::{Bind, Cell, NOTHING, Params, Value};
+pub use value::{Bind, Cell, NOTHING, Owned, Params, Value};
 
 use crate::error::Error;
 use crate::json;

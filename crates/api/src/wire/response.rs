@@ -30,8 +30,8 @@ pub fn body(links: &Links, shop: &ShopId, answer: &Answer) -> Value {
     let status = if answer.refusal.is_some() && !escalates { "error" } else { "success" };
     let mut ucp = json!({ "version": VERSION, "status": status });
     let is_checkout = matches!(answer.resource, Some(Resource::Checkout { .. }));
-    if let Some(Resource::Checkout { checkout, ways, .. }) = &answer.resource {
-        ucp["payment_handlers"] = handlers(ways);
+    if let Some(Resource::Checkout { checkout, ways, instant, .. }) = &answer.resource {
+        ucp["payment_handlers"] = handlers(ways, *instant);
         let ended = matches!(checkout.state(), State::Completed { .. } | State::Canceled);
         if answer.asks_for_account || (!ways.is_empty() && !ended) {
             body.insert("continue_url".to_owned(), links.checkout(shop, checkout.id()).into());
@@ -54,9 +54,12 @@ pub fn body(links: &Links, shop: &ShopId, answer: &Answer) -> Value {
 }
 
 /// The ways to pay that a host may offer. Whoever is behind the page is nobody's business.
-fn handlers(ways: &[Method]) -> Value {
+fn handlers(ways: &[Method], instant: bool) -> Value {
     let handler = |id: &str, instruments: Vec<Value>| json!([{ "id": id, "version": VERSION, "available_instruments": instruments }]);
-    let mut handlers = json!({ HANDLER: handler(INSTANT, vec![json!({ "type": INSTANT })]) });
+    let mut handlers = json!({});
+    if instant {
+        handlers[HANDLER] = handler(INSTANT, vec![json!({ "type": INSTANT })]);
+    }
     if !ways.is_empty() {
         let on_page = ways.iter().map(|method| json!({ "type": method.name() })).collect();
         handlers[PAGE_HANDLER] = handler(PAGE, on_page);

@@ -6,7 +6,7 @@ mod invoices;
 mod journey;
 mod protocol;
 
-use api::Keys;
+use api::{Keys, Rate};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
@@ -49,18 +49,26 @@ struct Got {
 
 impl Server {
     async fn start() -> Self {
+        Self::with(api::router).await
+    }
+
+    async fn limited(rate: Rate) -> Self {
+        Self::with(|service, keys| api::limited(service, keys, rate)).await
+    }
+
+    async fn with(router: impl FnOnce(Service, Keys) -> axum::Router) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         seed(&store).await;
         let service = Service::new(store.clone(), plan(&store).await, Arc::new(|| NOW));
-        let keys = Keys { host: "host-key".to_owned(), seller: "seller-key".to_owned(), pages: "page-key".to_owned() };
+        let keys = Keys::of("host-key", "seller-key", "page-key");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _ = stopped.await;
         };
-        let served = tokio::spawn(api::serve(listener, api::router(service, keys), shutdown));
+        let served = tokio::spawn(api::serve(listener, router(service, keys), shutdown));
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { _dir: dir, store, address, client, stop, served, keys: AtomicU64::new(1) }
     }

@@ -1,6 +1,7 @@
 //! Requests that are no proper ones, keys, and whose shop it is.
 
 use crate::{Got, Server, flip};
+use api::Rate;
 use http::Method;
 use serde_json::json;
 use vocab::id::Side;
@@ -168,5 +169,21 @@ async fn a_shop_of_another_owner_is_read_but_asks_writers_to_come_back() {
     assert_eq!((refused.status, code(&refused).1), (503, "not_owner"));
     assert_eq!(refused.headers["retry-after"], "1");
     assert_eq!(server.get("/checkout-sessions/101").await.body, created.body);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_shop_that_is_asked_too_often_says_when_to_come_again_and_keeps_no_other_waiting() {
+    let server = Server::limited(Rate { per_second: 1, burst: 3 }).await;
+    for _ in 0..3 {
+        assert_eq!(server.get("/checkout-sessions/101").await.status, 200);
+    }
+    let stopped = server.post("/carts", &serde_json::from_str(CART).unwrap()).await;
+    assert_eq!((stopped.status, code(&stopped).1), (429, "too_many_requests"));
+    assert_eq!(stopped.headers["retry-after"], "1");
+    // Another shop is one that nobody asked before, and what belongs to no shop is not counted.
+    let other = server.raw(Method::GET, "/shops/8/carts/1", &[], "").await;
+    assert_eq!((other.status, code(&other).1), (404, "not_found"));
+    assert_eq!(server.raw(Method::GET, "/ready", &[], "").await.status, 200);
     server.stop().await;
 }

@@ -4,7 +4,7 @@ use super::children::Process;
 use super::fault::Fault;
 use super::{Args, Missing};
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ pub struct Ports {
     pub backend: u16,
     pub legacy: u16,
     pub provider: ProviderPorts,
+    /// The sandbox's.
+    pub metrics: u16,
     pub postgres: u16,
 }
 
@@ -54,7 +56,7 @@ impl Ports {
         let begun = Instant::now();
         while begun.elapsed() < FREE_AGAIN_MAX {
             if earlier.iter().all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()) {
-                return Ok(Self { seam, console, host, backend, legacy, provider, postgres: fresh.postgres });
+                return Ok(Self { seam, console, host, backend, legacy, provider, ..fresh });
             }
             tokio::time::sleep(FREE_AGAIN_LOOK).await;
         }
@@ -71,16 +73,18 @@ impl Ports {
                 backend: at(3)?,
                 legacy: at(4)?,
                 provider: ProviderPorts { api: at(5)?, page: at(6)?, control: at(7)? },
+                metrics: at(8)?,
                 postgres: at(9)?,
             });
         }
         // Held all at once, so that they are different ones; free again a moment before they are needed.
         let held: Vec<TcpListener> =
-            (0..9).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
+            (0..10).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
         let port = |at: usize| Ok::<_, anyhow::Error>(held[at].local_addr()?.port());
         let (seam, console, host) = (port(0)?, port(1)?, port(2)?);
         let provider = ProviderPorts { api: port(6)?, page: port(7)?, control: port(8)? };
-        Ok(Self { seam, console, host, backend: port(3)?, legacy: port(4)?, provider, postgres: port(5)? })
+        let (backend, legacy, postgres, metrics) = (port(3)?, port(4)?, port(5)?, port(9)?);
+        Ok(Self { seam, console, host, backend, legacy, provider, metrics, postgres })
     }
 }
 
@@ -94,9 +98,35 @@ fn earlier(folder: &Path) -> Option<[u16; 8]> {
 }
 
 impl Ports {
-    fn provider_api(&self) -> String {
+    pub fn provider_api(&self) -> String {
         format!("http://127.0.0.1:{}", self.provider.api)
     }
+
+    /// As `addresses.json` names them: what is there whether there is a legacy or not.
+    pub fn addresses(&self) -> Value {
+        let at = |port: u16| format!("http://127.0.0.1:{port}");
+        json!({
+            "seam": at(self.seam), "console": at(self.console), "host": at(self.host), "backend": at(self.backend),
+            "provider": at(self.provider.api), "provider_page": at(self.provider.page),
+            "provider_control": at(self.provider.control),
+        })
+    }
+}
+
+/// Where the store of this folder is.
+pub fn store_url(folder: &Path) -> String {
+    let file = folder.join("store.sqlite");
+    std::fs::read_to_string(folder.join("store.url")).unwrap_or_else(|_| format!("sqlite:{}", file.display()))
+}
+
+/// Written beside and renamed, so that no reader sees half of it.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write_addresses(folder: &Path, addresses: &Value) -> Result<()> {
+    let (draft, path) = (folder.join("addresses.json.draft"), folder.join("addresses.json"));
+    std::fs::write(&draft, addresses.to_string()).with_context(|| format!("writing {}", draft.display()))?;
+    std::fs::rename(&draft, &path).with_context(|| format!("writing {}", path.display()))
 }
 
 /// Bearer keys of host, seller and provider, and what notices and links are made with, of this run only.
@@ -124,6 +154,11 @@ impl Keys {
             notices: key("notices"),
             pages: key("pages"),
         }
+    }
+
+    /// Those that callers need.
+    pub fn addresses(&self) -> Value {
+        json!({"host": self.host, "seller": self.seller, "provider": self.provider})
     }
 }
 
@@ -197,20 +232,17 @@ pub fn serving_args(args: &Args, folder: &Path, ports: Ports, fault: Option<Faul
     serving
 }
 
-/// The host app is told of its shops as `ID=NAME`, and by whom the demo lets it have one moved.
-pub async fn start_host(args: &Args, folder: &Path, ports: Ports, shops: &[String]) -> Result<Process> {
-    let program = std::env::current_exe().context("finding this executable")?;
-    let mut host = Vec::new();
-    for (flag, value) in [
-        ("--port", ports.host.to_string()),
-        ("--addresses", folder.join("addresses.json").display().to_string()),
-        ("--program", program.display().to_string()),
-        ("--work", folder.display().to_string()),
-        // The story moves the shops, until it has been told.
-        ("--busy", if args.manual { "no" } else { "yes" }.to_owned()),
-    ] {
-        host.extend([flag.to_owned(), value]);
+/// The host app is told of its shops as `ID=NAME`. `busy`: whether somebody else moves them for now; none: nobody ever does.
+pub async fn start_host(folder: &Path, ports: Ports, shops: &[String], busy: Option<bool>) -> Result<Process> {
+    let mut told =
+        vec![("--port", ports.host.to_string()), ("--addresses", folder.join("addresses.json").display().to_string())];
+    if let Some(busy) = busy {
+        let program = std::env::current_exe().context("finding this executable")?;
+        told.push(("--program", program.display().to_string()));
+        told.push(("--work", folder.display().to_string()));
+        told.push(("--busy", if busy { "yes" } else { "no" }.to_owned()));
     }
+    let mut host: Vec<String> = told.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
     for shop in shops {
         host.extend(["--shop".to_owned(), shop.clone()]);
     }

@@ -1,8 +1,8 @@
 //! Serving, watched: when it dies it is started again at once, and the addresses are told anew.
 
-use super::cast::{Keys, Ports};
+use super::cast::{self, Keys, Ports};
 use super::children::Process;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -120,26 +120,17 @@ async fn watch(
     }
 }
 
-/// Written beside and renamed, so that no reader sees half of it.
 fn write(folder: &Path, known: &Mutex<Known>) -> Result<()> {
     let known = lock(known);
     let Some(addresses) = &known.addresses else { return Ok(()) };
-    let at = |port: u16| format!("http://127.0.0.1:{port}");
-    let ports = addresses.ports;
-    let text = json!({
-        "seam": at(ports.seam), "console": at(ports.console), "host": at(ports.host), "backend": at(ports.backend),
-        "legacy": at(ports.legacy),
-        "provider": at(ports.provider.api), "provider_page": at(ports.provider.page),
-        "provider_control": at(ports.provider.control),
-        "pids": {"serving": known.serving, "legacy": addresses.legacy_pid, "shoppers": known.shoppers},
-        "restarts": known.restarts,
-        "databases": {"legacy": addresses.legacy, "store": format!("sqlite:{}", folder.join("store.sqlite").display())},
-        "mapping": folder.join("mapping/kios.toml"),
-        "keys": {"host": addresses.keys.host, "seller": addresses.keys.seller, "provider": addresses.keys.provider},
-    });
-    let (draft, path) = (folder.join("addresses.json.draft"), folder.join("addresses.json"));
-    std::fs::write(&draft, text.to_string()).with_context(|| format!("writing {}", draft.display()))?;
-    std::fs::rename(&draft, &path).with_context(|| format!("writing {}", path.display()))
+    let mut text = addresses.ports.addresses();
+    text["legacy"] = format!("http://127.0.0.1:{}", addresses.ports.legacy).into();
+    text["pids"] = json!({"serving": known.serving, "legacy": addresses.legacy_pid, "shoppers": known.shoppers});
+    text["restarts"] = known.restarts.into();
+    text["databases"] = json!({"legacy": addresses.legacy, "store": cast::store_url(folder)});
+    text["mapping"] = json!(folder.join("mapping/kios.toml"));
+    text["keys"] = addresses.keys.addresses();
+    cast::write_addresses(folder, &text)
 }
 
 fn lock(known: &Mutex<Known>) -> std::sync::MutexGuard<'_, Known> {

@@ -9,7 +9,7 @@ use super::serving_watch::{self, Serving};
 use super::shoppers::Shoppers;
 use super::story::{Story, Told};
 use super::{Args, Engine, Work, mapping_refused, report};
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use anyhow::{Context, Result};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ impl Stage {
         serving.publish(addresses).await?;
         let shoppers = Shoppers::start(&cast::shopper_args(args, &folder, &shops)).await?;
         serving.shoppers_are(shoppers.pid());
-        let host = cast::start_host(args, &folder, ports, &names).await?;
+        let host = cast::start_host(&folder, ports, &names, Some(!args.manual)).await?;
         eprintln!(
             "ready: host page http://127.0.0.1:{}, console http://127.0.0.1:{}, host apps at http://127.0.0.1:{}, addresses in {}",
             ports.host,
@@ -91,7 +91,7 @@ impl Stage {
     pub async fn play(mut self, args: &Args, fault: Option<Fault>) -> Result<Exit> {
         let told = tokio::select! {
             told = self.story(args, fault) => told?,
-            () = interrupted() => {
+            _ = exit::asked() => {
                 Box::pin(self.end()).await?;
                 return Ok(Exit::Interrupted);
             }
@@ -105,7 +105,7 @@ impl Stage {
             eprintln!("everything keeps running; ctrl-c ends it ({})", folder.display());
             host.tell("free").await?;
             eprintln!("the host page can move the last {OPEN_KEPT} shops, which are not sealed");
-            interrupted().await;
+            exit::asked().await;
         }
         host.end().await;
         Box::pin(end(serving, provider, legacy, server, store, &folder)).await?;
@@ -171,18 +171,6 @@ async fn end(
         server.stop().await;
     }
     released.map(drop)
-}
-
-/// Ctrl-C, or the polite way to end a process.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminated.recv() => {}
-        },
-        Err(_) => _ = tokio::signal::ctrl_c().await,
-    }
 }
 
 /// Where the private PostgreSQL cluster of a work folder lives: inside it, unless the server's account cannot enter it.

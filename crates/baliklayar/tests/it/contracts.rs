@@ -67,7 +67,7 @@ fn documented(document: &str, heading: &str) -> BTreeSet<String> {
 #[test]
 fn every_flag_is_documented_and_every_documented_flag_is_there() {
     let document = document();
-    for command in ["demo", "move", "serving"] {
+    for command in ["demo", "move", "serve", "backup", "restore", "serving"] {
         assert_eq!(flags(&[command]), documented(&document, &format!("### `baliklayar {command}`")), "{command}");
     }
     let common = flags(&["move"]);

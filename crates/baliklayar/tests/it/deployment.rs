@@ -2,17 +2,17 @@
 
 use crate::demo::executable;
 use crate::world::{Engine, Provider};
+use baliklayar::seed::{self, Product};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use store::{HeadChange, Import, Imported, Step, Store, What};
+use store::Store;
 use tempfile::TempDir;
 use testkit::postgres::Database;
 use tokio::net::TcpListener;
-use vocab::document::{Node, Record};
-use vocab::id::{Direction, Epoch, Kind, Origin, PublicId, ShopId, Side, Timestamp};
+use vocab::id::{ShopId, Timestamp};
 
 pub const PAGE_KEY: &str = "page-key-canary";
 
@@ -135,31 +135,6 @@ async fn free_port() -> SocketAddr {
 
 /// Shop `s1`, born here, with so many of product `1`.
 pub async fn open_shop(store: &Store, stock: i64) {
-    let shop = ShopId::parse("s1").unwrap();
-    store.create_heads(std::slice::from_ref(&shop)).await.unwrap();
-    let terms = Record::default().with("id", "s1").with("name", "Toko Satu").with("currency", "IDR");
-    let terms = terms.with("tax_bp", 1_100).with("shipping_flat", 900_000);
-    let variant = Record::default().with("id", "1").with("sku", Node::Null).with("price", 4_500_000);
-    let product = Record::default().with("id", "1").with("title", "Barang").with("state", "active");
-    let product = product.with("currency", "IDR").with("variants", vec![Node::Record(variant)]);
-    let items = [(Kind::Shop, "s1", terms, vec![]), (Kind::Product, "1", product, vec![(PublicId::new("1"), stock)])];
-    let items = items.map(|(kind, id, document, stock)| Imported {
-        kind,
-        origin: Origin::new(format!("{}:{id}", kind.name())),
-        tx: 1,
-        what: What::Live { id: PublicId::new(id), document, stock, entries: vec![], wake: None },
-        made: None,
-    });
-    store.import(Import { shop: shop.clone(), epoch: Epoch(1), items: items.into() }).await.unwrap();
-    let step = Step {
-        shop: shop.clone(),
-        epoch: Epoch(2),
-        direction: Direction::ToBackend,
-        step: "flip".into(),
-        phase: "done".into(),
-        at: Timestamp(0),
-        detail: Record::default(),
-    };
-    let change = HeadChange { shop, expect_epoch: Epoch(1), owner: Side::Backend, epoch: Epoch(2), fenced: false };
-    store.move_head(change, step).await.unwrap();
+    let shelf = [Product { id: "1", title: "Barang", price: 4_500_000, stock }];
+    seed::open_shop(store, &ShopId::parse("s1").unwrap(), "Toko Satu", &shelf, Timestamp(0)).await.unwrap();
 }

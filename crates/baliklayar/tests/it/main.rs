@@ -25,6 +25,7 @@ mod payments;
 mod retry;
 mod roundtrip;
 mod rush;
+mod serve;
 mod service;
 mod source_faults;
 mod store_faults;

@@ -400,8 +400,7 @@ async fn serve(
     at: TcpListener,
 ) -> (seam::Handle, mpsc::Sender<Ask>) {
     let (listener, backend) = listen().await;
-    let router =
-        api::router(service.clone(), api::Keys { host: HOST.into(), seller: SELLER.into(), pages: PAGES.into() });
+    let router = api::router(service.clone(), api::Keys::of(HOST, SELLER, PAGES));
     tokio::spawn(api::serve(listener, router, std::future::pending()));
     let mut config = seam::Config::new(legacy.to_string().parse().unwrap(), backend.to_string().parse().unwrap());
     config.default_owner = Some(Side::Legacy);

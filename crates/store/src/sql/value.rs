@@ -11,6 +11,15 @@ pub enum Value<'a> {
     Bytes(&'a [u8]),
 }
 
+/// A cell that is kept, of whatever type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owned {
+    Null,
+    Int(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
 /// What can be written into a cell.
 pub trait Bind {
     fn value(&self) -> Value<'_>;
@@ -38,6 +47,17 @@ bind! {
     Arc<str>: |it| Value::Text(it);
     [u8]: |it| Value::Bytes(it);
     Vec<u8>: |it| Value::Bytes(it);
+}
+
+impl Bind for Owned {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Int(number) => Value::Int(*number),
+            Self::Text(text) => Value::Text(text),
+            Self::Bytes(bytes) => Value::Bytes(bytes),
+        }
+    }
 }
 
 impl<T: Bind + ?Sized> Bind for &T {
@@ -81,6 +101,12 @@ impl Params for [(); 0] {
     }
 }
 
+impl Params for &[Owned] {
+    fn values(&self) -> Vec<Value<'_>> {
+        self.iter().map(Bind::value).collect()
+    }
+}
+
 impl Params for &[Value<'_>] {
     fn values(&self) -> Vec<Value<'_>> {
         self.to_vec()
@@ -101,6 +127,17 @@ pub(crate) use params;
 /// What can be read from a cell; none: it is of another type.
 pub trait Cell: Sized {
     fn of(value: Value<'_>) -> Option<Self>;
+}
+
+impl Cell for Owned {
+    fn of(value: Value<'_>) -> Option<Self> {
+        Some(match value {
+            Value::Null => Self::Null,
+            Value::Int(number) => Self::Int(number),
+            Value::Text(text) => Self::Text(text.to_owned()),
+            Value::Bytes(bytes) => Self::Bytes(bytes.to_vec()),
+        })
+    }
 }
 
 impl Cell for i64 {

@@ -3,6 +3,7 @@
 pub mod bench;
 mod commits;
 mod control;
+mod copies;
 mod crashes;
 pub mod imports;
 mod overview;

@@ -1,0 +1,163 @@
+//! `backup` and `restore`: the store as one file that either engine can be made of again.
+//!
+//! The rows of a move under way are not in it: they belong to a place in the legacy's log that goes on. So a backup taken between a
+//! shop's start and its seal is not restored.
+
+use crate::exit::Exit;
+use crate::moving::refuse;
+use crate::print;
+use anyhow::{Context, Result, bail};
+use cutover::state::State;
+use ring::digest::{Context as Digest, SHA256};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use store::{Rows, Store};
+
+const SCHEMA: &str = "baliklayar.backup/1";
+const FILE: &str = "store.sqlite";
+const LIST: &str = "backup.json";
+
+/// Copies the store into a new folder; whoever serves goes on meanwhile
+#[derive(Clone, clap::Args)]
+pub struct BackupArgs {
+    /// A folder that is not there yet, or is empty
+    #[arg(long)]
+    out: PathBuf,
+    /// Folder of the store
+    #[arg(long, env = "BALIK_WORK", default_value = "work")]
+    work: PathBuf,
+    /// Machine-readable
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, clap::Args)]
+pub struct RestoreArgs {
+    /// The folder of a backup
+    #[arg(long)]
+    from: PathBuf,
+    /// Folder of the store to be made; there must be none in it
+    #[arg(long, env = "BALIK_WORK", default_value = "work")]
+    work: PathBuf,
+    /// postgres://… of an empty database for it; without it the store is a file in the folder
+    #[arg(long, env = "BALIK_STORE", hide_env_values = true)]
+    store: Option<String>,
+    /// Machine-readable
+    #[arg(long)]
+    json: bool,
+}
+
+/// What stands beside a copy, so that it is known whether it is whole.
+#[derive(Debug, Serialize, Deserialize)]
+struct List {
+    schema: String,
+    version: String,
+    taken_at: String,
+    /// Of the file, in lower-case hex.
+    sha256: String,
+    tables: Rows,
+    /// Shops whose move had begun and was not sealed.
+    moving: Vec<String>,
+}
+
+pub async fn back_up(args: BackupArgs) -> Result<Exit> {
+    if !args.work.join(FILE).exists() && !args.work.join("store.url").exists() {
+        bail!("{} has no store: --work names the folder of one", args.work.display());
+    }
+    let store = Store::open(&args.work).context("opening the store")?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&args.out)
+        .with_context(|| format!("making {}", args.out.display()))?;
+    if args.out.read_dir()?.next().is_some() {
+        bail!("{} is not empty: a backup has a folder of its own", args.out.display());
+    }
+    let file = args.out.join(FILE);
+    // Before the copy: what begins meanwhile is then said to be under way by the next one.
+    let moving = moving(&store).await?;
+    let taken_at = jiff::Timestamp::now().to_string();
+    let tables = store.back_up(&file).await?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let list = List { schema: SCHEMA.to_owned(), version, taken_at, sha256: sha256(&file)?, tables, moving };
+    // Written last: without it a folder is no backup.
+    let (draft, path) = (args.out.join("backup.json.draft"), args.out.join(LIST));
+    std::fs::write(&draft, serde_json::to_string_pretty(&list)?)?;
+    File::open(&draft)?.sync_all()?;
+    std::fs::rename(&draft, &path)?;
+    File::open(&args.out)?.sync_all()?;
+    tell(args.json, &list, &format!("backed up to {}", args.out.display()))?;
+    if !list.moving.is_empty() {
+        eprintln!(
+            "{} shops are between the start and the seal of their move: this backup cannot be restored, since the rows of a move are \
+             not in it",
+            list.moving.len()
+        );
+    }
+    Ok(Exit::Clean)
+}
+
+pub async fn restore(args: RestoreArgs) -> Result<Exit> {
+    let path = args.from.join(LIST);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{} is no backup: reading {LIST}", args.from.display()))?;
+    let list: List = serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+    if list.schema != SCHEMA {
+        bail!("{} is of the form `{}`, and this version reads `{SCHEMA}`", path.display(), list.schema);
+    }
+    if !list.moving.is_empty() {
+        let shops = list.moving.join(", ");
+        return refuse("moves_unfinished", &format!("shops {shops} were between the start and the seal of their move"));
+    }
+    let file = args.from.join(FILE);
+    if sha256(&file)? != list.sha256 {
+        return refuse("backup_damaged", &format!("the digest of {} is another than {LIST} says", file.display()));
+    }
+    let work = args.work.clone();
+    let restored = tokio::task::spawn_blocking(move || Store::restore(&work, args.store.as_deref(), &file)).await??;
+    // A newer version has more tables, and those are empty.
+    let whole = list.tables.iter().all(|(table, rows)| restored.get(table) == Some(rows));
+    if !whole {
+        bail!("what was restored has other rows than {LIST} says: {restored:?}");
+    }
+    tell(args.json, &list, &format!("restored to {}", args.work.display()))?;
+    Ok(Exit::Clean)
+}
+
+fn tell(json: bool, list: &List, what: &str) -> Result<()> {
+    if json {
+        print(&serde_json::to_string(list)?);
+    } else {
+        let rows: u64 = list.tables.values().sum();
+        print(&format!("{what}: {rows} rows, as of {}, SHA-256 {}", list.taken_at, list.sha256));
+    }
+    Ok(())
+}
+
+/// Shops of the plan that began to move and are not sealed.
+async fn moving(store: &Store) -> Result<Vec<String>> {
+    let mut moving = Vec::new();
+    for planned in store.plan().await?.map(|plan| plan.shops).unwrap_or_default() {
+        let (_, state) = mover::stands(store, &planned.shop).await?;
+        if !matches!(state, State::Planned | State::Sealed) {
+            moving.push(planned.shop.to_string());
+        }
+    }
+    Ok(moving)
+}
+
+fn sha256(file: &Path) -> Result<String> {
+    let mut opened = File::open(file).with_context(|| format!("reading {}", file.display()))?;
+    let mut digest = Digest::new(&SHA256);
+    let mut buffer = vec![0_u8; 1 << 20];
+    loop {
+        match opened.read(&mut buffer).with_context(|| format!("reading {}", file.display()))? {
+            0 => break,
+            read => digest.update(&buffer[..read]),
+        }
+    }
+    Ok(digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,296 @@
+//! The settings file of `serve`: read, or made with new keys where there is none.
+//!
+//! Secrets are not in it. Of callers' keys it has the digests; what a provider is called with and signs with, and the address of a
+//! database, come from the environment, which is stronger than the file.
+
+use crate::serving::{Provider, Setting};
+use anyhow::{Context, Result};
+use api::{KeyDigest, Keys, Rate};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::Deserialize;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use toml::Value;
+
+/// A settings file that is wrong, with its name, the place and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Wrong(pub String);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub work: PathBuf,
+    pub listen: SocketAddr,
+    pub backend: SocketAddr,
+    pub console: Option<SocketAddr>,
+    pub metrics: Option<SocketAddr>,
+    public: Option<String>,
+    pub legacy: Option<String>,
+    #[serde(default)]
+    instant: bool,
+    limits: Option<Limits>,
+    keys: Callers,
+    provider: Option<ProviderAt>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limits {
+    per_second: u32,
+    burst: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Callers {
+    host: Value,
+    seller: Value,
+}
+
+impl Callers {
+    /// Read by hand: what serde says of a value of the wrong type quotes it, and here it may be a key.
+    fn digests(name: &str, value: &Value) -> Result<Vec<KeyDigest>, String> {
+        let place = format!("[keys] {name}");
+        let list = value.as_array().ok_or_else(|| format!("{place}: is no list"))?;
+        if list.is_empty() {
+            return Err(format!("{place}: at least one is needed"));
+        }
+        let digest = |(nth, value): (usize, &Value)| {
+            KeyDigest::parse(value.as_str().unwrap_or_default())
+                .map_err(|why| format!("{place}, number {}: {why}; `printf %s KEY | sha256sum` makes it", nth + 1))
+        };
+        list.iter().enumerate().map(digest).collect()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProviderAt {
+    api: String,
+}
+
+/// What links are made with.
+pub struct Secrets {
+    pub invoices: String,
+    pub pages: String,
+}
+
+impl Config {
+    /// Paths in it are relative to its own folder.
+    ///
+    /// # Errors
+    /// It cannot be read, or something in it is wrong.
+    pub fn read(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(|error| wrong(file, &error.to_string()))?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| {
+            // Without the line itself: a key may stand in it.
+            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            wrong(file, &format!("line {line}: {}", error.message()))
+        })?;
+        config.check().map_err(|why| wrong(file, &why))?;
+        config.work = file.parent().unwrap_or(Path::new("")).join(&config.work);
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        // It has no sign-in: whoever reaches it moves shops.
+        if let Some(at) = self.console.filter(|at| !at.ip().is_loopback()) {
+            return Err(format!(
+                "console = \"{at}\": the console has no sign-in; only an address of this machine, as 127.0.0.1"
+            ));
+        }
+        Callers::digests("host", &self.keys.host)?;
+        Callers::digests("seller", &self.keys.seller)?;
+        if let Some(limits) = self.limits
+            && (limits.per_second == 0 || limits.burst == 0)
+        {
+            return Err("[limits]: at least 1; without the section there is no limit".to_owned());
+        }
+        Ok(())
+    }
+
+    /// With what the environment says beside it.
+    ///
+    /// # Errors
+    /// A provider without its keys.
+    pub fn setting(self, secrets: Secrets) -> Result<Setting> {
+        let digests = |name, value| Callers::digests(name, value).map_err(|why| anyhow::Error::new(Wrong(why)));
+        let keys = Keys {
+            host: digests("host", &self.keys.host)?,
+            seller: digests("seller", &self.keys.seller)?,
+            invoices: secrets.invoices,
+            pages: secrets.pages,
+        };
+        let provider = match self.provider {
+            None => None,
+            Some(at) => Some(Provider::told(at.api, env("BALIK_PROVIDER_KEY"), &env("BALIK_PROVIDER_NOTICE_KEYS"))?),
+        };
+        let setting = Setting {
+            work: self.work,
+            seam: self.listen,
+            backend: self.backend,
+            console: self.console,
+            metrics: self.metrics,
+            public: self.public.map(|public| public.trim_end_matches('/').to_owned()),
+            legacy: self.legacy,
+            keys,
+            rate: self.limits.map(|limits| Rate { per_second: limits.per_second, burst: limits.burst }),
+            instant: self.instant,
+            provider,
+            without: vec![],
+            fault: None,
+        };
+        Ok(setting)
+    }
+}
+
+fn wrong(file: &Path, why: &str) -> anyhow::Error {
+    Wrong(format!("{}: {why}", file.display())).into()
+}
+
+fn env(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+/// A key that nobody guesses, which says of whom it is.
+///
+/// # Errors
+/// The machine gives no randomness.
+pub fn fresh_key(of: &str) -> Result<String> {
+    let mut bytes = [0_u8; 32];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow::anyhow!("this machine gives no randomness"))?;
+    Ok(bytes.iter().fold(format!("{of}_"), |text, byte| text + &format!("{byte:02x}")))
+}
+
+/// Makes the file where there is none, and beside it, for one reading, the new keys; where these are. None: it was there.
+///
+/// # Errors
+/// One of them cannot be written.
+pub fn make(file: &Path) -> Result<Option<PathBuf>> {
+    if file.exists() {
+        return Ok(None);
+    }
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    let (host, seller) = (fresh_key("host")?, fresh_key("seller")?);
+    let mut name = file.as_os_str().to_owned();
+    name.push(".keys");
+    let shown = PathBuf::from(name);
+    write_new(&shown, &format!("host {host}\nseller {seller}\n"))?;
+    let text = TEMPLATE
+        .replace("{host}", &KeyDigest::of(&host).to_string())
+        .replace("{seller}", &KeyDigest::of(&seller).to_string());
+    write_new(file, &text)?;
+    Ok(Some(shown))
+}
+
+/// Only its owner reads it; what is there already is left alone.
+fn write_new(path: &Path, text: &str) -> Result<()> {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = opened.map_err(|error| {
+        let is_there = error.kind() == ErrorKind::AlreadyExists;
+        let to_do = if is_there { ": move it away, and start again" } else { "" };
+        anyhow::anyhow!("writing {}: {error}{to_do}", path.display())
+    })?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+const TEMPLATE: &str = r#"# Settings of `baliklayar serve --config`. Paths are relative to this file. Each change needs a new start.
+
+# Folder of the store, and of the rows of a move under way.
+work = "work"
+
+# Where host apps call, and providers tell. TLS belongs in front of it; `public` is then what the world calls it.
+listen = "127.0.0.1:7400"
+# public = "https://shops.example"
+
+# Between the seam and the backend of this process; nobody else calls it.
+backend = "127.0.0.1:7403"
+
+# Board and verbs of moves. It has no sign-in, so that it is of this machine only.
+console = "127.0.0.1:7401"
+
+# For Prometheus, at /metrics.
+metrics = "127.0.0.1:7408"
+
+# host:port of the program that owns the shops which have not moved yet.
+# legacy = "127.0.0.1:7404"
+
+# Takes the word of a host app for money: for trials only.
+instant = false
+
+# The store is a file in `work`, or the PostgreSQL database that BALIK_STORE names in the environment.
+
+# Callers' keys are kept as digests, each `sha256:` and what `printf %s KEY | sha256sum` says. Two while one is being replaced.
+[keys]
+host = ["{host}"]
+seller = ["{seller}"]
+
+# Requests of one shop; more are answered 429.
+[limits]
+per_second = 1000
+burst = 2000
+
+# BALIK_PROVIDER_KEY and BALIK_PROVIDER_NOTICE_KEYS are needed in the environment.
+# [provider]
+# api = "https://provider.example"
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.toml");
+        std::fs::write(&file, text).unwrap();
+        Config::read(&file)
+    }
+
+    #[test]
+    fn what_is_made_is_read_again_and_has_no_key_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("made/serve.toml");
+        let shown = std::fs::read_to_string(make(&file).unwrap().unwrap()).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let keys: Vec<&str> = shown.lines().filter_map(|line| line.split_once(' ')).map(|(_, key)| key).collect();
+        assert!(keys.len() == 2 && keys.iter().all(|key| key.len() > 64 && !text.contains(key)), "{shown}");
+        let config = Config::read(&file).unwrap();
+        assert_eq!(config.work, folder.path().join("made/work"));
+        let setting = config.setting(Secrets { invoices: "i".into(), pages: "p".into() }).unwrap();
+        assert_eq!(setting.keys.host, [KeyDigest::of(keys[0])]);
+        assert_eq!(setting.keys.seller, [KeyDigest::of(keys[1])]);
+        assert!(!setting.instant && setting.rate.is_some() && setting.provider.is_none());
+        assert!(make(&file).unwrap().is_none(), "what is there stays");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place_and_without_the_secret() {
+        let good = TEMPLATE.replace("{host}", &KeyDigest::of("h").to_string());
+        let good = good.replace("{seller}", &KeyDigest::of("s").to_string());
+        read(&good).unwrap();
+        for (from, to, says) in [
+            ("listen = \"127.0.0.1:7400\"", "listen = \"here\"", "line 7"),
+            ("console = \"127.0.0.1:7401\"", "console = \"0.0.0.0:7401\"", "no sign-in"),
+            ("host = [", "host = \"my-secret-key\" #", "[keys] host: is no list"),
+            ("work = \"work\"", "work = \"work\"\nwrok = 1", "wrok"),
+            ("per_second = 1000", "per_second = 0", "[limits]"),
+            ("seller = [", "seller = [] #", "[keys] seller"),
+            ("host = [\"", "host = [\"my-secret-key\", \"", "[keys] host, number 1"),
+        ] {
+            let text = good.replace(from, to);
+            assert_ne!(text, good, "{from}");
+            let error = read(&text).unwrap_err().to_string();
+            assert!(error.contains(says) && error.contains("a.toml"), "{to}: {error}");
+            assert!(!error.contains("my-secret-key"), "{error}");
+        }
+        assert!(Config::read(Path::new("/nowhere/a.toml")).unwrap_err().to_string().contains("/nowhere/a.toml"));
+    }
+}

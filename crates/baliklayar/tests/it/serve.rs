@@ -1,0 +1,359 @@
+//! `serve`: a sandbox in one command, a settings file that is made at the first run, figures, and an end without loss.
+
+use crate::client::{self, exchange, filled_in, id, payment};
+use crate::demo::executable;
+use baliklayar::seed::{Product, open_shop};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use store::Store;
+use vocab::id::{ShopId, Timestamp};
+
+const READY_MAX: Duration = Duration::from_secs(30);
+const END_MAX: Duration = Duration::from_secs(15);
+
+/// A `serve` that runs, and all that it says.
+struct Served {
+    child: Child,
+    log: PathBuf,
+    ended: bool,
+}
+
+impl Served {
+    /// Starts it and waits until it is ready.
+    fn start(args: &[&str], log: &Path) -> Self {
+        let said = std::fs::File::options().create(true).append(true).open(log).unwrap();
+        let from = said.metadata().unwrap().len();
+        let child = Command::new(executable())
+            .arg("serve")
+            .args(args)
+            .envs([("BALIK_LOG", "trace"), ("BALIK_LOG_FORMAT", "json"), ("BALIK_PROVIDER_KEY", "provider-key-canary")])
+            .env("BALIK_PROVIDER_NOTICE_KEYS", "notice-key-canary")
+            .env_remove("BALIK_STORE")
+            .env_remove("BALIK_WORK")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(said)
+            .spawn()
+            .unwrap();
+        let mut served = Self { child, log: log.to_owned(), ended: false };
+        let begun = Instant::now();
+        while !served.said()[usize::try_from(from).unwrap()..].contains("ready: ") {
+            assert!(begun.elapsed() < READY_MAX, "not ready: {}", served.said());
+            assert!(served.child.try_wait().unwrap().is_none(), "it ended: {}", served.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        served
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Sends a signal by name, and waits for the end.
+    fn end(mut self, signal: &str) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                self.ended = true;
+                return status;
+            }
+            assert!(begun.elapsed() < END_MAX, "it does not end: {}", self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if !self.ended {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn at(addresses: &Value, name: &str) -> SocketAddr {
+    addresses[name].as_str().unwrap().trim_start_matches("http://").parse().unwrap()
+}
+
+async fn call(to: SocketAddr, bearer: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let key = uuid::Uuid::now_v7();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\nauthorization: Bearer {bearer}\r\n\
+         idempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let (status, body) = exchange(to, request.as_bytes()).await;
+    (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
+}
+
+/// Buys one of a product by the instant rail; the order.
+async fn buy(to: SocketAddr, bearer: &str, shop: &str, product: &str) -> Value {
+    let at = format!("/shops/{shop}/checkout-sessions");
+    let (_, created) = call(to, bearer, "POST", &at, &filled_in(&[(product, 1)])).await;
+    let complete = format!("{at}/{}/complete", id(&created));
+    let (status, completed) = call(to, bearer, "POST", &complete, &payment("approve")).await;
+    assert_eq!((status, completed["status"].as_str()), (200, Some("completed")), "{completed}");
+    completed["order"].clone()
+}
+
+#[tokio::test]
+async fn a_sandbox_sells_and_goes_on_where_it_ended() {
+    let work = tempfile::tempdir().unwrap();
+    let log = work.path().join("said.log");
+    let folder = work.path().join("box");
+    let args = ["--sandbox", "--port", "0", "--work", folder.to_str().unwrap()];
+    let served = Served::start(&args, &log);
+    let addresses: Value = serde_json::from_slice(&std::fs::read(folder.join("addresses.json")).unwrap()).unwrap();
+    let shop = addresses["sandbox"]["shop"].as_str().unwrap();
+    let products = addresses["sandbox"]["products"].as_array().unwrap();
+    let (seam, key) = (at(&addresses, "seam"), addresses["keys"]["host"].as_str().unwrap());
+    for path in ["/health", "/ready"] {
+        assert_eq!(call(seam, key, "GET", path, &Value::Null).await.0, 200);
+    }
+    let product = products[0]["id"].as_str().unwrap();
+    let order = buy(seam, key, shop, product).await;
+    let path = format!("/shops/{shop}/orders/{}", order["id"].as_str().unwrap());
+    assert_eq!(call(seam, key, "GET", &path, &Value::Null).await.0, 200);
+    assert_eq!(call(seam, "another", "GET", &path, &Value::Null).await.0, 401);
+    // What the page is for: a way that is paid at the provider.
+    let body = filled_in(&[(product, 1)]);
+    let (_, open) = call(seam, key, "POST", &format!("/shops/{shop}/checkout-sessions"), &body).await;
+    let handlers = open["ucp"]["payment_handlers"].as_object().unwrap();
+    assert!(handlers.len() == 2 && open["continue_url"].is_string(), "{open}");
+    let (status, page) = call(at(&addresses, "host"), key, "GET", "/", &Value::Null).await;
+    assert!(status == 200 && page.to_string().contains("Warung Contoh"), "{status}");
+    assert_figures(at(&addresses, "metrics"), &["balik_shops{owner=\"backend\"} 1", "balik_duty 1"]).await;
+    assert_figures(
+        at(&addresses, "metrics"),
+        &["balik_requests_total{method=\"POST\",path=\"/shops/{shop}/checkout-sessions/{id}/complete\",status=\"200\"} 1"],
+    )
+    .await;
+    assert_eq!(served.end("-INT").code(), Some(130));
+    let served = Served::start(&args, &log);
+    let addresses: Value = serde_json::from_slice(&std::fs::read(folder.join("addresses.json")).unwrap()).unwrap();
+    assert_eq!(addresses["sandbox"]["products"][0]["stock"], products[0]["stock"].as_i64().unwrap() - 1);
+    assert_eq!(call(at(&addresses, "seam"), key, "GET", &path, &Value::Null).await.0, 200);
+    assert_eq!(served.end("-TERM").code(), Some(0));
+}
+
+async fn assert_figures(metrics: SocketAddr, wanted: &[&str]) {
+    let (status, text) = call(metrics, "", "GET", "/metrics", &Value::Null).await;
+    let text = text.as_str().unwrap();
+    assert!(status == 200 && text.trim_end().ends_with("# EOF"), "{text}");
+    for line in wanted {
+        assert!(text.lines().any(|said| said == *line), "no `{line}` in {text}");
+    }
+}
+
+/// A settings file on free ports, with a shop `s1` in its store.
+async fn settings(folder: &Path, change: impl FnOnce(String) -> String) -> (PathBuf, SocketAddr) {
+    let file = folder.join("serve.toml");
+    let host = api::KeyDigest::of(client::HOST);
+    let ports: Vec<SocketAddr> = {
+        let held: Vec<_> = (0..4).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        held.iter().map(|held| held.local_addr().unwrap()).collect()
+    };
+    let text = format!(
+        "work = \"work\"\nlisten = \"{}\"\nbackend = \"{}\"\nmetrics = \"{}\"\ninstant = false\n\
+         [keys]\nhost = [\"{host}\"]\nseller = [\"{host}\"]\n",
+        ports[0], ports[1], ports[2]
+    );
+    std::fs::write(&file, change(text)).unwrap();
+    let store = Store::open(&folder.join("work")).unwrap();
+    let shelf = [Product { id: "1", title: "Barang", price: 4_500_000, stock: 1_000 }];
+    open_shop(&store, &ShopId::parse("s1").unwrap(), "Toko Satu", &shelf, Timestamp(0)).await.unwrap();
+    (file, ports[0])
+}
+
+#[tokio::test]
+async fn the_first_run_makes_settings_and_keys_and_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new/serve.toml");
+    // Its ports are the usual ones, which may be taken here: what it says before that is what counts.
+    let output = Command::new(executable())
+        .args(["serve", "--config", file.to_str().unwrap(), "--store", "postgres://nobody@127.0.0.1:9/none"])
+        .env_remove("BALIK_STORE")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("it was made") && said.contains("serve.toml.keys"), "{said}");
+    let keys = std::fs::read_to_string(folder.path().join("new/serve.toml.keys")).unwrap();
+    for key in keys.lines().map(|line| line.split_once(' ').unwrap().1) {
+        assert!(!said.contains(key), "a key is shown");
+        assert!(!std::fs::read_to_string(&file).unwrap().contains(key), "a key is kept");
+    }
+}
+
+#[tokio::test]
+async fn settings_that_are_wrong_are_told_with_their_place_and_end_as_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to, says) in
+        [("instant = false", "instnat = false", "line 5"), ("\"sha256:", "\"", "[keys] host, number 1")]
+    {
+        let (file, _) = settings(folder.path(), |text| text.replacen(from, to, 1)).await;
+        let output = Command::new(executable()).args(["serve", "--config", file.to_str().unwrap()]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(says) && said.contains("serve.toml"), "{said}");
+    }
+    assert_eq!(Command::new(executable()).arg("serve").output().unwrap().status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_shop_that_is_to_be_paid_takes_no_host_apps_word_for_money() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, seam) = settings(folder.path(), |text| text).await;
+    let served = Served::start(&["--config", file.to_str().unwrap()], &folder.path().join("said.log"));
+    let path = "/shops/s1/checkout-sessions";
+    let (_, open) = call(seam, client::HOST, "POST", path, &filled_in(&[("1", 1)])).await;
+    assert_eq!(open["ucp"]["payment_handlers"], json!({}), "{open}");
+    let complete = format!("{path}/{}/complete", id(&open));
+    let (status, refused) = call(seam, client::HOST, "POST", &complete, &payment("approve")).await;
+    assert_eq!((status, refused["messages"][0]["code"].as_str()), (200, Some("payment_unavailable")), "{refused}");
+    assert!(served.said().contains("Nobody can pay yet"));
+    assert_eq!(served.end("-TERM").code(), Some(0));
+}
+
+/// Whoever has an answer when the process is asked to end has it whole, and what was acknowledged is there afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_served_when_it_is_asked_to_end_gets_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let trusting = |text: String| text.replace("instant = false", "instant = true");
+    let (file, seam) = settings(folder.path(), trusting).await;
+    let (args, log) = (["--config", file.to_str().unwrap()], folder.path().join("said.log"));
+    let served = Served::start(&args, &log);
+    let buyers: Vec<_> = (0..8).map(|_| tokio::spawn(buy_until_nobody_is_there(seam))).collect();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(served.end("-TERM").code(), Some(0));
+    let mut orders = Vec::new();
+    for buyer in buyers {
+        orders.extend(buyer.await.unwrap());
+    }
+    assert!(orders.len() > 8, "only {} orders: nobody was served when it ended", orders.len());
+    let served = Served::start(&args, &log);
+    for order in &orders {
+        let path = format!("/shops/s1/orders/{order}");
+        assert_eq!(call(seam, client::HOST, "GET", &path, &Value::Null).await.0, 200, "{order}");
+    }
+    let said = served.said();
+    // Whatever it logged, at the finest level: nothing of a buyer, no key.
+    for canary in ["Rina", "+62811", "Braga", client::HOST, "provider-key-canary", "notice-key-canary"] {
+        assert!(!said.contains(canary), "the log has `{canary}`");
+    }
+    let lines = said.lines().filter(|line| line.starts_with('{'));
+    assert!(lines.clone().count() > 0 && lines.clone().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    eprintln!("{} orders acknowledged before the end, all there after it", orders.len());
+}
+
+/// Orders that were acknowledged; ends when a connection is refused, or closed before a byte of an answer.
+async fn buy_until_nobody_is_there(seam: SocketAddr) -> Vec<String> {
+    let mut orders = Vec::new();
+    while let Some(created) = try_call(seam, "/shops/s1/checkout-sessions", &filled_in(&[("1", 1)])).await {
+        let path = format!("/shops/s1/checkout-sessions/{}/complete", id(&created));
+        let Some(completed) = try_call(seam, &path, &payment("approve")).await else { break };
+        orders.push(completed["order"]["id"].as_str().unwrap_or_else(|| panic!("{completed}")).to_owned());
+    }
+    orders
+}
+
+async fn try_call(seam: SocketAddr, path: &str, body: &Value) -> Option<Value> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let request = client::Request {
+        method: "POST",
+        path: path.to_owned(),
+        key: Some(uuid::Uuid::now_v7().to_string()),
+        body: body.to_string(),
+    };
+    let mut stream = tokio::net::TcpStream::connect(seam).await.ok()?;
+    let mut answer = Vec::new();
+    // Reset before the request was read: nobody was there any more.
+    stream.write_all(&request.bytes()).await.ok()?;
+    let read = stream.read_to_end(&mut answer).await;
+    if answer.is_empty() {
+        return None;
+    }
+    read.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("half an answer: `{answer}`"));
+    // The seam says so itself to who comes when nobody is served any more.
+    if head.starts_with("HTTP/1.1 503") {
+        assert!(head.to_lowercase().contains("retry-after"), "{head}");
+        return None;
+    }
+    assert!(head.starts_with("HTTP/1.1 20"), "{answer}");
+    Some(serde_json::from_str(body).unwrap_or_else(|error| panic!("half an answer ({error}): `{answer}`")))
+}
+
+/// What a sandbox sold is backed up while it sells, and sells on elsewhere, on either engine.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_restored_elsewhere_and_sells_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let at_folder = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (first, out) = (at_folder("first"), at_folder("out"));
+    let sandbox = |work: &str| ["--sandbox", "--port", "0", "--work", work].map(str::to_owned);
+    let log = folder.path().join("said.log");
+    let served = Served::start(&sandbox(&first).each_ref().map(String::as_str), &log);
+    let (seam, shop, key) = of_sandbox(&first);
+    let order = buy(seam, &key, &shop, "1").await;
+    let said = run(&["backup", "--work", &first, "--out", &out, "--json"], 0);
+    let list: Value = serde_json::from_str(&said).unwrap();
+    assert!(list["tables"]["document"].as_u64().unwrap() > 7 && list["moving"] == json!([]), "{said}");
+    // It goes on meanwhile; what is sold now is not in it.
+    let later = buy(seam, &key, &shop, "1").await;
+    drop(served);
+    let database = testkit::postgres::fresh_database().await;
+    for (name, url) in [("file", None), ("server", Some(database.url.as_str()))] {
+        let work = at_folder(name);
+        let mut restore = vec!["restore", "--from", &out, "--work", &work];
+        restore.extend(url.iter().flat_map(|url| ["--store", url]));
+        run(&restore, 0);
+        run(&restore, 3);
+        let served = Served::start(&sandbox(&work).each_ref().map(String::as_str), &log);
+        let (seam, shop, key) = of_sandbox(&work);
+        for (order, status) in [(&order, 200), (&later, 404)] {
+            let path = format!("/shops/{shop}/orders/{}", order["id"].as_str().unwrap());
+            let (got, body) = call(seam, &key, "GET", &path, &Value::Null).await;
+            let known = if body["ucp"]["status"] == "error" { 404 } else { got };
+            assert_eq!(known, status, "{name}: {body}");
+        }
+        let again = buy(seam, &key, &shop, "1").await;
+        let path = format!("/shops/{shop}/orders/{}", again["id"].as_str().unwrap());
+        assert_eq!(call(seam, &key, "GET", &path, &Value::Null).await.0, 200);
+        // The seeded 120, one before the backup, one here.
+        let store = Store::open(Path::new(&work)).unwrap();
+        let left = store.stock(&ShopId::parse(&shop).unwrap(), &[vocab::id::PublicId::new("1")]).await.unwrap();
+        assert_eq!(left, [Some(118)], "{name}");
+        assert_eq!(served.end("-TERM").code(), Some(0));
+    }
+    // One bit of it, and it is none.
+    let file = Path::new(&out).join("store.sqlite");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    assert_eq!(run(&["restore", "--from", &out, "--work", &at_folder("damaged")], 4), "backup_damaged\n");
+    run(&["backup", "--work", &at_folder("nothing"), "--out", &at_folder("out2")], 3);
+}
+
+fn of_sandbox(work: &str) -> (SocketAddr, String, String) {
+    let addresses: Value =
+        serde_json::from_slice(&std::fs::read(Path::new(work).join("addresses.json")).unwrap()).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (at(&addresses, "seam"), text(&addresses["sandbox"]["shop"]), text(&addresses["keys"]["host"]))
+}
+
+/// Runs a command to its end, which must be this; what it printed.
+fn run(args: &[&str], code: i32) -> String {
+    let mut command = Command::new(executable());
+    let output = command.args(args).env_remove("BALIK_STORE").env_remove("BALIK_WORK").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
