@@ -47,14 +47,15 @@ const TABLES: [&str; 5] = [
     "select shop, owner, epoch, seq from shop_head order by shop",
 ];
 
-/// What the loop needed for what was counted.
+/// What the loop needed for so many of what was counted.
 pub struct Bare {
+    pub count: u64,
     pub took: Duration,
     pub cost: Cost,
 }
 
 /// The rows of one commit.
-pub struct Commit {
+struct Commit {
     shop: String,
     seq: i64,
     /// A statement and its cells.
@@ -79,7 +80,7 @@ pub fn group(engine: Engine, buyers: u32, shops: u32) -> usize {
 }
 
 /// Every commit of a store, in the order in which they were made.
-pub async fn commits(place: &Place) -> Result<Vec<Commit>> {
+async fn commits(place: &Place) -> Result<Vec<Commit>> {
     let facts = place.rows("select shop, seq, epoch, at, body from fact order by at, shop, seq").await?;
     let mut past = Past::default();
     facts.into_iter().map(|fact| past.commit(fact)).collect()
@@ -160,15 +161,16 @@ fn int(cell: &Cell) -> Result<i64> {
     }
 }
 
-/// Writes all commits into a fresh store with the same market, and counts those after the mark.
+/// Writes what a run has written into a fresh store with the same market, and counts what came after the mark.
 pub async fn run(
     engine: Engine,
     market: Market,
-    commits: Vec<Commit>,
     mark: &Heads,
     group: usize,
     written: &Place,
+    count: usize,
 ) -> Result<Bare> {
+    let commits = commits(written).await?;
     let place = Place::new(engine).await?;
     market.open(&place.open()?).await?;
     let (before, counted): (Vec<_>, Vec<_>) =
@@ -178,7 +180,7 @@ pub async fn run(
     let meter = Meter::of(std::process::id(), &place).await?;
     let (begun, used) = (Instant::now(), meter.now());
     writers.write(counted, group).await?;
-    let bare = Bare { took: begun.elapsed(), cost: meter.now().since(used) };
+    let bare = Bare { count: u64::try_from(count)?, took: begun.elapsed(), cost: meter.now().since(used) };
     drop(writers);
     for table in TABLES {
         let same = written.rows(table).await? == place.rows(table).await?;
@@ -292,6 +294,7 @@ async fn send_group(
     });
     // Polled in this order, and so sent.
     let all = tokio::join!(biased; client.batch_execute("begin"), try_join_all(writes), client.batch_execute("commit"));
-    (all.0?, all.1?, all.2?);
-    Ok(())
+    all.0?;
+    all.1?;
+    Ok(all.2?)
 }

@@ -3,7 +3,7 @@
 //! They are in the process that measures, so what they use of the processors is in no figure; that they share them with
 //! what is measured is in all of them.
 
-use crate::kios::HOST_KEY;
+use crate::kios::{HOST_KEY, SELLER_KEY};
 use crate::people::Connection;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -35,12 +35,13 @@ impl Buyer {
     /// The body of the answer, which is none of an error, and how long it took.
     pub async fn ask(&mut self, asked: Asked<'_>) -> Result<(Bytes, Duration)> {
         let said = format!("{} {}", asked.method, asked.path);
+        let bearer = if asked.path.contains("/seller/") { SELLER_KEY } else { HOST_KEY };
         let mut request = Request::builder()
             .method(asked.method)
             .uri(asked.path)
             .header("host", "backend")
             .header("content-type", "application/json")
-            .header("authorization", format!("Bearer {HOST_KEY}"));
+            .header("authorization", format!("Bearer {bearer}"));
         if let Some(key) = asked.key {
             request = request.header("idempotency-key", key);
         }
@@ -68,17 +69,18 @@ impl Buyer {
 pub struct Turns {
     next: AtomicU64,
     count: u64,
-    until: Instant,
+    begun: Instant,
+    lasting: Duration,
 }
 
 impl Turns {
     pub fn new(count: u64, lasting: Duration) -> Arc<Self> {
-        Arc::new(Self { next: AtomicU64::new(0), count, until: Instant::now() + lasting })
+        Arc::new(Self { next: AtomicU64::new(0), count, begun: Instant::now(), lasting })
     }
 
     pub fn next(&self) -> Option<u64> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        (number < self.count && Instant::now() < self.until).then_some(number)
+        (number < self.count && self.begun.elapsed() < self.lasting).then_some(number)
     }
 }
 

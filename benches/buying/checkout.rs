@@ -17,7 +17,7 @@ use std::time::Duration;
 
 const PRODUCTS: u32 = 100;
 /// More than are ever sold.
-const STOCK: i64 = 1_000_000;
+pub const STOCK: i64 = 1_000_000;
 /// Of so many checkouts one more is made beforehand, which nobody counts.
 const WARM_UP: u64 = 10;
 
@@ -61,9 +61,8 @@ async fn round_of(args: &Args, engine: Engine, buyers: u32) -> Result<Round> {
     let cost = stage.meter.now().since(before);
     let place = stage.end().await;
     market.sold(&place.open()?, u64::try_from(warm.0.len() + bought.len())?).await?;
-    let commits = bare::commits(&place).await?;
     let group = bare::group(engine, buyers, args.shops);
-    let bare = bare::run(engine, market, commits, &mark, group, &place).await?;
+    let bare = bare::run(engine, market, &mark, group, &place, bought.len()).await?;
     let mut round = Round::new(bought.iter().map(|took| took.iter().sum()).collect(), took, cost, bare);
     for step in 0..STEPS.len() {
         round.steps.push(bought.iter().map(|took| micros(took[step])).collect());

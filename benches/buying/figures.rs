@@ -37,14 +37,14 @@ impl Waits {
 impl Round {
     pub fn new(waits: Vec<Duration>, took: Duration, cost: Cost, bare: Bare) -> Self {
         let count = u64::try_from(waits.len()).unwrap_or(0);
-        let each = |time: Duration| micros(time) / count.max(1);
+        let each = |time: Duration, count: u64| micros(time) / count.max(1);
         Self {
             per_second: per_second(count, took),
             waits: Waits::of(waits.into_iter().map(micros).collect()),
-            ours_us: each(cost.ours),
-            database_us: each(cost.database),
-            bare_per_second: per_second(count, bare.took),
-            bare_us: each(bare.cost.ours + bare.cost.database),
+            ours_us: each(cost.ours, count),
+            database_us: each(cost.database, count),
+            bare_per_second: per_second(bare.count, bare.took),
+            bare_us: each(bare.cost.ours + bare.cost.database, bare.count),
             steps: Vec::new(),
         }
     }
@@ -77,16 +77,16 @@ impl Figures {
 
     /// As `heading` names them.
     pub fn cells(&self) -> Vec<String> {
-        let together = self.median(|round| round.ours_us + round.database_us);
-        let (done, bare) = (self.median(|round| round.per_second), self.median(|round| round.bare_per_second));
-        let bare_us = self.median(|round| round.bare_us);
+        let together = self.of_rounds(|round| round.ours_us + round.database_us);
+        let (done, bare) = (self.of_rounds(|round| round.per_second), self.of_rounds(|round| round.bare_per_second));
+        let bare_us = self.of_rounds(|round| round.bare_us);
         vec![
             grouped(done),
-            millis(self.median(|round| round.waits.p50)),
-            millis(self.median(|round| round.waits.p99)),
-            millis(self.median(|round| round.waits.max)),
-            millis(self.median(|round| round.ours_us)),
-            millis(self.median(|round| round.database_us)),
+            millis(self.of_rounds(|round| round.waits.p50)),
+            millis(self.of_rounds(|round| round.waits.p99)),
+            millis(self.of_rounds(|round| round.waits.max)),
+            millis(self.of_rounds(|round| round.ours_us)),
+            millis(self.of_rounds(|round| round.database_us)),
             millis(together),
             grouped(bare),
             millis(bare_us),
@@ -99,17 +99,21 @@ impl Figures {
     pub fn steps(&self) -> Vec<String> {
         let count = self.0.first().map_or(0, |round| round.steps.len());
         let of = |step: usize, which: fn(Waits) -> u64| {
-            millis(self.median(|round| which(Waits::of(round.steps[step].clone()))))
+            millis(self.of_rounds(|round| which(Waits::of(round.steps[step].clone()))))
         };
         (0..count).map(|step| format!("{} / {}", of(step, |waits| waits.p50), of(step, |waits| waits.p99))).collect()
     }
 
-    fn median(&self, figure: impl Fn(&Round) -> u64) -> u64 {
-        let mut all: Vec<u64> = self.0.iter().map(figure).collect();
-        all.sort_unstable();
-        // The upper one of two middle ones; 0 of nothing.
-        all.get(all.len() / 2).copied().unwrap_or(0)
+    fn of_rounds(&self, figure: impl Fn(&Round) -> u64) -> u64 {
+        median(self.0.iter().map(figure))
     }
+}
+
+/// The upper one of two middle ones; 0 of nothing.
+pub fn median(figures: impl Iterator<Item = u64>) -> u64 {
+    let mut all: Vec<u64> = figures.collect();
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or(0)
 }
 
 pub fn micros(time: Duration) -> u64 {
@@ -117,7 +121,7 @@ pub fn micros(time: Duration) -> u64 {
 }
 
 /// `0.412`, `12.30`, `1234.5`: three places that mean something.
-fn millis(us: u64) -> String {
+pub fn millis(us: u64) -> String {
     match us {
         0..10_000 => format!("{}.{:03}", us / 1_000, us % 1_000),
         10_000..100_000 => format!("{}.{:02}", us / 1_000, us % 1_000 / 10),

@@ -14,6 +14,7 @@ mod checkout;
 #[path = "../children.rs"]
 mod children;
 mod figures;
+mod flash;
 #[path = "../kios.rs"]
 #[expect(dead_code, reason = "no legacy runs here, and nothing is planned")]
 mod kios;
@@ -21,6 +22,7 @@ mod kios;
 #[expect(dead_code, reason = "buyers come as fast as they are served")]
 mod people;
 mod place;
+mod reads;
 #[path = "../moving/resources.rs"]
 #[expect(dead_code, reason = "memory and children are nobody's question here")]
 mod resources;
@@ -54,6 +56,9 @@ pub struct Args {
     /// checkout: shops among which they choose
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
     shops: u32,
+    /// flash: buyers at once where there is enough for all
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    crowd: u32,
     /// Rounds, each over a store of its own; the median counts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
     rounds: u32,
@@ -63,7 +68,7 @@ pub struct Args {
     /// No round begins anything after so many seconds
     #[arg(long, default_value_t = 6)]
     seconds: u64,
-    /// One round of a second
+    /// One round of a second, and of 1,000 at most
     #[arg(long)]
     quick: bool,
     /// What `cargo bench` says to every bench
@@ -74,6 +79,8 @@ pub struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
     Checkout,
+    Flash,
+    Reads,
 }
 
 fn main() -> ExitCode {
@@ -98,13 +105,15 @@ fn main() -> ExitCode {
 
 fn measure(mut args: Args) -> Result<()> {
     if args.quick {
-        (args.rounds, args.seconds) = (1, 1);
+        (args.rounds, args.seconds, args.count) = (1, 1, args.count.min(1_000));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         print(&machine()?);
         match args.what {
             What::Checkout => checkout::measure(&args).await,
+            What::Flash => flash::measure(&args).await,
+            What::Reads => reads::measure(&args).await,
         }
     })
 }
