@@ -79,9 +79,9 @@ pub fn group(engine: Engine, buyers: u32, shops: u32) -> usize {
     usize::try_from(together.clamp(1, GROUP_MAX)).unwrap_or(1)
 }
 
-/// Every commit of a store, in the order in which they were made.
+/// Every commit of a store: each shop's in the order in which they were made, which their times need not be in.
 async fn commits(place: &Place) -> Result<Vec<Commit>> {
-    let facts = place.rows("select shop, seq, epoch, at, body from fact order by at, shop, seq").await?;
+    let facts = place.rows("select shop, seq, epoch, at, body from fact order by seq, shop").await?;
     let mut past = Past::default();
     facts.into_iter().map(|fact| past.commit(fact)).collect()
 }

@@ -18,13 +18,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Sales of few units, and one before them that is not counted.
+const SALES: u32 = 10;
 const UNITS: u32 = 50;
 /// For them, all at once.
 const BUYERS: u32 = 200;
 /// On the shelf while checkouts are made: nobody may have a checkout of what is not there.
 const MANY: i64 = 1_000;
 /// Checkouts are made for so long at most, by so many at once.
-const PREPARING: Duration = Duration::from_secs(20);
+const PREPARING: Duration = Duration::from_secs(8);
 const PREPARERS: usize = 64;
 /// Of so many one is paid beforehand, which nobody counts.
 const WARM_UP: usize = 10;
@@ -32,7 +34,7 @@ const WARM_UP: usize = 10;
 pub async fn measure(args: &Args) -> Result<()> {
     let mut few = Vec::new();
     for &engine in &args.stores {
-        few.push(few_units(args, engine).await.with_context(|| format!("{}, few units", engine.name()))?);
+        few.push(few_units(engine).await.with_context(|| format!("{}, few units", engine.name()))?);
     }
     let heading =
         ["store", "buyers", "units", "sales", "orders of each", "refused", "all told after, ms", "p50 ms", "p99 ms"];
@@ -52,8 +54,8 @@ pub async fn measure(args: &Args) -> Result<()> {
 }
 
 /// Each sale in a shop of its own. What the first of them finds out for the process is not counted.
-async fn few_units(args: &Args, engine: Engine) -> Result<Vec<String>> {
-    let market = Market { shops: args.rounds + 1, products: 1, stock: MANY };
+async fn few_units(engine: Engine) -> Result<Vec<String>> {
+    let market = Market { shops: SALES + 1, products: 1, stock: MANY };
     let stage = Stage::set(engine, market).await?;
     let mut sales = Vec::new();
     for shop in 0..market.shops {

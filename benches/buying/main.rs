@@ -59,7 +59,7 @@ pub struct Args {
     /// flash: buyers at once where there is enough for all
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1000))]
     crowd: u32,
-    /// Rounds, each over a store of its own; the median counts
+    /// Rounds; the median counts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
     rounds: u32,
     /// The most of one round
