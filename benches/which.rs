@@ -1,7 +1,7 @@
 //! Which measurement is meant: `cargo bench -p benches -- NAME` starts every one of them with the same words.
 
 /// All that there are.
-const ALL: [&str; 6] = ["apply", "copy", "hold", "opening", "seam", "throttle"];
+const ALL: [&str; 9] = ["apply", "checkout", "copy", "flash", "hold", "opening", "reads", "seam", "throttle"];
 
 /// Whether another measurement than `own` was asked for by its name.
 pub fn is_other(given: &[String], own: &str) -> bool {
