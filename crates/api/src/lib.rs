@@ -5,6 +5,7 @@
 //! Absent on purpose: SQL, who owns a shop, and anything that remembers a request.
 
 mod call;
+mod framing;
 mod invoice;
 mod link;
 mod notices;
@@ -15,7 +16,8 @@ mod serve;
 mod sheet;
 pub mod wire;
 
-pub use routes::router;
+pub use framing::{HostOrigin, NoOrigin};
+pub use routes::{router, router_framed_by};
 pub use serve::serve;
 
 /// The bearer keys of the two callers that need one, and what the links of buyers are made with.

@@ -2,7 +2,9 @@
 //!
 //! Invariant: numbers, codes and addresses that a buyer pays with are on this page and nowhere else; without the key of its
 //! link the page looks like one that does not exist. It has one script of its own, which only looks whether something
-//! changed, and works without it. Absent on purpose: fields for a card, and anything of another origin.
+//! changed, and works without it. In a host app's frame it is the same page; what leads away from it, a wallet or an invoice,
+//! opens in a window of its own, where a buyer sees whose it is. Absent on purpose: fields for a card, and anything of another
+//! origin.
 
 mod page;
 mod qr;
@@ -10,6 +12,7 @@ mod qris;
 mod words;
 
 use crate::call::Call;
+use crate::framing::{self, HostOrigin};
 use crate::invoice::Lang;
 use crate::problem::Problem;
 use crate::routes::{Api, Shared};
@@ -18,14 +21,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use commerce::Refusal;
 use commerce::intent::Method;
-use http::StatusCode;
 use http::header::{ACCEPT_LANGUAGE, LOCATION};
+use http::{HeaderValue, StatusCode};
 use shop::{Failure, ToPay};
 use std::time::Duration;
 use vocab::id::{PublicId, ShopId};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
-                      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+                      base-uri 'none'; form-action 'self'";
 
 /// How long a buyer waits for a provider before the page says that it is being asked.
 const CONFIRMED_WITHIN: Duration = Duration::from_millis(300);
@@ -43,6 +46,11 @@ struct Sheet<'a> {
     refused: Option<&'static str>,
 }
 
+/// What the page may do, and who may show it in a frame.
+pub fn policy(hosts: &[HostOrigin]) -> HeaderValue {
+    framing::policy(POLICY, hosts)
+}
+
 pub async fn show(State(api): Shared, call: Call) -> Result<Response, Problem> {
     answer(&api, &call, None).await
 }
@@ -51,7 +59,7 @@ pub async fn show(State(api): Shared, call: Call) -> Result<Response, Problem> {
 pub async fn confirm(State(api): Shared, call: Call) -> Result<Response, Problem> {
     let id = call.id()?;
     if key_of(&api, &call, &id).is_none() {
-        return Ok(html(StatusCode::NOT_FOUND, page::none(lang_of(&call))));
+        return Ok(html(&api, StatusCode::NOT_FOUND, page::none(lang_of(&call))));
     }
     if let Some(account) = call.field("account") {
         return pay_out(&api, &call, id, account).await;
@@ -96,21 +104,21 @@ pub async fn state(State(api): Shared, call: Call) -> Result<Response, Problem> 
     };
     let found = found.ok_or_else(Problem::not_found)?;
     let mut response = page::mark(&found).into_response();
-    sheet::guard(response.headers_mut(), POLICY);
+    sheet::guard(response.headers_mut(), api.pay_policy.clone());
     Ok(response)
 }
 
 async fn answer(api: &Api, call: &Call, refused: Option<&'static str>) -> Result<Response, Problem> {
     let (lang, id) = (lang_of(call), call.id()?);
-    let Some(key) = key_of(api, call, &id) else { return Ok(html(StatusCode::NOT_FOUND, page::none(lang))) };
+    let Some(key) = key_of(api, call, &id) else { return Ok(html(api, StatusCode::NOT_FOUND, page::none(lang))) };
     let shop = &call.frame.shop;
     let Some(found) = look(api, shop, &id).await? else {
-        return Ok(html(StatusCode::NOT_FOUND, page::none(lang)));
+        return Ok(html(api, StatusCode::NOT_FOUND, page::none(lang)));
     };
     let invoice = found.checkout.order().map(|order| api.links.invoice(shop, order));
     let ways = api.service.ways_to_pay(shop, found.checkout.totals().total());
     let sheet = Sheet { lang, found: &found, ways, key, invoice, refused };
-    Ok(html(StatusCode::OK, page::show(&sheet)))
+    Ok(html(api, StatusCode::OK, page::show(&sheet)))
 }
 
 async fn look(api: &Api, shop: &ShopId, id: &PublicId) -> Result<Option<ToPay>, Problem> {
@@ -131,6 +139,6 @@ fn key_of<'a>(api: &Api, call: &'a Call, id: &PublicId) -> Option<&'a str> {
     call.parameter("key").filter(|key| api.links.opens_checkout(&call.frame.shop, id, key))
 }
 
-fn html(status: StatusCode, page: maud::Markup) -> Response {
-    sheet::answer(status, POLICY, page)
+fn html(api: &Api, status: StatusCode, page: maud::Markup) -> Response {
+    sheet::answer(status, api.pay_policy.clone(), page)
 }

@@ -2,6 +2,7 @@
 
 use crate::Keys;
 use crate::call::Call;
+use crate::framing::HostOrigin;
 use crate::invoice;
 use crate::link::Links;
 use crate::problem::Problem;
@@ -12,7 +13,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use shop::{Answer, Command, Service};
 use std::sync::Arc;
 
@@ -20,14 +21,22 @@ pub struct Api {
     pub service: Service,
     pub keys: Keys,
     pub links: Links,
+    /// Of the page where a buyer pays.
+    pub pay_policy: HeaderValue,
 }
 
 pub type Shared = State<Arc<Api>>;
 type Answered = Result<Response, Problem>;
 
-/// All paths of the backend. Nothing is served beside them.
+/// All paths of the backend. Nothing is served beside them, and no page of it is shown in anybody's frame.
 pub fn router(service: Service, keys: Keys) -> Router {
+    router_framed_by(service, keys, &[])
+}
+
+/// The same, and these host apps may show the page where a buyer pays in a frame.
+pub fn router_framed_by(service: Service, keys: Keys, hosts: &[HostOrigin]) -> Router {
     let links = Links::of(&keys.host, &keys.pages);
+    let pay_policy = pay::policy(hosts);
     let shop = Router::new()
         .route("/catalog/search", post(search))
         .route("/catalog/lookup", post(lookup))
@@ -56,7 +65,7 @@ pub fn router(service: Service, keys: Keys) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method")
         })
-        .with_state(Arc::new(Api { service, keys, links }))
+        .with_state(Arc::new(Api { service, keys, links, pay_policy }))
 }
 
 impl Api {

@@ -52,6 +52,9 @@ pub struct Args {
     /// What links to pages where buyers pay are made with; needed with --provider
     #[arg(long, env = "BALIK_PAGE_KEY", hide_env_values = true, default_value = "")]
     page_key: String,
+    /// https://host[:port] of a host app that may show the page where a buyer pays in a frame; without it nobody may
+    #[arg(long, env = "BALIK_HOST_ORIGINS", value_delimiter = ',')]
+    host_origin: Vec<api::HostOrigin>,
     /// Detector to take away; tests and demo only
     #[arg(long)]
     without: Vec<String>,
@@ -85,7 +88,7 @@ pub async fn run(args: Args) -> Result<()> {
     let seam = start_seam(&args, backend.local_addr()?).await?;
     let service = with_rail(service, &args, seam.address())?;
     let keys = api::Keys { host: args.host_key.clone(), seller: args.seller_key.clone(), pages: args.page_key.clone() };
-    let router = api::router(service.clone(), keys);
+    let router = api::router_framed_by(service.clone(), keys, &args.host_origin);
     let api = tokio::spawn(api::serve(backend, router, std::future::pending()));
     let console = start_console(args.console_port, store.clone()).await?;
     let link = Link::new(store.clone(), seam.handle(), service.clone());

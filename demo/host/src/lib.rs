@@ -25,6 +25,7 @@ mod routes;
 mod scene;
 mod seam;
 mod stage;
+mod standing;
 mod steer;
 mod visit;
 mod wire;

@@ -12,6 +12,7 @@ mod dial;
 mod faults;
 mod findings;
 mod flash;
+mod framed;
 mod fsync;
 mod host;
 mod ids;

@@ -373,7 +373,7 @@ async fn a_person_pays_with_the_keyboard_and_the_page_goes_on_by_itself() {
         browser.until("document.documentElement.lang === 'id'");
         assert!(browser.text().contains("Lunas"), "{}", browser.text());
         browser.click(".paid a");
-        browser.until("document.querySelector('table.goods')");
+        browser.in_the_other_window(|browser| browser.until("document.querySelector('table.goods')"));
         nothing_is_complained_of(&browser);
     })
     .await
