@@ -14,6 +14,7 @@ mod checkout;
 mod deed;
 mod feed;
 mod guard;
+mod heard;
 mod lang;
 mod live;
 mod options;
