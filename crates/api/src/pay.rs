@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use commerce::Refusal;
 use commerce::intent::Method;
 use http::header::{ACCEPT_LANGUAGE, LOCATION};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use shop::{Failure, ToPay};
 use std::time::Duration;
 use vocab::id::{PublicId, ShopId};
@@ -57,6 +57,9 @@ pub async fn show(State(api): Shared, call: Call) -> Result<Response, Problem> {
 
 /// The buyer has chosen how to pay, or says where money goes back to.
 pub async fn confirm(State(api): Shared, call: Call) -> Result<Response, Problem> {
+    if is_from_elsewhere(&call) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "this page answers to its own forms"));
+    }
     let id = call.id()?;
     if key_of(&api, &call, &id).is_none() {
         return Ok(html(&api, StatusCode::NOT_FOUND, page::none(lang_of(&call))));
@@ -127,6 +130,12 @@ async fn look(api: &Api, shop: &ShopId, id: &PublicId) -> Result<Option<ToPay>, 
         Err(Failure::UnknownShop) => Ok(None),
         Err(failure) => Err(failure.into()),
     }
+}
+
+/// A form or a script of another origin sent it: browsers say so, and no page can forge it. A host app's page has the link of
+/// its buyer, and yet is not to choose how they pay, nor where their money goes.
+fn is_from_elsewhere(call: &Call) -> bool {
+    !["", "same-origin", "none"].contains(&call.header(&HeaderName::from_static("sec-fetch-site")))
 }
 
 fn lang_of(call: &Call) -> Lang {

@@ -75,6 +75,9 @@ pub async fn answer(
     asked: &Asked<'_>,
     body: &[u8],
 ) -> Result<Response<Body>, Stop> {
+    if visit == Visit::Choose && is_from_elsewhere(asked) {
+        return Err(Stop::bad(StatusCode::FORBIDDEN, "forbidden", "this page answers to its own forms"));
+    }
     let key = asked.parameter("key").filter(|key| links.opens_checkout(shop, id, key));
     let (Some(key), Some(before)) = (key, look(cashier, links, shop, id).await?) else {
         return match visit {
@@ -101,6 +104,12 @@ pub async fn answer(
     let found = if visit == Visit::Choose { look(cashier, links, shop, id).await? } else { Some(before) };
     let Some(sheet) = found else { return Ok(none(policy, asked)) };
     Ok(browser::html(StatusCode::OK, policy, sheet.page(asked, key, &here, refused)))
+}
+
+/// The page of a host app, say, which knows the link: a browser tells whose page sent a form.
+fn is_from_elsewhere(asked: &Asked<'_>) -> bool {
+    let site = asked.headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    site.is_some_and(|site| ![&b"same-origin"[..], b"none"].contains(&site))
 }
 
 fn none(policy: &str, asked: &Asked<'_>) -> Response<Body> {

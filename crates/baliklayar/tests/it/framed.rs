@@ -296,9 +296,10 @@ fn sends_nothing(browser: &Browser) {
     }
 }
 
-/// Who was not named shows no page of the shop, whatever else their own page may do.
+/// Who was not named shows no page of the shop, whatever else their own page may do; and where a page has no policy of its own,
+/// as another host app's may not have, the shop itself takes no form from it, though it has the buyer's link.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn another_page_than_the_host_apps_shows_it_in_no_frame() {
+async fn another_page_than_the_shops_frames_it_nowhere_and_sends_it_nothing() {
     let counter = Counter::open().await;
     let Counter { world, shop, browser, .. } = &counter;
     for side in [Side::Legacy, Side::Backend] {
@@ -316,5 +317,20 @@ async fn another_page_than_the_host_apps_shows_it_in_no_frame() {
         browser.run_later(&framed);
         let refused = browser.messages().join("\n");
         assert!(refused.contains("frame-ancestors"), "it was shown in a frame: {refused}");
+        for sent in ["method=virtual_account", "account=BCA+1234567890+Mallory"] {
+            let script = format!(
+                "const done = arguments[arguments.length - 1];
+                 const headers = {{'content-type': 'application/x-www-form-urlencoded'}};
+                 fetch({page}, {{method: 'POST', mode: 'no-cors', headers, body: '{sent}'}}).then((it) => done(it.type));"
+            );
+            assert_eq!(browser.run_later(&script), "opaque", "it did not get there");
+        }
+        let form = format!(
+            "const form = document.body.appendChild(document.createElement('form')); form.method = 'post'; form.action = {page};
+             form.innerHTML = '<input name=method value=qr>'; form.submit();"
+        );
+        browser.run(&form);
+        browser.until("document.body.innerText.includes('forbidden')");
+        assert_eq!(counter.provider().book().await["charge"], json!([]), "another page chose how to pay");
     }
 }
