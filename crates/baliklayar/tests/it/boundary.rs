@@ -4,7 +4,7 @@
 //! What is looked through is what came over the host's connections, head and body, as it came. A buyer's own browser has
 //! connections of its own: there the values are, and the same look finds them there.
 
-mod scan;
+pub mod scan;
 
 use crate::demo::{Demo, How, alone, long, say, seed};
 use crate::host::{AT_REST, LANGUAGE, PURCHASE, Tap};
@@ -85,6 +85,10 @@ fn whole_run(source: &'static str) {
     for who in ["host-", "shoppers-"] {
         assert!(connections.iter().any(|(name, heard)| name.starts_with(who) && !heard.is_empty()), "nothing of {who}");
     }
+    for way in ["8808", "0002", "http"] {
+        let is_way = |(value, what): (&String, &String)| what == "charge.code" && value.starts_with(way);
+        assert!(values.iter().any(is_way), "nobody was given a code that begins with {way}");
+    }
     assert!(links > 0 && values.len() > 50, "{links} links, {} values", values.len());
     the_look_can_fail(&scan, &values, &connections, &seen);
 }
@@ -108,7 +112,9 @@ fn in_front_of_the_host_page(at: &str) -> String {
             continue;
         }
         browser.enter_frame("#pay-page");
-        browser.until("document.querySelector('button[value=virtual_account]')");
+        browser.until("document.querySelector('button[value=qr]')");
+        browser.click("button[value=qr]");
+        browser.until("document.querySelector('svg')");
         browser.click("button[value=virtual_account]");
         browser.until("document.querySelector('.number')");
         seen += &browser.text();
@@ -197,7 +203,7 @@ fn the_look_can_fail(scan: &Scan, values: &BTreeMap<String, String>, connections
     let (_, longest) = connections.iter().max_by_key(|(_, heard)| heard.len()).unwrap();
     for (value, what) in values {
         let escaped: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        for planted in [value, &escaped] {
+        for planted in [value, &escaped].map(|planted| format!(" {planted} ")) {
             let (before, behind) = longest.split_at(longest.len() / 2);
             let leaked = [before, planted.as_bytes(), behind].concat();
             let around = before.len() - 100..(before.len() + planted.len() + 100).min(leaked.len());

@@ -67,7 +67,7 @@ pub struct World {
 }
 
 /// What links to pages where buyers pay are made with, on both sides.
-const PAGES: &str = "page-key";
+pub const PAGES: &str = "page-key";
 
 /// How a world is made; what is not told is as in [`World::start`].
 pub struct How {

@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 /// The shortest text that is looked for: fewer letters are anywhere by chance.
-const LETTERS_MIN: usize = 4;
-/// The same of a value that is written in letters that it does not have.
-const CODED_MIN: usize = 6;
+const LETTERS_MIN: usize = 3;
+/// The same where it is written in base64, or in the sixteen digits that keys of links are made of.
+const BASE64_MIN: usize = 6;
+const HEX_MIN: usize = 10;
+/// A shorter number is part of a time or of another number by chance: it is looked for as a word of its own.
+const NUMBER_MIN: usize = 12;
 
 /// Values by what each of them is.
 pub struct Scan {
@@ -16,6 +19,7 @@ pub struct Scan {
 
 struct Needle {
     bytes: Vec<u8>,
+    is_word: bool,
     /// What it is, and how it is written.
     told: String,
 }
@@ -27,9 +31,15 @@ impl Scan {
         let mut needles: HashMap<_, Vec<Needle>> = HashMap::new();
         for (value, what) in values {
             assert!(value.len() >= LETTERS_MIN, "{what} `{value}` is too short to be looked for");
+            let is_number = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
             for (form, bytes) in forms(value.as_bytes()) {
+                let is_word = is_number && value.len() < NUMBER_MIN && bytes == value.as_bytes();
                 let first = *bytes.first_chunk().unwrap();
-                needles.entry(first).or_default().push(Needle { bytes, told: format!("{what} `{value}`, {form}") });
+                needles.entry(first).or_default().push(Needle {
+                    bytes,
+                    is_word,
+                    told: format!("{what} `{value}`, {form}"),
+                });
             }
         }
         Self { needles, values: values.len() }
@@ -40,12 +50,19 @@ impl Scan {
         let mut found = Vec::new();
         for (at, first) in heard.array_windows::<LETTERS_MIN>().enumerate() {
             let begun = self.needles.get(first).into_iter().flatten();
-            found.extend(
-                begun.filter(|needle| heard[at..].starts_with(&needle.bytes)).map(|it| format!("{} at {at}", it.told)),
-            );
+            let is_there = |needle: &&Needle| {
+                let end = at + needle.bytes.len();
+                let stands_alone = || !is_wordy(heard[..at].last()) && !is_wordy(heard.get(end));
+                heard[at..].starts_with(&needle.bytes) && (!needle.is_word || stands_alone())
+            };
+            found.extend(begun.filter(is_there).map(|it| format!("{} at {at}", it.told)));
         }
         found
     }
+}
+
+fn is_wordy(byte: Option<&u8>) -> bool {
+    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
 }
 
 /// How a value may be written; each once.
@@ -68,15 +85,14 @@ fn forms(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("in a form", text.replace(' ', "+").into_bytes()),
         ("in JSON", text.replace('/', "\\/").into_bytes()),
         ("in HTML", html.into_bytes()),
-        ("in hexadecimal", hex(false)),
-        ("in hexadecimal", hex(true)),
     ];
+    forms.extend([hex(false), hex(true)].into_iter().filter(|it| it.len() >= HEX_MIN).map(|it| ("in hexadecimal", it)));
     if value.len() > 8 && value.iter().all(u8::is_ascii_digit) {
         forms.extend([("in fours", in_fours.join(&b' ')), ("in fours", in_fours.join(&b'-'))]);
     }
     for (name, alphabet) in [("in base64", STANDARD), ("in base64 for addresses", URL)] {
         forms.extend(
-            (0..3).map(|begins| (name, base64(value, begins, alphabet))).filter(|(_, it)| it.len() >= CODED_MIN),
+            (0..3).map(|begins| (name, base64(value, begins, alphabet))).filter(|(_, it)| it.len() >= BASE64_MIN),
         );
     }
     let mut seen = std::collections::BTreeSet::new();
@@ -137,8 +153,24 @@ mod tests {
     }
 
     #[test]
+    fn a_short_number_is_a_word_of_its_own_or_by_chance() {
+        let scan = scan(&["12-1"]);
+        for (heard, is_there) in [
+            ("2026-12-11T10:00:00Z", false),
+            ("112-1", false),
+            ("12-13", false),
+            ("\"12-1\"", true),
+            ("12-1", true),
+            ("a 12-1.", true),
+            ("%31%32%2D%31", true),
+        ] {
+            assert_eq!(!scan.find(heard.as_bytes()).is_empty(), is_there, "{heard}");
+        }
+    }
+
+    #[test]
     #[should_panic(expected = "too short")]
     fn what_would_be_anywhere_is_not_looked_for() {
-        scan(&["IDR"]);
+        scan(&["ID"]);
     }
 }
