@@ -100,6 +100,43 @@ impl Browser {
         }
     }
 
+    /// From now on the page is what this frame shows, until [`Self::leave_frame`].
+    #[track_caller]
+    pub fn enter_frame(&self, selector: &str) {
+        let found = self.of_session("POST", "/element", &json!({"using": "css selector", "value": selector}));
+        self.of_session("POST", "/frame", &json!({"id": found}));
+    }
+
+    /// The page is the whole one again.
+    pub fn leave_frame(&self) {
+        self.of_session("POST", "/frame", &json!({"id": null}));
+    }
+
+    /// Waits for a second window, does this in it, and closes it.
+    #[track_caller]
+    pub fn in_the_other_window(&self, work: impl FnOnce(&Self)) {
+        let ours = self.of_session("GET", "/window", &Value::Null);
+        let deadline = Instant::now() + PATIENCE;
+        let other = loop {
+            let all = self.of_session("GET", "/window/handles", &Value::Null);
+            let other = all.as_array().into_iter().flatten().find(|handle| **handle != ours).cloned();
+            if let Some(other) = other {
+                break other;
+            }
+            assert!(Instant::now() < deadline, "no other window opens");
+            std::thread::sleep(LOOK);
+        };
+        self.of_session("POST", "/window", &json!({"handle": other}));
+        work(self);
+        self.of_session("DELETE", "/window", &Value::Null);
+        self.of_session("POST", "/window", &json!({"handle": ours}));
+    }
+
+    /// From now on this site takes us for somebody who was never here.
+    pub fn forget(&self) {
+        self.of_session("DELETE", "/cookie", &Value::Null);
+    }
+
     /// All that the page shows.
     pub fn text(&self) -> String {
         self.run("return document.body.innerText").as_str().unwrap_or_default().to_owned()

@@ -15,8 +15,8 @@ use crate::sheet;
 use axum::extract::State;
 use axum::response::Response;
 pub use figures::{amount, instant};
-use http::StatusCode;
 use http::header::ACCEPT_LANGUAGE;
+use http::{HeaderValue, StatusCode};
 pub use page::OPERATOR;
 use shop::Failure;
 use vocab::id::{PublicId, ShopId};
@@ -48,5 +48,5 @@ fn may_open(api: &Api, call: &Call, shop: &ShopId, order: &PublicId) -> bool {
 }
 
 fn html(status: StatusCode, page: maud::Markup) -> Response {
-    sheet::answer(status, POLICY, page)
+    sheet::answer(status, HeaderValue::from_static(POLICY), page)
 }

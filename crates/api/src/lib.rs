@@ -5,6 +5,7 @@
 //! Absent on purpose: SQL, who owns a shop, and anything that remembers a request.
 
 mod call;
+mod framing;
 mod invoice;
 mod keys;
 mod limit;
@@ -17,7 +18,8 @@ mod serve;
 mod sheet;
 pub mod wire;
 
+pub use framing::{HostOrigin, NoOrigin};
 pub use keys::{KeyDigest, Keys, NoDigest};
 pub use limit::Rate;
-pub use routes::{limited, router};
+pub use routes::{Options, router};
 pub use serve::serve;

@@ -2,7 +2,9 @@
 //!
 //! Invariant: numbers, codes and addresses that a buyer pays with are on this page and nowhere else; without the key of its
 //! link the page looks like one that does not exist. It has one script of its own, which only looks whether something
-//! changed, and works without it. Absent on purpose: fields for a card, and anything of another origin.
+//! changed, and works without it. In a host app's frame it is the same page; what leads away from it, a wallet or an invoice,
+//! opens in a window of its own, where a buyer sees whose it is. Absent on purpose: fields for a card, and anything of another
+//! origin.
 
 mod page;
 mod qr;
@@ -10,6 +12,7 @@ mod qris;
 mod words;
 
 use crate::call::Call;
+use crate::framing::{self, HostOrigin};
 use crate::invoice::Lang;
 use crate::problem::Problem;
 use crate::routes::{Api, Shared};
@@ -18,17 +21,23 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use commerce::Refusal;
 use commerce::intent::Method;
-use http::StatusCode;
 use http::header::{ACCEPT_LANGUAGE, LOCATION};
+use http::{HeaderName, HeaderValue, StatusCode};
 use shop::{Failure, ToPay};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinHandle};
 use vocab::id::{PublicId, ShopId};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
-                      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+                      base-uri 'none'; form-action 'self'";
 
 /// How long a buyer waits for a provider before the page says that it is being asked.
 const CONFIRMED_WITHIN: Duration = Duration::from_millis(300);
+
+/// Why something was not done; none: it was.
+type Refused = Result<Option<Refusal>, Failure>;
 
 /// What the page is made of.
 struct Sheet<'a> {
@@ -43,15 +52,23 @@ struct Sheet<'a> {
     refused: Option<&'static str>,
 }
 
+/// What the page may do, and who may show it in a frame.
+pub fn policy(hosts: &[HostOrigin]) -> HeaderValue {
+    framing::policy(POLICY, hosts)
+}
+
 pub async fn show(State(api): Shared, call: Call) -> Result<Response, Problem> {
     answer(&api, &call, None).await
 }
 
 /// The buyer has chosen how to pay, or says where money goes back to.
 pub async fn confirm(State(api): Shared, call: Call) -> Result<Response, Problem> {
+    if is_from_elsewhere(&call) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "this page answers to its own forms"));
+    }
     let id = call.id()?;
     if key_of(&api, &call, &id).is_none() {
-        return Ok(html(StatusCode::NOT_FOUND, page::none(lang_of(&call))));
+        return Ok(html(&api, StatusCode::NOT_FOUND, page::none(lang_of(&call))));
     }
     if let Some(account) = call.field("account") {
         return pay_out(&api, &call, id, account).await;
@@ -59,14 +76,22 @@ pub async fn confirm(State(api): Shared, call: Call) -> Result<Response, Problem
     let method = call.field("method").as_deref().and_then(Method::from_name);
     let method = method.ok_or_else(|| Problem::invalid("method", "is not a way to pay"))?;
     let (service, frame) = (api.service.clone(), call.frame.clone());
-    let refused = soon(async move { Ok(service.confirm(&frame, &id, method).await?.refusal) }).await?;
+    let asking = Arc::new(Notify::new());
+    let tell = Arc::clone(&asking);
+    let work = async move { Ok(service.confirm_telling(&frame, &id, method, || tell.notify_one()).await?.refusal) };
+    let mut work = tokio::spawn(work);
+    // What the shop itself says is waited for, like any other answer of it; what the provider says, not for long.
+    let refused = tokio::select! {
+        done = &mut work => known(done)?,
+        () = asking.notified() => soon(work).await?,
+    };
     answer(&api, &call, refused).await
 }
 
 /// Loaded again, the page sends no account a second time.
 async fn pay_out(api: &Api, call: &Call, id: PublicId, account: String) -> Result<Response, Problem> {
     let (service, frame, checkout) = (api.service.clone(), call.frame.clone(), id.clone());
-    let refused = soon(async move { service.pay_out(&frame, &checkout, &account).await }).await?;
+    let refused = soon(tokio::spawn(async move { service.pay_out(&frame, &checkout, &account).await })).await?;
     if refused.is_some() {
         return answer(api, call, refused).await;
     }
@@ -77,13 +102,14 @@ async fn pay_out(api: &Api, call: &Call, id: PublicId, account: String) -> Resul
 
 /// Why it was not done, if that is known soon. A provider that is slow keeps no write in flight at the seam: the work goes on,
 /// and the page looks what has become of it.
-async fn soon(
-    work: impl Future<Output = Result<Option<Refusal>, Failure>> + Send + 'static,
-) -> Result<Option<&'static str>, Problem> {
-    match tokio::time::timeout(CONFIRMED_WITHIN, tokio::spawn(work)).await {
-        Ok(Ok(done)) => Ok(done?.map(|refusal| refusal.code)),
-        Ok(Err(_)) => Ok(Some("internal")),
-        Err(_) => Ok(None),
+async fn soon(work: JoinHandle<Refused>) -> Result<Option<&'static str>, Problem> {
+    tokio::time::timeout(CONFIRMED_WITHIN, work).await.map_or(Ok(None), known)
+}
+
+fn known(done: Result<Refused, JoinError>) -> Result<Option<&'static str>, Problem> {
+    match done {
+        Ok(done) => Ok(done?.map(|refusal| refusal.code)),
+        Err(_) => Ok(Some("internal")),
     }
 }
 
@@ -96,21 +122,21 @@ pub async fn state(State(api): Shared, call: Call) -> Result<Response, Problem> 
     };
     let found = found.ok_or_else(Problem::not_found)?;
     let mut response = page::mark(&found).into_response();
-    sheet::guard(response.headers_mut(), POLICY);
+    sheet::guard(response.headers_mut(), api.pay_policy.clone());
     Ok(response)
 }
 
 async fn answer(api: &Api, call: &Call, refused: Option<&'static str>) -> Result<Response, Problem> {
     let (lang, id) = (lang_of(call), call.id()?);
-    let Some(key) = key_of(api, call, &id) else { return Ok(html(StatusCode::NOT_FOUND, page::none(lang))) };
+    let Some(key) = key_of(api, call, &id) else { return Ok(html(api, StatusCode::NOT_FOUND, page::none(lang))) };
     let shop = &call.frame.shop;
     let Some(found) = look(api, shop, &id).await? else {
-        return Ok(html(StatusCode::NOT_FOUND, page::none(lang)));
+        return Ok(html(api, StatusCode::NOT_FOUND, page::none(lang)));
     };
     let invoice = found.checkout.order().map(|order| api.links.invoice(shop, order));
     let ways = api.service.ways_to_pay(shop, found.checkout.totals().total());
     let sheet = Sheet { lang, found: &found, ways, key, invoice, refused };
-    Ok(html(StatusCode::OK, page::show(&sheet)))
+    Ok(html(api, StatusCode::OK, page::show(&sheet)))
 }
 
 async fn look(api: &Api, shop: &ShopId, id: &PublicId) -> Result<Option<ToPay>, Problem> {
@@ -119,6 +145,12 @@ async fn look(api: &Api, shop: &ShopId, id: &PublicId) -> Result<Option<ToPay>, 
         Err(Failure::UnknownShop) => Ok(None),
         Err(failure) => Err(failure.into()),
     }
+}
+
+/// A form or a script of another origin sent it: browsers say so, and no page can forge it. A host app's page has the link of
+/// its buyer, and yet is not to choose how they pay, nor where their money goes.
+fn is_from_elsewhere(call: &Call) -> bool {
+    !["", "same-origin", "none"].contains(&call.header(&HeaderName::from_static("sec-fetch-site")))
 }
 
 fn lang_of(call: &Call) -> Lang {
@@ -131,6 +163,6 @@ fn key_of<'a>(api: &Api, call: &'a Call, id: &PublicId) -> Option<&'a str> {
     call.parameter("key").filter(|key| api.links.opens_checkout(&call.frame.shop, id, key))
 }
 
-fn html(status: StatusCode, page: maud::Markup) -> Response {
-    sheet::answer(status, POLICY, page)
+fn html(api: &Api, status: StatusCode, page: maud::Markup) -> Response {
+    sheet::answer(status, api.pay_policy.clone(), page)
 }

@@ -2,6 +2,7 @@
 
 use crate::Keys;
 use crate::call::Call;
+use crate::framing::HostOrigin;
 use crate::invoice;
 use crate::limit::{self, Limiter, Rate};
 use crate::link::Links;
@@ -14,7 +15,7 @@ use axum::extract::State;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use shop::{Answer, Command, Service};
 use std::sync::Arc;
 
@@ -22,20 +23,40 @@ pub struct Api {
     pub service: Service,
     pub keys: Keys,
     pub links: Links,
+    /// Of the page where a buyer pays.
+    pub pay_policy: HeaderValue,
 }
 
 pub type Shared = State<Arc<Api>>;
 type Answered = Result<Response, Problem>;
 
-/// All paths of the backend. Nothing is served beside them.
-pub fn router(service: Service, keys: Keys) -> Router {
-    whole(paths_of_a_shop(), service, keys)
+/// What may be left out.
+#[derive(Default)]
+pub struct Options {
+    /// How often each shop may be asked; none: as often as one likes.
+    pub rate: Option<Rate>,
+    /// Host apps that may show the page where a buyer pays in a frame.
+    pub framed_by: Vec<HostOrigin>,
 }
 
-/// The same, where each shop may be asked so often.
-pub fn limited(service: Service, keys: Keys, rate: Rate) -> Router {
-    let keep = middleware::from_fn_with_state(Arc::new(Limiter::new(rate)), limit::keep);
-    whole(paths_of_a_shop().route_layer(keep), service, keys)
+/// All paths of the backend. Nothing is served beside them.
+pub fn router(service: Service, keys: Keys, options: Options) -> Router {
+    let mut shop = paths_of_a_shop();
+    if let Some(rate) = options.rate {
+        shop = shop.route_layer(middleware::from_fn_with_state(Arc::new(Limiter::new(rate)), limit::keep));
+    }
+    let links = Links::of(&keys.invoices, &keys.pages);
+    let pay_policy = pay::policy(&options.framed_by);
+    Router::new()
+        .route("/health", get(|| async { StatusCode::OK }))
+        .route("/ready", get(ready))
+        .route("/notices/{rail}", post(notices::admit))
+        .nest("/shops/{shop}", shop)
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method")
+        })
+        .with_state(Arc::new(Api { service, keys, links, pay_policy }))
 }
 
 fn paths_of_a_shop() -> Router<Arc<Api>> {
@@ -58,20 +79,6 @@ fn paths_of_a_shop() -> Router<Arc<Api>> {
         .route("/orders/{id}/cancel", post(cancel_order))
         .route("/orders/{id}/refund", post(refund_order))
         .route("/seller/products/{id}", put(edit_product))
-}
-
-fn whole(shop: Router<Arc<Api>>, service: Service, keys: Keys) -> Router {
-    let links = Links::of(&keys.invoices, &keys.pages);
-    Router::new()
-        .route("/health", get(|| async { StatusCode::OK }))
-        .route("/ready", get(ready))
-        .route("/notices/{rail}", post(notices::admit))
-        .nest("/shops/{shop}", shop)
-        .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method")
-        })
-        .with_state(Arc::new(Api { service, keys, links }))
 }
 
 impl Api {

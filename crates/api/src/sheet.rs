@@ -39,15 +39,15 @@ pub fn frame(lang: Lang, title: &str, head: &Markup, mark: Option<&str>, body: &
 }
 
 /// A page, under this policy.
-pub fn answer(status: StatusCode, policy: &'static str, page: Markup) -> Response {
+pub fn answer(status: StatusCode, policy: HeaderValue, page: Markup) -> Response {
     let mut response = (status, Html(page.into_string())).into_response();
     guard(response.headers_mut(), policy);
     response
 }
 
 /// What keeps an answer from caches, other sites and guesses.
-pub fn guard(headers: &mut HeaderMap, policy: &'static str) {
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+pub fn guard(headers: &mut HeaderMap, policy: HeaderValue) {
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));

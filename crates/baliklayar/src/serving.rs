@@ -35,8 +35,7 @@ pub struct Setting {
     /// `host:port` of the program that owns the shops which have not moved; none: there is no such program.
     pub legacy: Option<String>,
     pub keys: api::Keys,
-    /// None: a shop may be asked as often as one likes.
-    pub rate: Option<api::Rate>,
+    pub options: api::Options,
     /// Whether the word of a host app is taken for money.
     pub instant: bool,
     /// None: buyers can pay by the instant rail only.
@@ -102,7 +101,7 @@ pub async fn serve(
     let service = if setting.instant { service } else { service.without_instant() };
     let metrics = Metrics::default();
     let (stop, stopped) = oneshot::channel::<()>();
-    let router = metrics.counting(router(&service, &setting));
+    let router = metrics.counting(api::router(service.clone(), setting.keys, setting.options));
     let mut api = tokio::spawn(api::serve(backend, router, async { drop(stopped.await) }));
     let console = start_console(setting.console, store.clone()).await?;
     let told = start_metrics(setting.metrics, metrics, store.clone(), duty.clone()).await?;
@@ -147,14 +146,6 @@ pub async fn serve(
 async fn listen(address: SocketAddr) -> Result<TcpListener> {
     let listener = TcpListener::bind(address).await;
     listener.with_context(|| format!("port {} of {} is not free", address.port(), address.ip()))
-}
-
-fn router(service: &Service, setting: &Setting) -> axum::Router {
-    let (service, keys) = (service.clone(), setting.keys.clone());
-    match setting.rate {
-        None => api::router(service, keys),
-        Some(rate) => api::limited(service, keys, rate),
-    }
 }
 
 /// Where there is no legacy, what it would be asked is asked of our backend, which knows that it is not the owner.

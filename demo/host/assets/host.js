@@ -106,10 +106,15 @@ function follow(shop) {
   source.addEventListener("put", (event) => {
     for (const [id, html] of JSON.parse(event.data)) {
       const part = by(id);
+      if (!part) continue;
       const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
       part.innerHTML = html;
       if (focused) by(focused)?.focus({ preventScroll: true });
     }
+  });
+  // What is paid in the frame is told by the shop to Kelir, never by one page to the other.
+  source.addEventListener("look", () => {
+    if (location.pathname === `/shops/${shop}/checkout`) go(location.href, {}, false);
   });
 }
 

@@ -26,6 +26,11 @@ impl Addresses {
         serde_json::from_slice(&text).with_context(|| format!("addresses in {}", path.display()))
     }
 
+    /// Where the shops' own pages are: in links, and in the one frame that this app has.
+    pub fn origin(&self) -> &str {
+        self.seam.trim_end_matches('/')
+    }
+
     /// Host and port of the seam.
     pub fn authority(&self) -> &str {
         self.seam.trim_start_matches("http://").trim_end_matches('/')

@@ -51,14 +51,17 @@ pub async fn show(State(app): State<App>, Path(shop): Path<String>, visit: Visit
         @if let Some(checkout) = open {
             (who(&app, &visit, shop, checkout))
             (sums(lang, checkout))
-            @if checkout.is_being_paid() {
-                p .note role="status" { (words.being_paid) }
+            @if checkout.is_being_paid() || checkout.has_details() && !is_behind {
                 (elsewhere(&app, lang, link.as_deref()))
-            } @else if is_behind {
-                (catch_up(&app, lang, shop))
-            } @else if checkout.has_details() {
-                (pay(&app, lang, shop, checkout))
-                (elsewhere(&app, lang, link.as_deref()))
+            }
+            div #pay-here {
+                @if checkout.is_being_paid() {
+                    (being_paid(lang))
+                } @else if is_behind {
+                    (catch_up(&app, lang, shop))
+                } @else if checkout.has_details() {
+                    (pay(&app, lang, shop, checkout))
+                }
             }
         } @else if !silent {
             p { a .button href="/basket" data-swap { (words.basket) } }
@@ -152,6 +155,11 @@ pub fn sums(lang: Lang, bill: &Bill) -> Markup {
     }
 }
 
+/// Instead of a form that would pay it once more.
+pub fn being_paid(lang: Lang) -> Markup {
+    html! { p .note role="status" { (lang.words().being_paid) } }
+}
+
 /// Where more or less is in the basket by now: paying this would lose that.
 fn catch_up(app: &App, lang: Lang, shop: &Shop) -> Markup {
     let words = lang.words();
@@ -193,15 +201,22 @@ fn offered(app: &App, visit: &Visit, shop: &Shop, checkout: &Bill) -> Result<Opt
     Ok(Some(link.to_owned()))
 }
 
-/// The page of the shop on which it can be paid in other ways. What is paid with there, this app never sees.
+/// What a page of the shop may do in the frame: be itself, at its own origin, send its forms, and open a window for a wallet
+/// or an invoice, which is as free as any other. Absent on purpose: to lead this app away.
+const SANDBOX: &str = "allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox";
+
+/// The page of the shop on which it can be paid in other ways, in a frame. What is paid with there, this app never sees: it is
+/// of another origin, and a browser shows it to the buyer and to nobody else.
 fn elsewhere(app: &App, lang: Lang, link: Option<&str>) -> Markup {
-    let origin = app.seam().addresses().seam;
+    let words = lang.words();
     html! {
         @if let Some(link) = link {
-            p {
-                a #elsewhere .button href=(format!("{}{link}", origin.trim_end_matches('/'))) target="_blank" rel="noopener" {
-                    (lang.words().pay_elsewhere) " ↗"
-                }
+            @let page = format!("{}{link}&lang={}", app.seam().addresses().origin(), lang.code());
+            section .elsewhere aria-labelledby="elsewhere-title" {
+                h3 #elsewhere-title { (words.pay_elsewhere) }
+                p .quiet { (words.pay_page_is) }
+                iframe #pay-page title=(words.pay_page) src=(page) sandbox=(SANDBOX) referrerpolicy="no-referrer" {}
+                p { a #elsewhere .button href=(page) target="_blank" rel="noopener" { (words.own_window) " ↗" } }
             }
         }
     }

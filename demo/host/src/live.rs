@@ -1,9 +1,12 @@
-//! Keeps what is behind the screen true while somebody looks: whenever a part differs from what was sent, it is sent.
+//! Keeps what is behind the screen true while somebody looks: whenever a part differs from what was sent, it is sent. And
+//! tells the page when what is being paid beside it has come on.
 
 use crate::App;
+use crate::checkout;
 use crate::lang::Lang;
 use crate::people::Seat;
 use crate::stage;
+use crate::standing::{self, News, Standing};
 use crate::visit::Visit;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -15,9 +18,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 const BEAT: Duration = Duration::from_millis(300);
+/// How often the shop is asked what became of a checkout.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 struct Viewer {
@@ -27,6 +32,9 @@ struct Viewer {
     shop: String,
     sent: BTreeMap<&'static str, String>,
     beat: Interval,
+    /// How the checkout stood when it was looked at last, and when that was.
+    standing: Option<Standing>,
+    looked: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -38,7 +46,8 @@ pub async fn follow(State(app): State<App>, visit: Visit) -> Response {
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let Visit { seat, lang, .. } = visit;
-    let viewer = Viewer { app, seat, lang, shop, sent: BTreeMap::new(), beat, _permit: permit };
+    let (standing, looked) = (None, Instant::now());
+    let viewer = Viewer { app, seat, lang, shop, sent: BTreeMap::new(), beat, standing, looked, _permit: permit };
     let events = stream::unfold(viewer, |mut viewer| async move {
         let event = viewer.next().await;
         Some((Ok::<_, Infallible>(event), viewer))
@@ -47,17 +56,38 @@ pub async fn follow(State(app): State<App>, visit: Visit) -> Response {
 }
 
 impl Viewer {
-    /// Waits until a part differs from what the viewer has.
+    /// Waits until a part differs from what the viewer has, or there is news of what is being paid.
     async fn next(&mut self) -> Event {
         loop {
             self.beat.tick().await;
             let parts = stage::fragments(&self.app, self.lang, &self.seat, &self.shop).await;
             let fresh: Vec<_> = parts.into_iter().filter(|(id, html)| self.sent.get(id) != Some(html)).collect();
             if !fresh.is_empty() {
-                let event = Event::default().event("put").data(serde_json::json!(fresh).to_string());
+                let event = put(&fresh);
                 self.sent.extend(fresh);
+                return event;
+            }
+            if let Some(event) = self.paid().await {
                 return event;
             }
         }
     }
+
+    async fn paid(&mut self) -> Option<Event> {
+        if self.looked.elapsed() < LOOK_AGAIN {
+            return None;
+        }
+        self.looked = Instant::now();
+        let standing = standing::look(&self.app, &self.seat, &self.shop).await?;
+        match standing.news(self.standing.replace(standing)) {
+            News::None => None,
+            News::BeingPaid => Some(put(&[("pay-here", checkout::being_paid(self.lang).into_string())])),
+            News::LookAgain => Some(Event::default().event("look").data(&self.shop)),
+        }
+    }
+}
+
+/// Parts by id, for the page to put where they belong.
+fn put(parts: &[(&str, String)]) -> Event {
+    Event::default().event("put").data(serde_json::json!(parts).to_string())
 }

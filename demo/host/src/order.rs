@@ -47,7 +47,7 @@ fn invoice(app: &App, words: &Words, order: &Bill) -> Markup {
     html! {
         @match order.invoice_link() {
             Some(link) => p {
-                a #invoice .button href=(format!("{}{link}", app.seam().addresses().seam.trim_end_matches('/'))) target="_blank" rel="noopener" {
+                a #invoice .button href=(format!("{}{link}", app.seam().addresses().origin())) target="_blank" rel="noopener" {
                     (words.invoice) @if let Some(number) = order.invoice_number() { " " (number) } " ↗"
                 }
             },

@@ -38,7 +38,7 @@ pub fn router(app: App) -> Router {
         .route("/icon.svg", get(assets::icon))
         .fallback(nothing)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
-        .layer(middleware::from_fn(guard::guard))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
         .with_state(app)
 }
 

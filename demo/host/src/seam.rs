@@ -5,6 +5,7 @@
 //! look what became of it.
 
 use crate::addresses::Addresses;
+use crate::heard::Heard;
 use crate::wire::{self, Ask, Refusal};
 use anyhow::Context;
 use bytes::Bytes;
@@ -178,7 +179,7 @@ impl Seam {
         let stream = stream.with_context(|| format!("{authority} does not answer"))?;
         let stream = stream.with_context(|| format!("connecting to {authority}"))?;
         stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(Heard::on(stream)?)).await?;
         // Its end is seen by whoever sends on it next.
         tokio::spawn(connection);
         Ok(sender)

@@ -80,17 +80,16 @@ pub async fn answer(
 }
 
 /// A page under a policy.
-pub fn html(status: StatusCode, policy: &'static str, page: String) -> Response<Body> {
+pub fn html(status: StatusCode, policy: &str, page: String) -> Response<Body> {
     guarded(status, "text/html; charset=utf-8", policy, page)
 }
 
 /// What no cache keeps and no other site is told of.
-pub fn guarded(status: StatusCode, kind: &'static str, policy: &'static str, text: String) -> Response<Body> {
+pub fn guarded(status: StatusCode, kind: &'static str, policy: &str, text: String) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     for (name, value) in [
         (header::CONTENT_TYPE, kind),
-        (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // The address is a secret between the buyer and the shop.
         (header::REFERRER_POLICY, "no-referrer"),
@@ -99,6 +98,10 @@ pub fn guarded(status: StatusCode, kind: &'static str, policy: &'static str, tex
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    // What is no header would leave the page to anybody.
+    let policy =
+        HeaderValue::from_str(policy).unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response
 }
 

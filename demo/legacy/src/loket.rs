@@ -37,6 +37,8 @@ pub struct Provider {
     pub notice_keys: Vec<String>,
     /// What the links of pages where buyers pay are made with.
     pub page_key: String,
+    /// Host apps that may show such a page in a frame, each as `http://host:port`; none: nobody.
+    pub host_origins: Vec<String>,
     /// Where it is told to send notices to.
     pub notices_at: String,
     /// Seconds after the end of a code before it is surely over; [`Provider::GRACE_S`] but in tests.
@@ -164,6 +166,7 @@ mod tests {
             key: "s1".into(),
             notice_keys: vec!["s2".into()],
             page_key: "s3".into(),
+            host_origins: Vec::new(),
             notices_at: String::new(),
             grace_s: GRACE_S,
         };

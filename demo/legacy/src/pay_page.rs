@@ -27,7 +27,21 @@ pub const SCRIPT_NAME: &str = "bayar.js";
 pub const SCRIPT: &str = include_str!("../assets/bayar.js");
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
-                      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+                      base-uri 'none'; form-action 'self'";
+
+/// What the page may do, and the host apps that may show it in a frame.
+pub fn policy(host_origins: &[String]) -> String {
+    let by = if host_origins.is_empty() { "'none'".to_owned() } else { host_origins.join(" ") };
+    format!("{POLICY}; frame-ancestors {by}")
+}
+
+/// Who answers: with the cashier, by these links, under a policy.
+#[derive(Clone, Copy)]
+pub struct Desk<'a> {
+    pub cashier: &'a Cashier,
+    pub links: &'a Links,
+    pub policy: &'a str,
+}
 
 /// What is done with the page of a checkout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,48 +69,57 @@ struct Sheet {
 /// # Errors
 /// A form that says nothing, or what the database says.
 pub async fn answer(
-    (cashier, links): (&Cashier, &Links),
+    Desk { cashier, links, policy }: Desk<'_>,
     (shop, id): (i64, &str),
     visit: Visit,
     asked: &Asked<'_>,
     body: &[u8],
 ) -> Result<Response<Body>, Stop> {
+    if visit == Visit::Choose && is_from_elsewhere(asked) {
+        return Err(Stop::bad(StatusCode::FORBIDDEN, "forbidden", "this page answers to its own forms"));
+    }
     let key = asked.parameter("key").filter(|key| links.opens_checkout(shop, id, key));
     let (Some(key), Some(before)) = (key, look(cashier, links, shop, id).await?) else {
         return match visit {
             Visit::State => Err(Stop::no_such_path()),
-            Visit::Show | Visit::Choose => Ok(none(asked)),
+            Visit::Show | Visit::Choose => Ok(none(policy, asked)),
         };
     };
     let here = format!("{id}?key={key}&lang={}", asked.words().lang());
     let mut refused = None;
     match visit {
         Visit::Show => {}
-        Visit::State => return Ok(browser::guarded(StatusCode::OK, "text/plain", POLICY, before.mark())),
+        Visit::State => return Ok(browser::guarded(StatusCode::OK, "text/plain", policy, before.mark())),
         Visit::Choose => match Form::read(body)? {
             Form::Method(method) => refused = cashier.choose(shop, id, method).await?,
             Form::Account(account) => {
                 refused = cashier.pay_out(shop, id, account).await?;
                 if refused.is_none() {
                     // Loaded again, the page sends no account a second time.
-                    return Ok(see_other(&here));
+                    return Ok(see_other(policy, &here));
                 }
             }
         },
     }
     let found = if visit == Visit::Choose { look(cashier, links, shop, id).await? } else { Some(before) };
-    let Some(sheet) = found else { return Ok(none(asked)) };
-    Ok(browser::html(StatusCode::OK, POLICY, sheet.page(asked, key, &here, refused)))
+    let Some(sheet) = found else { return Ok(none(policy, asked)) };
+    Ok(browser::html(StatusCode::OK, policy, sheet.page(asked, key, &here, refused)))
 }
 
-fn none(asked: &Asked<'_>) -> Response<Body> {
+/// The page of a host app, say, which knows the link: a browser tells whose page sent a form.
+fn is_from_elsewhere(asked: &Asked<'_>) -> bool {
+    let site = asked.headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    site.is_some_and(|site| ![&b"same-origin"[..], b"none"].contains(&site))
+}
+
+fn none(policy: &str, asked: &Asked<'_>) -> Response<Body> {
     let (lang, words) = (asked.words().lang(), words(asked.words().lang()));
     let main = tag("h1", words.none) + &tag("p", words.none_hint);
-    browser::html(StatusCode::NOT_FOUND, POLICY, page::frame(lang, words.none, &page::style("../"), "", &main))
+    browser::html(StatusCode::NOT_FOUND, policy, page::frame(lang, words.none, &page::style("../"), "", &main))
 }
 
-fn see_other(here: &str) -> Response<Body> {
-    let mut response = browser::guarded(StatusCode::SEE_OTHER, "text/plain", POLICY, String::new());
+fn see_other(policy: &str, here: &str) -> Response<Body> {
+    let mut response = browser::guarded(StatusCode::SEE_OTHER, "text/plain", policy, String::new());
     if let Ok(place) = HeaderValue::from_str(here) {
         response.headers_mut().insert(header::LOCATION, place);
     }
@@ -191,7 +214,7 @@ impl Sheet {
     fn now(&self, words: &Words, here: &str) -> String {
         if let Some((nomor, invoice)) = &self.order {
             let paid = format!("<p>{} {}</p>", escaped(words.order), tag("strong class=\"order\"", nomor));
-            let link = format!("<p><a href=\"{}\">{}</a></p>", escaped(invoice), escaped(words.invoice));
+            let link = format!("<p>{}</p>", elsewhere("", invoice, words.invoice));
             return format!("<section class=\"paid\" role=\"status\">{}{paid}{link}</section>", tag("h2", words.paid));
         }
         let said = |text: &str| tag("p role=\"status\"", text);
@@ -270,9 +293,7 @@ fn to_pay_with(words: &Words, it: &Pesanan, live: &Try) -> String {
             drawn.map_or_else(unreadable, |code| code + &tag("p", words.scan_hint))
         }
         Method::Wallet if is_address => {
-            let href = escaped(shown);
-            let link = format!("<p><a class=\"button\" href=\"{href}\" rel=\"noreferrer\">{}</a></p>", words.wallet);
-            link + &tag("p", words.wallet_hint)
+            format!("<p>{}</p>", elsewhere("class=\"button\" ", shown, words.wallet)) + &tag("p", words.wallet_hint)
         }
         Method::Wallet => unreadable(),
     };
@@ -289,6 +310,12 @@ fn to_pay_with(words: &Words, it: &Pesanan, live: &Try) -> String {
         clock::wib(until),
         tag("p", words.late)
     )
+}
+
+/// What leads away from the page opens beside it: wallets are shown in no frame, and the page goes on when it is paid.
+fn elsewhere(class: &str, address: &str, name: &str) -> String {
+    let (address, name) = (escaped(address), escaped(name));
+    format!("<a {class}href=\"{address}\" target=\"_blank\" rel=\"noopener noreferrer\">{name} ↗</a>")
 }
 
 /// `8808 0000 0000 0001`, so that people can read it out.

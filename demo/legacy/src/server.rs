@@ -8,7 +8,7 @@ use crate::database::{Database, Transaction};
 use crate::give_back::{self, Command};
 use crate::invoice::Links;
 use crate::loket::{self, Loket, Provider, notice};
-use crate::pay_page::{self, Visit};
+use crate::pay_page::{self, Desk, Visit};
 use crate::shop::{self, Ctx, Done, KEY_MAX, Key};
 use crate::wire::{self, Fields, Kind, Stop, number, parse};
 use crate::{cart, catalog, checkout};
@@ -39,6 +39,8 @@ struct App {
     links: Links,
     /// None where nobody pays later.
     cashier: Option<Cashier>,
+    /// Of the page where buyers pay.
+    pay_policy: String,
 }
 
 /// Serves until the listener fails; buyers pay at once only.
@@ -47,7 +49,7 @@ struct App {
 /// What the listener says.
 pub async fn serve(listener: TcpListener, database: Database, keys: Keys) -> std::io::Result<()> {
     let links = Links::of(&keys.host, None);
-    serve_app(listener, App { database, keys, links, cashier: None }).await
+    serve_app(listener, App { database, keys, links, cashier: None, pay_policy: pay_page::policy(&[]) }).await
 }
 
 /// The same, and buyers may pay later, through a provider.
@@ -63,7 +65,8 @@ pub async fn serve_with(
     let links = Links::of(&keys.host, Some(&provider.page_key));
     let cashier = Cashier::new(database.clone(), Loket::new(provider)?, links.clone());
     let rounds = cashier.clone().work();
-    let app = App { database, keys, links, cashier: Some(cashier) };
+    let pay_policy = pay_page::policy(&provider.host_origins);
+    let app = App { database, keys, links, cashier: Some(cashier), pay_policy };
     tokio::select! {
         served = serve_app(listener, app) => Ok(served?),
         () = rounds => Ok(()),
@@ -111,7 +114,8 @@ async fn answer(app: &App, request: Request<Body>) -> Result<Response<Body>, Sto
             let cashier = app.cashier.as_ref().ok_or_else(Stop::no_such_path)?;
             cashier.rounds().asked_for(shop);
             let asked = Asked { query: head.uri.query().unwrap_or_default(), headers: &head.headers, is_host };
-            pay_page::answer((cashier, &app.links), (shop, &id), visit, &asked, &body).await
+            let desk = Desk { cashier, links: &app.links, policy: &app.pay_policy };
+            pay_page::answer(desk, (shop, &id), visit, &asked, &body).await
         }
         Call::Read(read) => answer_read(app, shop, read, body).await,
         Call::Write(write) => {

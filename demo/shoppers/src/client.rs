@@ -1,6 +1,7 @@
 //! One HTTP/1.1 client with connections that are kept, and the way in which every client of the demo repeats.
 
 use crate::addresses::{self, Addresses};
+use crate::heard::Heard;
 use crate::plan::{Bearer, Plan};
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -101,12 +103,13 @@ impl Client {
         self.lost.get()
     }
 
-    /// A page of the seam, or what comes of a form that is sent to it: once. None where nobody answered.
+    /// A page of the seam, or what comes of a form that is sent to it: once, by a browser of the buyer's own. None where nobody
+    /// answered.
     pub async fn page(&self, path: &str, form: Option<&str>) -> Option<Page> {
+        let seam = self.addresses.borrow().seam.clone();
         let asked = async {
-            let connection = self.connection().await?;
-            let request = person(self.addresses.borrow().authority(), path, form)?;
-            self.exchange(connection, request).await
+            let request = person(addresses::authority(&seam), path, form)?;
+            elsewhere(&seam, request, ANSWER_BYTES_MAX).await
         };
         match timeout(ATTEMPT_MAX, asked).await {
             Ok(Ok((status, bytes))) => Some(Page { status, text: String::from_utf8_lossy(&bytes).into_owned() }),
@@ -197,7 +200,7 @@ impl Client {
             }
         }
         let authority = self.addresses.borrow().authority().to_owned();
-        connect(&authority).await
+        handshake(Heard::on(connect(&authority).await?)?).await
     }
 
     fn kept(&self) -> Option<Connection> {
@@ -205,12 +208,16 @@ impl Client {
     }
 }
 
-async fn connect(authority: &str) -> anyhow::Result<Connection> {
+async fn connect(authority: &str) -> anyhow::Result<TcpStream> {
     let Ok(stream) = timeout(CONNECT_MAX, TcpStream::connect(authority)).await else {
         bail!("{authority} does not answer");
     };
     let stream = stream.with_context(|| format!("connecting to {authority}"))?;
     stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn handshake(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> anyhow::Result<Connection> {
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Its end is seen by whoever sends on it next.
     tokio::spawn(connection);
@@ -229,7 +236,7 @@ async fn answered(
 }
 
 async fn elsewhere(address: &str, request: Request<Full<Bytes>>, bytes_max: usize) -> anyhow::Result<(u16, Bytes)> {
-    let mut connection = connect(addresses::authority(address)).await?;
+    let mut connection = handshake(connect(addresses::authority(address)).await?).await?;
     answered(&mut connection, request, bytes_max).await
 }
 

@@ -12,6 +12,7 @@ mod client;
 mod closing;
 mod database;
 mod findings;
+mod heard;
 mod histogram;
 mod journal;
 mod judge;

@@ -68,7 +68,7 @@ fn now(sheet: &Sheet<'_>, words: &Words, here: &str) -> Markup {
             section .paid role="status" {
                 h2 { (words.paid) }
                 p { (words.order) " " strong { (order) } }
-                @if let Some(invoice) = &sheet.invoice { p { a href=(invoice) { (words.invoice) } } }
+                @if let Some(invoice) = &sheet.invoice { p { (elsewhere(invoice, None, words.invoice)) } }
             }
         },
         (State::Canceled, _) => html! { p role="status" { (words.canceled) } },
@@ -137,7 +137,7 @@ fn to_pay_with(sheet: &Sheet<'_>, words: &Words, intent: &Intent, attempt: &Atte
         Method::Wallet | Method::CardToken => html! {
             h2 { (words.of_method(attempt.method())) }
             @if is_address(shown) {
-                p { a .button href=(shown) rel="noreferrer" { (words.wallet) } }
+                p { (elsewhere(shown, Some("button"), words.wallet)) }
                 p { (words.wallet_hint) }
             } @else {
                 p role="alert" { (words.unreadable) }
@@ -180,6 +180,12 @@ fn scannable(words: &Words, intent: &Intent, attempt: &Attempt) -> Markup {
             None => p role="alert" { (words.unreadable) },
         }
     }
+}
+
+/// In a window of its own. Providers are shown in no frame, rightly: a buyer has to see at whose address they pay; and a page
+/// that stood in the place of this one, or of the host app's, would leave nobody to go on when it is paid.
+fn elsewhere(address: &str, class: Option<&str>, name: &str) -> Markup {
+    html! { a class=[class] href=(address) target="_blank" rel="noopener noreferrer" { (name) " ↗" } }
 }
 
 /// Nothing but a web address is made a link.

@@ -6,7 +6,7 @@ mod invoices;
 mod journey;
 mod protocol;
 
-use api::{Keys, Rate};
+use api::{Keys, Options, Rate};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
@@ -49,14 +49,14 @@ struct Got {
 
 impl Server {
     async fn start() -> Self {
-        Self::with(api::router).await
+        Self::with(Options::default()).await
     }
 
     async fn limited(rate: Rate) -> Self {
-        Self::with(|service, keys| api::limited(service, keys, rate)).await
+        Self::with(Options { rate: Some(rate), ..Options::default() }).await
     }
 
-    async fn with(router: impl FnOnce(Service, Keys) -> axum::Router) -> Self {
+    async fn with(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         seed(&store).await;
@@ -68,7 +68,7 @@ impl Server {
         let shutdown = async {
             let _ = stopped.await;
         };
-        let served = tokio::spawn(api::serve(listener, router(service, keys), shutdown));
+        let served = tokio::spawn(api::serve(listener, api::router(service, keys, options), shutdown));
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { _dir: dir, store, address, client, stop, served, keys: AtomicU64::new(1) }
     }

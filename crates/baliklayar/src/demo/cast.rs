@@ -98,6 +98,11 @@ fn earlier(folder: &Path) -> Option<[u16; 8]> {
 }
 
 impl Ports {
+    /// Where the host page is loaded from, by either of the names that it answers to.
+    pub fn host_origins(&self) -> [String; 2] {
+        ["127.0.0.1", "localhost"].map(|name| format!("http://{name}:{}", self.host))
+    }
+
     pub fn provider_api(&self) -> String {
         format!("http://127.0.0.1:{}", self.provider.api)
     }
@@ -175,6 +180,7 @@ pub async fn start_legacy(args: &Args, ports: Ports, url: &str, keys: &Keys) -> 
     ] {
         legacy_args.extend([flag.to_owned(), value]);
     }
+    legacy_args.extend(ports.host_origins().into_iter().flat_map(|origin| ["--host-origin".to_owned(), origin]));
     if let Some(data) = &args.data {
         let history = data.join("uci_online_retail/online_retail.csv.zst");
         if !history.exists() {
@@ -223,6 +229,7 @@ pub fn serving_args(args: &Args, folder: &Path, ports: Ports, fault: Option<Faul
     ] {
         serving.extend([flag.to_owned(), value]);
     }
+    serving.extend(ports.host_origins().into_iter().flat_map(|origin| ["--host-origin".to_owned(), origin]));
     for without in &args.without {
         serving.extend(["--without".to_owned(), without.clone()]);
     }

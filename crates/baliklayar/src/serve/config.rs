@@ -5,7 +5,7 @@
 
 use crate::serving::{Provider, Setting};
 use anyhow::{Context, Result};
-use api::{KeyDigest, Keys, Rate};
+use api::{HostOrigin, KeyDigest, Keys, Options, Rate};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
 use std::fs::OpenOptions;
@@ -32,6 +32,8 @@ pub struct Config {
     pub legacy: Option<String>,
     #[serde(default)]
     instant: bool,
+    #[serde(default)]
+    framed_by: Vec<String>,
     limits: Option<Limits>,
     keys: Callers,
     provider: Option<ProviderAt>,
@@ -105,6 +107,9 @@ impl Config {
         }
         Callers::digests("host", &self.keys.host)?;
         Callers::digests("seller", &self.keys.seller)?;
+        for origin in &self.framed_by {
+            origin.parse::<HostOrigin>().map_err(|why| format!("framed_by, `{origin}`: {why}"))?;
+        }
         if let Some(limits) = self.limits
             && (limits.per_second == 0 || limits.burst == 0)
         {
@@ -129,6 +134,8 @@ impl Config {
             None => None,
             Some(at) => Some(Provider::told(at.api, env("BALIK_PROVIDER_KEY"), &env("BALIK_PROVIDER_NOTICE_KEYS"))?),
         };
+        let rate = self.limits.map(|limits| Rate { per_second: limits.per_second, burst: limits.burst });
+        let framed_by = self.framed_by.iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
         let setting = Setting {
             work: self.work,
             seam: self.listen,
@@ -138,7 +145,7 @@ impl Config {
             public: self.public.map(|public| public.trim_end_matches('/').to_owned()),
             legacy: self.legacy,
             keys,
-            rate: self.limits.map(|limits| Rate { per_second: limits.per_second, burst: limits.burst }),
+            options: Options { rate, framed_by },
             instant: self.instant,
             provider,
             without: vec![],
@@ -217,6 +224,9 @@ backend = "127.0.0.1:7403"
 # Board and verbs of moves. It has no sign-in, so that it is of this machine only.
 console = "127.0.0.1:7401"
 
+# Host apps that may show the page where a buyer pays in a frame.
+# framed_by = ["https://app.example"]
+
 # For Prometheus, at /metrics.
 metrics = "127.0.0.1:7408"
 
@@ -267,7 +277,7 @@ mod tests {
         let setting = config.setting(Secrets { invoices: "i".into(), pages: "p".into() }).unwrap();
         assert_eq!(setting.keys.host, [KeyDigest::of(keys[0])]);
         assert_eq!(setting.keys.seller, [KeyDigest::of(keys[1])]);
-        assert!(!setting.instant && setting.rate.is_some() && setting.provider.is_none());
+        assert!(!setting.instant && setting.options.rate.is_some() && setting.provider.is_none());
         assert!(make(&file).unwrap().is_none(), "what is there stays");
     }
 
@@ -281,6 +291,7 @@ mod tests {
             ("console = \"127.0.0.1:7401\"", "console = \"0.0.0.0:7401\"", "no sign-in"),
             ("host = [", "host = \"my-secret-key\" #", "[keys] host: is no list"),
             ("work = \"work\"", "work = \"work\"\nwrok = 1", "wrok"),
+            ("instant = false", "instant = false\nframed_by = [\"http://elsewhere\"]", "framed_by"),
             ("per_second = 1000", "per_second = 0", "[limits]"),
             ("seller = [", "seller = [] #", "[keys] seller"),
             ("host = [\"", "host = [\"my-secret-key\", \"", "[keys] host, number 1"),

@@ -64,6 +64,7 @@ pub async fn run(args: &Args) -> Result<Exit> {
 }
 
 fn setting(folder: &Path, ports: Ports, keys: &Keys) -> Result<Setting> {
+    let framed_by = ports.host_origins().iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     Ok(Setting {
         work: folder.to_owned(),
@@ -74,7 +75,7 @@ fn setting(folder: &Path, ports: Ports, keys: &Keys) -> Result<Setting> {
         public: None,
         legacy: None,
         keys: api::Keys::of(&keys.host, &keys.seller, &keys.pages),
-        rate: None,
+        options: api::Options { rate: None, framed_by },
         instant: true,
         provider: Some(Provider::told(ports.provider_api(), keys.provider.clone(), &keys.notices)?),
         without: vec![],

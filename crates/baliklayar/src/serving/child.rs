@@ -42,6 +42,9 @@ pub struct Args {
     /// What links to pages where buyers pay are made with; needed with --provider
     #[arg(long, env = "BALIK_PAGE_KEY", hide_env_values = true, default_value = "")]
     page_key: String,
+    /// https://host[:port] of a host app that may show the page where a buyer pays in a frame; without it nobody may
+    #[arg(long, env = "BALIK_HOST_ORIGINS", value_delimiter = ',')]
+    host_origin: Vec<api::HostOrigin>,
     /// Detector to take away; tests and demo only
     #[arg(long)]
     without: Vec<String>,
@@ -77,7 +80,7 @@ impl Args {
             public: None,
             legacy: Some(self.legacy),
             keys: api::Keys::of(&self.host_key, &self.seller_key, &self.page_key),
-            rate: None,
+            options: api::Options { rate: None, framed_by: self.host_origin },
             instant: true,
             provider,
             without: self.without,

@@ -62,11 +62,23 @@ pub struct How {
     pub inside: Vec<String>,
     /// Until somebody interrupts it.
     pub keep: bool,
+    /// Every byte that the host app and the shoppers are answered is kept there.
+    pub heard: Option<PathBuf>,
 }
 
 impl How {
     pub fn on(source: &'static str) -> Self {
-        Self { source, shops: 2, rate: 40, surge: 80, seconds: 6, crash: None, inside: Vec::new(), keep: false }
+        Self {
+            source,
+            shops: 2,
+            rate: 40,
+            surge: 80,
+            seconds: 6,
+            crash: None,
+            inside: Vec::new(),
+            keep: false,
+            heard: None,
+        }
     }
 
     fn command(&self, work: &Path) -> Command {
@@ -91,6 +103,7 @@ impl How {
             command.args([flag, &value.to_string()]);
         }
         command.args(self.keep.then_some("--keep"));
+        command.env_remove("BALIK_HEARD").envs(self.heard.iter().map(|folder| ("BALIK_HEARD", folder)));
         command.env_remove("BALIK_CRASH").envs(self.crash.iter().map(|point| ("BALIK_CRASH", point)));
         command
     }

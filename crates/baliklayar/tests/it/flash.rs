@@ -236,18 +236,15 @@ async fn flash_sale_by_code(engine: Engine, processes: u32) {
         market.name,
         counted(first.iter().map(name))
     ));
-    // Whoever was told nothing yet says it again, or looks.
+    // Nobody is sent back to the choice; whoever was told nothing yet looks.
     let mut codes = Vec::new();
     let mut refused = 0;
     for (link, told) in links.iter().zip(first) {
-        let told = match told {
-            Told::Choice => choose(market.seam(), link.clone()).await,
-            told @ (Told::Code(_) | Told::OutOfStock | Told::Checking) => told,
-        };
         match told {
             Told::OutOfStock => refused += 1,
             Told::Code(_) => codes.push(told),
-            Told::Checking | Told::Choice => codes.push(code(market.seam(), link.clone()).await),
+            Told::Checking => codes.push(code(market.seam(), link.clone()).await),
+            Told::Choice => panic!("neither a code nor a refusal"),
         }
     }
     assert_eq!((codes.len(), refused), (UNITS, BUYERS - UNITS));

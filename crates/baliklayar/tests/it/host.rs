@@ -28,11 +28,11 @@ pub const PICTURE: (u32, u32) = (1120, 820);
 const STORY_MAX: Duration = Duration::from_secs(240);
 
 /// What of the page somebody touches, and what is there then.
-struct Tap {
-    on: &'static str,
+pub struct Tap {
+    pub on: &'static str,
     /// It is told to the shop, so it waits where the shop is held.
     writes: bool,
-    there: &'static str,
+    pub there: &'static str,
 }
 
 const fn tap(on: &'static str, writes: bool, there: &'static str) -> Tap {
@@ -40,10 +40,10 @@ const fn tap(on: &'static str, writes: bool, there: &'static str) -> Tap {
 }
 
 /// The one link of a purchase that loads a page: the same one in the other language.
-const LANGUAGE: &str = "#language";
+pub const LANGUAGE: &str = "#language";
 
 /// A whole purchase, with the language changed in the middle of it.
-const PURCHASE: [Tap; 9] = [
+pub const PURCHASE: [Tap; 9] = [
     tap("#yellow-0", false, "!document.getElementById('sheet').hidden && document.getElementById('put-in')"),
     tap("#put-in", true, "document.getElementById('to-basket')"),
     tap("#place-basket", false, "document.querySelector('.units')?.innerText === '1'"),
@@ -56,7 +56,8 @@ const PURCHASE: [Tap; 9] = [
 ];
 
 /// Sheets rise for a moment.
-const AT_REST: &str = "document.readyState === 'complete' && !document.getElementById('sheet').getAnimations().length";
+pub const AT_REST: &str =
+    "document.readyState === 'complete' && !document.getElementById('sheet').getAnimations().length";
 
 /// A picture of the documents.
 pub fn picture_of(name: &str) -> PathBuf {
@@ -99,7 +100,7 @@ impl Screen {
     async fn start() -> Self {
         let world = World::start(Engine::Sqlite, 7, 2).await;
         world.start_moving().await;
-        let at = host_app(&world).await;
+        let at = host_app(&world, TcpListener::bind("127.0.0.1:0").await.unwrap()).await;
         let shop = world.shops.last().unwrap().clone();
         Self { world, at, browser: Browser::start(), shop }
     }
@@ -224,7 +225,7 @@ impl Screen {
 }
 
 /// Serves the host app for all shops, steered by the operator's own program; ends with the test.
-async fn host_app(world: &World) -> String {
+pub async fn host_app(world: &World, listener: TcpListener) -> String {
     let file = world.work().join("addresses.json").display().to_string();
     let addresses = json!({"seam": world.seam_url(), "console": "http://127.0.0.1:1", "keys": {"host": HOST}});
     std::fs::write(&file, addresses.to_string()).unwrap();
@@ -235,7 +236,6 @@ async fn host_app(world: &World) -> String {
     for row in world.rows("select id, nama from toko order by id").await {
         args.extend(["--shop".to_owned(), row.join("=")]);
     }
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { demo_host::serve(listener, &args).await });
     at

@@ -1,6 +1,7 @@
 //! The executable's parts together.
 #![expect(clippy::unwrap_used, reason = "a test's unwrap is its assertion; clippy exempts only #[test] functions")]
 
+mod boundary;
 mod buyers;
 mod client;
 mod console;
@@ -12,6 +13,7 @@ mod dial;
 mod faults;
 mod findings;
 mod flash;
+mod framed;
 mod fsync;
 mod host;
 mod ids;

@@ -67,7 +67,7 @@ pub struct World {
 }
 
 /// What links to pages where buyers pay are made with, on both sides.
-const PAGES: &str = "page-key";
+pub const PAGES: &str = "page-key";
 
 /// How a world is made; what is not told is as in [`World::start`].
 pub struct How {
@@ -84,6 +84,8 @@ pub struct How {
     pub clock: Clock,
     /// Buyers can pay in their own time, through a provider of this world's own.
     pub provider: bool,
+    /// Where host apps are loaded from that may show the page where a buyer pays in a frame.
+    pub host_origins: Vec<String>,
     /// The accounts at providers that the mover is told of, if they are others.
     pub accounts: Option<BTreeSet<String>>,
     /// The mapping has rules for what they pay.
@@ -109,6 +111,7 @@ impl How {
             database: None,
             clock: clock(),
             provider: false,
+            host_origins: Vec::new(),
             accounts: None,
             maps_payments: true,
             between: None,
@@ -159,7 +162,7 @@ impl World {
         let provider = if how.provider { Some(Provider::open(work.path(), seam).await) } else { None };
         match &provider {
             Some((provider, _)) => {
-                let provider = provider.of_kios(seam);
+                let provider = provider.of_kios(seam, &how.host_origins);
                 tokio::spawn(async move { demo_legacy::serve_with(listener, database, keys, &provider).await });
             }
             None => drop(tokio::spawn(demo_legacy::serve(listener, database, keys))),
@@ -193,7 +196,7 @@ impl World {
             let working = service.clone();
             tokio::spawn(async move { working.work(|| true).await });
         }
-        let (gateway, asks) = serve(&store, &service, legacy, at_seam).await;
+        let (gateway, asks) = serve((&store, &service), &how.host_origins, legacy, at_seam).await;
         let setup = Setup {
             store: store.clone(),
             work: work.path().to_owned(),
@@ -394,13 +397,15 @@ fn handed_on(between: Between, asks: mpsc::Sender<Ask>) -> mpsc::Sender<Ask> {
 
 /// Backend, seam and link, as the serving process has them; answers what steers the seam, and whom the mover may ask.
 async fn serve(
-    store: &Store,
-    service: &Service,
+    (store, service): (&Store, &Service),
+    host_origins: &[String],
     legacy: SocketAddr,
     at: TcpListener,
 ) -> (seam::Handle, mpsc::Sender<Ask>) {
     let (listener, backend) = listen().await;
-    let router = api::router(service.clone(), api::Keys::of(HOST, SELLER, PAGES));
+    let framed_by = host_origins.iter().map(|origin| origin.parse().unwrap()).collect();
+    let options = api::Options { framed_by, ..api::Options::default() };
+    let router = api::router(service.clone(), api::Keys::of(HOST, SELLER, PAGES), options);
     tokio::spawn(api::serve(listener, router, std::future::pending()));
     let mut config = seam::Config::new(legacy.to_string().parse().unwrap(), backend.to_string().parse().unwrap());
     config.default_owner = Some(Side::Legacy);

@@ -111,17 +111,37 @@ impl Service {
     /// # Errors
     /// See [`Failure`]; a refusal is an answer.
     pub async fn confirm(&self, frame: &Frame, id: &PublicId, method: Method) -> Result<Answer, Failure> {
+        self.confirm_telling(frame, id, method, || {}).await
+    }
+
+    /// The same; `asking` is called when from here on only the rail is waited for.
+    ///
+    /// # Errors
+    /// As for `confirm`.
+    pub async fn confirm_telling(
+        &self,
+        frame: &Frame,
+        id: &PublicId,
+        method: Method,
+        asking: impl Fn() + Send + Sync,
+    ) -> Result<Answer, Failure> {
         let shop = &frame.shop;
         for _ in 0..TRIES_MAX {
             let mut view = self.writing(frame, None, Some((Kind::Checkout, id.clone()))).await?;
             let stopped = match self.confirm_once(shop, &mut view, id, method).await {
                 Ok(Confirmed::Again) => continue,
                 Ok(Confirmed::Stands) => Ok(()),
-                Ok(Confirmed::Recorded(intent, attempt)) => self.ask_for(shop, &intent, &attempt).await,
-                Ok(Confirmed::Replaces(intent, attempt)) => match self.end_try(shop, &intent, &attempt).await {
-                    Ok(()) => continue,
-                    stopped => stopped,
-                },
+                Ok(Confirmed::Recorded(intent, attempt)) => {
+                    asking();
+                    self.ask_for(shop, &intent, &attempt).await
+                }
+                Ok(Confirmed::Replaces(intent, attempt)) => {
+                    asking();
+                    match self.end_try(shop, &intent, &attempt).await {
+                        Ok(()) => continue,
+                        stopped => stopped,
+                    }
+                }
                 Err(stop) => Err(stop),
             };
             let current = self.resource(shop, Kind::Checkout, id).await?;

@@ -30,6 +30,7 @@ impl Loket {
             key: API_KEY.to_owned(),
             notice_keys: vec!["whsec_next".to_owned(), NOTICE_KEY.to_owned()],
             page_key: "page-key".to_owned(),
+            host_origins: Vec::new(),
             notices_at: format!("http://{kios}/notices/loket"),
             grace_s,
         };

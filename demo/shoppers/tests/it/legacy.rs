@@ -20,6 +20,7 @@ async fn provider(folder: &Path, kios: &str) -> (String, String, Provider) {
         key: PROVIDER_KEY.into(),
         notice_keys: vec![NOTICE_KEY.into()],
         page_key: "page-key".into(),
+        host_origins: Vec::new(),
         notices_at: format!("{kios}/notices/loket"),
         grace_s: Provider::GRACE_S,
     };

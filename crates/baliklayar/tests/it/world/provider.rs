@@ -36,12 +36,13 @@ impl Provider {
     }
 
     /// How kios pays through it, as a backend behind this seam does.
-    pub fn of_kios(&self, seam: SocketAddr) -> demo_legacy::Provider {
+    pub fn of_kios(&self, seam: SocketAddr, host_origins: &[String]) -> demo_legacy::Provider {
         demo_legacy::Provider {
             api: self.api.clone(),
             key: Self::API_KEY.to_owned(),
             notice_keys: vec![Self::NOTICE_KEY.to_owned()],
             page_key: super::PAGES.to_owned(),
+            host_origins: host_origins.to_owned(),
             notices_at: format!("http://{seam}/notices/loket"),
             grace_s: demo_legacy::Provider::GRACE_S,
         }
