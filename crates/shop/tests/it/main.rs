@@ -1,6 +1,7 @@
 //! A shop on a real store: what its buyers, its seller and a crash can do to it.
 
 #![expect(clippy::unwrap_used, reason = "a test's unwrap is its assertion; clippy exempts only #[test] functions")]
+#![expect(clippy::duplicate_mod, reason = "each engine has a module of the same races")]
 
 mod after_sale;
 mod buying;

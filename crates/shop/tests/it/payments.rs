@@ -2,6 +2,8 @@
 
 mod chaos;
 mod races;
+#[path = "payments/races.rs"]
+mod races_on_postgres;
 mod till;
 
 use crate::refused;

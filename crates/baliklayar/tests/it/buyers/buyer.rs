@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use testkit::chance::Chance;
 
 const PATIENCE: Duration = Duration::from_secs(200);
+/// Of long tests, which kill for minutes on end.
+const PATIENCE_LONG: Duration = Duration::from_secs(600);
 
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -83,7 +85,7 @@ impl Buyer {
             body.len()
         );
         let look = format!("GET {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\r\n");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             for request in [&choose, &look] {
                 let page = self.try_once(request.as_bytes()).await.map_or_else(String::new, |(_, page)| page);
@@ -98,7 +100,7 @@ impl Buyer {
 
     /// The same bytes until somebody gives an answer that is one.
     async fn until(&mut self, is: impl Fn(&Value) -> bool, request: &[u8]) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             let answer = self.try_once(request).await;
             let body =
@@ -118,10 +120,14 @@ impl Buyer {
         let mut stream = tokio::net::TcpStream::connect(self.seam).await.ok()?;
         stream.write_all(request).await.ok()?;
         let mut answer = String::new();
-        tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.ok()?.ok()?;
+        tokio::time::timeout(patience(), stream.read_to_string(&mut answer)).await.ok()?.ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
     }
+}
+
+fn patience() -> Duration {
+    if std::env::var_os("BALIK_LONG").is_some() { PATIENCE_LONG } else { PATIENCE }
 }
 
 /// What the page shows to pay with.

@@ -3,7 +3,7 @@
 
 mod statements;
 
-use super::till::{DAY_S, HOUR_S, Till};
+use super::till::{DAY_S, Engine, HOUR_S, Till};
 use commerce::checkout::State;
 use commerce::intent::{Fate, Intent, Method, Patience, ReceiptKind, RefundState};
 use serde_json::{Value, json};
@@ -61,7 +61,17 @@ impl Reached {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_fails_each_buyer_has_an_order_or_the_money() {
+async fn whatever_fails_each_buyer_has_an_order_or_the_money_on_sqlite() {
+    whatever_fails(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_fails_each_buyer_has_an_order_or_the_money_on_postgres() {
+    whatever_fails(Engine::Postgres).await;
+}
+
+#[expect(clippy::print_stdout, reason = "what all stories have come to is the figure of the check")]
+async fn whatever_fails(engine: Engine) {
     let long = std::env::var_os("BALIK_LONG").is_some();
     let first = std::env::var("BALIK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let buyers = if long { BUYERS_LONG } else { BUYERS };
@@ -70,7 +80,7 @@ async fn whatever_fails_each_buyer_has_an_order_or_the_money() {
     loop {
         let wanted = if long { reached.of("order") < ORDERS_LONG } else { seeds < SEEDS };
         if wanted && stories.len() < AT_ONCE {
-            stories.spawn(story(first + seeds, buyers));
+            stories.spawn(story(engine, first + seeds, buyers));
             seeds += 1;
         } else if let Some(done) = stories.join_next().await {
             reached.add(done.unwrap());
@@ -79,9 +89,9 @@ async fn whatever_fails_each_buyer_has_an_order_or_the_money() {
         }
     }
     let Reached { what, faults, lines } = &reached;
-    println!("payment chaos, faults: {faults:?}");
+    println!("payment chaos, {engine:?}, faults: {faults:?}");
     println!(
-        "payment chaos: {} orders of {seeds} seeds from {first}, {buyers} buyers each, in {:.0?}; {lines} lines of \
+        "payment chaos, {engine:?}: {} orders of {seeds} seeds from {first}, {buyers} buyers each, in {:.0?}; {lines} lines of \
          statements; {what:?}",
         reached.of("order"),
         began.elapsed()
@@ -106,9 +116,9 @@ async fn whatever_fails_each_buyer_has_an_order_or_the_money() {
     }
 }
 
-async fn story(seed: u64, buyers: usize) -> Reached {
+async fn story(engine: Engine, seed: u64, buyers: usize) -> Reached {
     let mut reached = Reached::default();
-    let till = Till::open_with(PATIENCE, STOCK).await;
+    let till = Till::open_with(engine, PATIENCE, STOCK).await;
     let mut chance = Chance(seed);
     let before_midnight = 60 + i64::try_from(chance.below(240)).unwrap();
     till.skip((seconds_to_midnight(till.now().0) + DAY_S - before_midnight) % DAY_S).await;

@@ -1,7 +1,7 @@
 //! The races of being paid that are of requests, notices and moves: two of them at once at one shop with the demo's provider,
 //! in every order that the seeds find. Those of an intent alone are in `crates/commerce`; docs/checks.md has the list.
 
-use super::till::{HOUR_S, Till};
+use super::till::{Engine, HOUR_S, Till};
 use crate::{checkout_of, refused, wanted};
 use commerce::checkout::State;
 use commerce::decision::Aggregate;
@@ -30,12 +30,17 @@ type Work = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
 fn seeds(race: &str) -> std::ops::Range<u64> {
     let count = if std::env::var_os("BALIK_LONG").is_some() { SEEDS_LONG } else { SEEDS };
     let first = std::env::var("BALIK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    println!("{race}: {count} seeds from {first}");
+    println!("{race}, {:?}: {count} seeds from {first}", engine());
     first..first + count
 }
 
+/// This file is a module of each engine.
+fn engine() -> Engine {
+    if module_path!().ends_with("_on_postgres") { Engine::Postgres } else { Engine::Sqlite }
+}
+
 async fn till() -> Till {
-    Till::open_with(Patience { answer_us: 2_000_000, ..Patience::USUAL }, STOCK).await
+    Till::open_with(engine(), Patience { answer_us: 2_000_000, ..Patience::USUAL }, STOCK).await
 }
 
 /// All of them at once, each at a moment of its own.

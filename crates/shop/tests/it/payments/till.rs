@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::{HeadChange, Import, Imported, Outcome, Step, Store, What};
 use tempfile::TempDir;
+use testkit::postgres::{Database, fresh_database};
 use vocab::document::Record;
 use vocab::id::{Direction, Epoch, Kind, Origin, PublicId, ShopId, Side, Timestamp};
 
@@ -34,9 +35,17 @@ const PATIENCE: Patience = Patience { answer_us: 2 * SECOND_US, ..Patience::USUA
 /// Looks at what is due until nothing is: more would be a loop that does not end.
 const ROUNDS_MAX: usize = 64;
 
+/// What the store of a till is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
 /// Shop `s1` at Backend with product 1 (Rp 45, [`STOCK`] of it), and loket.
 pub struct Till {
     _dir: TempDir,
+    _database: Option<Database>,
     pub store: Store,
     pub service: Service,
     pub frame: Frame,
@@ -54,16 +63,23 @@ fn machine_us() -> i64 {
 
 impl Till {
     pub async fn open() -> Self {
-        Self::open_with(PATIENCE, STOCK).await
+        Self::open_with(Engine::Sqlite, PATIENCE, STOCK).await
     }
 
-    pub async fn open_with(patience: Patience, stock: i64) -> Self {
+    pub async fn open_with(engine: Engine, patience: Patience, stock: i64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys { api: API_KEY.to_owned(), webhook: NOTICE_KEY.to_owned() };
         let arguments = Arguments { book: dir.path().join("book.sqlite"), ports: [0; 3], keys };
         let (doors, serving) = demo_provider::open(arguments).await.unwrap();
         tokio::spawn(serving);
-        let store = Store::open(dir.path()).unwrap();
+        let database = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(fresh_database().await),
+        };
+        let store = match &database {
+            None => Store::open(dir.path()).unwrap(),
+            Some(database) => Store::open_at(dir.path(), &database.url).unwrap(),
+        };
         let ahead = Arc::new(AtomicI64::new(0));
         let clock = Arc::clone(&ahead);
         let clock = Arc::new(move || Timestamp(machine_us() + clock.load(Ordering::SeqCst)));
@@ -79,6 +95,7 @@ impl Till {
         let service = Service::new(store.clone(), plan(), clock).with_rail(rail);
         let till = Self {
             _dir: dir,
+            _database: database,
             store,
             service,
             frame: Frame { shop: ShopId::parse("s1").unwrap(), epoch: None },
