@@ -79,10 +79,14 @@ impl Call {
     }
 
     fn must_bear(&self, keys: &[KeyDigest]) -> Result<(), Problem> {
-        let given = self.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or("");
-        if admit(keys, given) { Ok(()) } else { Err(Problem::unauthorized()) }
+        if admit(keys, bearer(&self.headers)) { Ok(()) } else { Err(Problem::unauthorized()) }
     }
+}
+
+/// The key that a request bears; empty where it bears none.
+pub fn bearer(headers: &HeaderMap) -> &str {
+    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default()
 }
 
 fn hex(bytes: &[u8]) -> String {

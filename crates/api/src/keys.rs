@@ -1,4 +1,5 @@
-//! The keys of callers, kept as digests: who reads this program's memory, settings or backups finds nothing there that opens a door.
+//! The keys of callers, kept as digests: who reads the settings finds no key there. The secrets that links are made with are kept as they
+//! are, since links have to be made with them.
 //!
 //! One round of SHA-256 and no slow hash, because a key is 32 random bytes and nobody tries those out.
 
@@ -66,6 +67,11 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// Whether a caller with this key is known.
+    pub fn know(&self, given: &str) -> bool {
+        admit(&self.host, given) | admit(&self.seller, given)
+    }
+
     /// One of each, and links to invoices made with the host's own, which may see every order anyway.
     pub fn of(host: &str, seller: &str, pages: &str) -> Self {
         let one = |key| vec![KeyDigest::of(key)];

@@ -1,7 +1,7 @@
 //! `backup` and `restore`: the store as one file that either engine can be made of again.
 //!
-//! The rows of a move under way are not in it: they belong to a place in the legacy's log that goes on. So a backup taken between a
-//! shop's start and its seal is not restored.
+//! The rows of a move under way are not in it: they belong to a place in the legacy's log that goes on. So a backup taken between the
+//! plan of a shop and its seal is not restored.
 
 use crate::exit::Exit;
 use crate::moving::refuse;
@@ -10,9 +10,10 @@ use anyhow::{Context, Result, bail};
 use cutover::state::State;
 use ring::digest::{Context as Digest, SHA256};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fs::{File, Permissions};
 use std::io::Read;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use store::{Rows, Store};
 
@@ -59,28 +60,25 @@ struct List {
     /// Of the file, in lower-case hex.
     sha256: String,
     tables: Rows,
-    /// Shops whose move had begun and was not sealed.
-    moving: Vec<String>,
+    /// Shops of a plan that were not sealed.
+    moving: BTreeSet<String>,
 }
 
 pub async fn back_up(args: BackupArgs) -> Result<Exit> {
     if !args.work.join(FILE).exists() && !args.work.join("store.url").exists() {
         bail!("{} has no store: --work names the folder of one", args.work.display());
     }
-    let store = Store::open(&args.work).context("opening the store")?;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&args.out)
-        .with_context(|| format!("making {}", args.out.display()))?;
+    let store = Store::open_unchanged(&args.work).context("opening the store")?;
+    make(&args.out)?;
     if args.out.read_dir()?.next().is_some() {
         bail!("{} is not empty: a backup has a folder of its own", args.out.display());
     }
     let file = args.out.join(FILE);
-    // Before the copy: what begins meanwhile is then said to be under way by the next one.
-    let moving = moving(&store).await?;
+    // Before and after: whatever begins or ends meanwhile is then among them.
+    let mut moving = unsealed(&store).await?;
     let taken_at = jiff::Timestamp::now().to_string();
     let tables = store.back_up(&file).await?;
+    moving.extend(unsealed(&store).await?);
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let list = List { schema: SCHEMA.to_owned(), version, taken_at, sha256: sha256(&file)?, tables, moving };
     // Written last: without it a folder is no backup.
@@ -92,7 +90,7 @@ pub async fn back_up(args: BackupArgs) -> Result<Exit> {
     tell(args.json, &list, &format!("backed up to {}", args.out.display()))?;
     if !list.moving.is_empty() {
         eprintln!(
-            "{} shops are between the start and the seal of their move: this backup cannot be restored, since the rows of a move are \
+            "{} shops are between the plan and the seal of their move: this backup cannot be restored, since the rows of a move are \
              not in it",
             list.moving.len()
         );
@@ -109,8 +107,8 @@ pub async fn restore(args: RestoreArgs) -> Result<Exit> {
         bail!("{} is of the form `{}`, and this version reads `{SCHEMA}`", path.display(), list.schema);
     }
     if !list.moving.is_empty() {
-        let shops = list.moving.join(", ");
-        return refuse("moves_unfinished", &format!("shops {shops} were between the start and the seal of their move"));
+        let shops = list.moving.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        return refuse("moves_unfinished", &format!("shops {shops} were between the plan and the seal of their move"));
     }
     let file = args.from.join(FILE);
     if sha256(&file)? != list.sha256 {
@@ -137,13 +135,20 @@ fn tell(json: bool, list: &List, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Shops of the plan that began to move and are not sealed.
-async fn moving(store: &Store) -> Result<Vec<String>> {
-    let mut moving = Vec::new();
+/// The folder of a backup, which its owner alone can read, also where it was there.
+fn make(folder: &Path) -> Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let closed = made.and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(0o700)));
+    closed.with_context(|| format!("making {}", folder.display()))
+}
+
+/// Shops of the plan that are not sealed.
+async fn unsealed(store: &Store) -> Result<BTreeSet<String>> {
+    let mut moving = BTreeSet::new();
     for planned in store.plan().await?.map(|plan| plan.shops).unwrap_or_default() {
         let (_, state) = mover::stands(store, &planned.shop).await?;
-        if !matches!(state, State::Planned | State::Sealed) {
-            moving.push(planned.shop.to_string());
+        if state != State::Sealed {
+            moving.insert(planned.shop.to_string());
         }
     }
     Ok(moving)

@@ -166,7 +166,8 @@ impl Work {
         };
         // The shops' rows and keys are in it: it is for whoever runs this, and for nobody else.
         let mut make = std::fs::DirBuilder::new();
-        make.recursive(true).mode(0o700);
+        // A temporary one is new: nobody else has made it before.
+        make.recursive(!temporary).mode(0o700);
         make.create(&folder).with_context(|| format!("making {}", folder.display()))?;
         Ok(Self { folder: folder.canonicalize()?, temporary })
     }

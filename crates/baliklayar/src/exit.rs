@@ -1,7 +1,7 @@
 //! How the process ends: the exit codes that the outside may rely on.
 
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -31,17 +31,28 @@ impl Exit {
     }
 }
 
-/// Resolves when the process is asked to end, and says how it should: by Ctrl-C it is interrupted, by SIGTERM it has done its work.
-pub async fn asked() -> Exit {
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => Exit::Interrupted,
-            _ = terminated.recv() => Exit::Clean,
-        },
-        Err(_) => {
-            // Nobody will ever ask otherwise where there are no signals to hear of.
+/// Hears, from now on, when the process is asked to end.
+pub struct Ears(Option<[Signal; 3]>);
+
+impl Ears {
+    pub fn open() -> Self {
+        let hear = |kind| signal(kind).ok();
+        let of = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(hear);
+        let [Some(interrupt), Some(terminate), Some(hangup)] = of else { return Self(None) };
+        Self(Some([interrupt, terminate, hangup]))
+    }
+
+    /// Says how the process should end: by Ctrl-C it is interrupted; by SIGTERM, or when its terminal goes away, it has done its work.
+    pub async fn asked(&mut self) -> Exit {
+        let Some([interrupt, terminate, hangup]) = &mut self.0 else {
+            // Where there are no signals to hear of, nobody will ever ask otherwise.
             let _ = tokio::signal::ctrl_c().await;
-            Exit::Interrupted
+            return Exit::Interrupted;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => Exit::Interrupted,
+            _ = terminate.recv() => Exit::Clean,
+            _ = hangup.recv() => Exit::Clean,
         }
     }
 }

@@ -3,7 +3,7 @@
 mod config;
 mod sandbox;
 
-use crate::exit::{self, Exit};
+use crate::exit::{Ears, Exit};
 use crate::serving::{Setting, serve};
 use anyhow::{Context, Result};
 use config::{Config, Secrets, Wrong};
@@ -25,19 +25,21 @@ pub struct Args {
     /// First of the sandbox's ports on 127.0.0.1; 0 takes free ones
     #[arg(long, default_value_t = 7400, requires = "sandbox")]
     port: u16,
-    /// Folder of the store, instead of the settings'; without it a sandbox is gone when it ends
-    #[arg(long, env = "BALIK_WORK")]
+    /// Folder of the store, instead of the settings' (which BALIK_WORK is too); without it a sandbox is gone when it ends
+    #[arg(long)]
     work: Option<PathBuf>,
-    /// postgres://… of a database for the store; without it the store is a file in the folder
-    #[arg(long, env = "BALIK_STORE", hide_env_values = true)]
+    /// postgres://… of a database for the store; without it, and without BALIK_STORE, the store of settings is a file in the folder
+    #[arg(long)]
     store: Option<String>,
 }
 
 /// Serves until the process is asked to end: politely (exit status 0) or by Ctrl-C (130).
 pub async fn run(args: Args) -> Result<Exit> {
+    let ears = Ears::open();
     match &args.config {
-        None => Box::pin(sandbox::run(&args)).await,
-        Some(file) => match Box::pin(with_settings(&args, file)).await {
+        // Nothing that stands in the environment: it may be that of shops which are in earnest.
+        None => Box::pin(sandbox::run(&args, ears)).await,
+        Some(file) => match Box::pin(with_settings(&args, file, ears)).await {
             Err(error) if error.downcast_ref::<Wrong>().is_some() => {
                 eprintln!("baliklayar: {error}");
                 Ok(Exit::Usage)
@@ -47,7 +49,7 @@ pub async fn run(args: Args) -> Result<Exit> {
     }
 }
 
-async fn with_settings(args: &Args, file: &Path) -> Result<Exit> {
+async fn with_settings(args: &Args, file: &Path, ears: Ears) -> Result<Exit> {
     if let Some(keys) = config::make(file)? {
         eprintln!(
             "There was no {}: it was made, and can be changed. The keys of the host app and of sellers are in {}: hand them to whoever \
@@ -57,10 +59,12 @@ async fn with_settings(args: &Args, file: &Path) -> Result<Exit> {
         );
     }
     let mut config = Config::read(file)?;
-    if let Some(work) = &args.work {
-        config.work.clone_from(work);
+    let said = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+    if let Some(work) = args.work.clone().or_else(|| said("BALIK_WORK").map(PathBuf::from)) {
+        config.work = work;
     }
-    let store = open(args, &config.work)?;
+    let url = args.store.clone().or_else(|| said("BALIK_STORE"));
+    let store = open(url.as_deref(), &config.work)?;
     let shops = store.heads().await?;
     if config.legacy.is_none() && shops.iter().any(|head| head.owner == Side::Legacy) {
         let why = "shops in the store are still their legacy's: say in `legacy` where its program is";
@@ -69,13 +73,13 @@ async fn with_settings(args: &Args, file: &Path) -> Result<Exit> {
     let secrets = secrets(&store).await?;
     let setting = config.setting(secrets)?;
     let told = told(&setting, shops.len());
-    Box::pin(until_asked(store, setting, move || eprintln!("{told}"))).await
+    Box::pin(until_asked(store, setting, ears, move || eprintln!("{told}"))).await
 }
 
 /// Serves, and says how the process should end.
-async fn until_asked(store: Store, setting: Setting, ready: impl FnOnce()) -> Result<Exit> {
+async fn until_asked(store: Store, setting: Setting, mut ears: Ears, ready: impl FnOnce()) -> Result<Exit> {
     let asked = Cell::new(Exit::Clean);
-    Box::pin(serve(store, setting, ready, async { asked.set(exit::asked().await) })).await?;
+    Box::pin(serve(store, setting, ready, async { asked.set(ears.asked().await) })).await?;
     Ok(asked.get())
 }
 
@@ -100,8 +104,8 @@ fn told(setting: &Setting, shops: usize) -> String {
     text
 }
 
-fn open(args: &Args, work: &Path) -> Result<Store> {
-    let opened = args.store.as_ref().map_or_else(|| Store::open(work), |url| Store::open_at(work, url));
+fn open(url: Option<&str>, work: &Path) -> Result<Store> {
+    let opened = url.map_or_else(|| Store::open(work), |url| Store::open_at(work, url));
     opened.context("opening the store")
 }
 

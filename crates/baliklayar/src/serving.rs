@@ -11,10 +11,11 @@ use anyhow::{Context, Result};
 use mover::{Links, Setup, Without};
 use shop::Service;
 use shop::rails::{Config, Loket};
+use std::fs::File;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -74,6 +75,10 @@ const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// How long what is under way may take to end with the process.
 const END_MAX: Duration = Duration::from_secs(3);
 
+/// In the folder of a store: locked by the process that serves from it.
+const CLAIM: &str = "serving.lock";
+const CLAIMED_WITHIN: Duration = Duration::from_secs(2);
+
 /// The clock of this process.
 pub fn clock() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
     Arc::new(|| Timestamp(jiff::Timestamp::now().as_microsecond()))
@@ -89,6 +94,7 @@ pub async fn serve(
     ready: impl FnOnce(),
     until: impl Future<Output = ()>,
 ) -> Result<()> {
+    let _claimed = claim(&setting.work).await?;
     let duty = Duty::of(store.clone(), &setting.work)?;
     let way_back = WayBack::default();
     // A shop may be the backend's already: its first request must find out where ids come from.
@@ -141,6 +147,26 @@ pub async fn serve(
     let _ = tokio::time::timeout(END_MAX, api).await;
     duty.end().await;
     Ok(())
+}
+
+/// A folder is one process's: two would take each other for themselves where they share out what falls due. Its end frees it,
+/// whatever the end is.
+async fn claim(work: &Path) -> Result<File> {
+    let path = work.join(CLAIM);
+    let file = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = file.with_context(|| format!("opening {}", path.display()))?;
+    let begun = Instant::now();
+    while let Err(error) = file.try_lock() {
+        // Of one that was killed this moment it may take a while.
+        if begun.elapsed() > CLAIMED_WITHIN {
+            anyhow::bail!(
+                "{}: {error}: another process serves from this folder; give each a folder of its own",
+                path.display()
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(file)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {

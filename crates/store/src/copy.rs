@@ -5,9 +5,9 @@
 
 use crate::error::{Error, during};
 use crate::sql::{self, Begin, Connection, Owned};
-use crate::{ADDRESS, Result, Store, cannot_open, connect_all, schema, sqlite};
+use crate::{ADDRESS, Result, Store, Tables, cannot_open, connect_all, schema, sqlite};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Rows that are in memory at one time, and in one statement.
 const ROWS: usize = 200;
@@ -49,59 +49,78 @@ impl Store {
     /// Fills the store of a folder, which is new, from a backup: in a file, or in a database of PostgreSQL that is empty. The backup
     /// may be of an earlier version.
     ///
+    /// A file comes under its name only whole, and never in the place of another one; on PostgreSQL it is one transaction.
+    ///
     /// # Errors
-    /// There is a store already, the backup is none or newer than this program, or the world fails; then nothing is stored.
+    /// There is a store already, the backup is none or newer than this program, or the world fails; then there is none.
     pub fn restore(dir: &Path, url: Option<&str>, backup: &Path) -> Result<Rows> {
-        std::fs::create_dir_all(dir).map_err(|source| cannot_open(dir.display(), source))?;
-        let (file, draft) = (dir.join("store.sqlite"), dir.join("restore.draft"));
+        sqlite::make_folder(dir)?;
+        let file = dir.join("store.sqlite");
         if file.exists() || dir.join(ADDRESS).exists() {
             return Err(Error::Invalid(format!("{} has a store already", dir.display())));
         }
-        let restored = restore(&file, &draft, url, backup);
-        let _ = std::fs::remove_file(&draft);
-        if restored.is_err() {
-            let _ = std::fs::remove_file(&file);
+        let drafts = Drafts(dir.join(format!("restore.{}", std::process::id())));
+        // A copy is brought up to date, so that the backup stays what it was.
+        let from = drafts.copy_of(backup)?;
+        if schema::is_empty(&from)? {
+            return Err(Error::Schema(format!("{} is no backup of a store", backup.display())));
         }
-        let rows = restored?;
-        if let Some(url) = url {
-            let address = dir.join(ADDRESS);
-            sqlite::write_privately(&address, url).map_err(|source| cannot_open(address.display(), source))?;
+        schema::migrate(&from)?;
+        match url {
+            None => restore_to_file(&from, &drafts.0.join("to"), &file),
+            Some(url) => {
+                let rows = restore_to_postgres(from, url)?;
+                let address = dir.join(ADDRESS);
+                sqlite::write_privately(&address, url).map_err(|source| cannot_open(address.display(), source))?;
+                Ok(rows)
+            }
         }
-        Ok(rows)
     }
 }
 
-fn restore(file: &Path, draft: &Path, url: Option<&str>, backup: &Path) -> Result<Rows> {
-    // A copy is brought up to date, so that the backup stays what it was.
-    std::fs::copy(backup, draft).map_err(|source| cannot_open(backup.display(), source))?;
-    let from = Connection::Sqlite(sqlite::connect(draft)?);
-    if schema::is_empty(&from)? {
-        return Err(Error::Schema(format!("{} is no backup of a store", backup.display())));
-    }
-    schema::migrate(&from)?;
-    match url {
-        None => {
-            let to = Connection::Sqlite(sqlite::connect(file)?);
-            schema::migrate(&to)?;
-            let rows = fill(&from, &to)?;
-            to.batch(ACT, "pragma journal_mode = delete")?;
-            sync(file)?;
-            Ok(rows)
-        }
-        // Connections that wait are opened and used on a thread of their own.
-        Some(url) => std::thread::scope(|scope| {
-            let filled = scope.spawn(move || {
-                let (mut writers, _) = connect_all(url)?;
-                let to = writers.pop().ok_or(Error::Closed)?;
-                to.takes_long();
-                fill(&from, &to)
-            });
-            filled.join().map_err(|_| Error::Closed)?
-        }),
+/// A folder of our own for what is not whole yet, gone with this.
+struct Drafts(PathBuf);
+
+impl Drafts {
+    fn copy_of(&self, backup: &Path) -> Result<Connection> {
+        sqlite::make_folder(&self.0)?;
+        let draft = self.0.join("from");
+        std::fs::copy(backup, &draft).map_err(|source| cannot_open(backup.display(), source))?;
+        Ok(Connection::Sqlite(sqlite::connect(&draft)?))
     }
 }
 
-/// What is empty gets all, or nothing.
+impl Drop for Drafts {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn restore_to_file(from: &Connection, draft: &Path, file: &Path) -> Result<Rows> {
+    let to = Connection::Sqlite(sqlite::connect(draft)?);
+    schema::migrate(&to)?;
+    let rows = fill(from, &to)?;
+    to.batch(ACT, "pragma journal_mode = delete")?;
+    drop(to);
+    sync(draft)?;
+    // Unlike a renaming this fails where somebody has made a store meanwhile.
+    std::fs::hard_link(draft, file).map_err(|source| cannot_open(file.display(), source))?;
+    sync(file)?;
+    Ok(rows)
+}
+
+/// Connections that wait are opened and used on a thread of their own.
+fn restore_to_postgres(from: Connection, url: &str) -> Result<Rows> {
+    let fill = move || {
+        let (mut writers, _) = connect_all(url, Tables::Renewed)?;
+        let to = writers.pop().ok_or(Error::Closed)?;
+        to.takes_long();
+        self::fill(&from, &to)
+    };
+    std::thread::scope(|scope| scope.spawn(fill).join()).map_err(|_| Error::Closed)?
+}
+
+/// All, or nothing, in one transaction.
 fn fill(from: &Connection, to: &Connection) -> Result<Rows> {
     from.begin(Begin::Read, ACT)?;
     let rows = copy(from, to);
@@ -142,7 +161,11 @@ fn tables(sqlite: &Connection) -> Result<Vec<Table>> {
 fn copy_table(from: &Connection, to: &Connection, table: &Table) -> Result<u64> {
     let there = sql::first(to, ACT, &format!("select 1 from {} limit 1", table.name), sql::NOTHING, |_| Ok(()))?;
     if there.is_some() {
-        return Err(Error::Invalid(format!("the table {} of where it is to go is not empty", table.name)));
+        let content = format!(
+            "the table {} of where it is to go is not empty; what an interrupted restore left there is whole: write its address into {ADDRESS}",
+            table.name
+        );
+        return Err(Error::Invalid(content));
     }
     let places: Vec<usize> =
         table.key.iter().filter_map(|name| table.columns.iter().position(|column| column == name)).collect();

@@ -102,10 +102,24 @@ impl Store {
     /// # Errors
     /// The folder cannot be made, the file is no store, the server is not there, or it was written by a newer version.
     pub fn open(dir: &Path) -> Result<Self> {
-        std::fs::create_dir_all(dir).map_err(|source| cannot_open(dir.display(), source))?;
+        sqlite::make_folder(dir)?;
+        Self::open_as(dir, Tables::Renewed)
+    }
+
+    /// The same, of a store that is there, whose tables are left as they are: they must be those that this version knows.
+    ///
+    /// # Errors
+    /// As for `open`.
+    pub fn open_unchanged(dir: &Path) -> Result<Self> {
+        Self::open_as(dir, Tables::Known)
+    }
+
+    fn open_as(dir: &Path, tables: Tables) -> Result<Self> {
         match std::fs::read_to_string(dir.join(ADDRESS)) {
-            Ok(url) => Self::on_postgres(url.trim()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::in_file(&dir.join("store.sqlite")),
+            Ok(url) => Self::on_postgres(url.trim(), tables),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Self::in_file(&dir.join("store.sqlite"), tables)
+            }
             Err(error) => Err(cannot_open(dir.join(ADDRESS).display(), error)),
         }
     }
@@ -115,7 +129,7 @@ impl Store {
     /// # Errors
     /// As for `open`; the folder has a store of another place already.
     pub fn open_at(dir: &Path, url: &str) -> Result<Self> {
-        std::fs::create_dir_all(dir).map_err(|source| cannot_open(dir.display(), source))?;
+        sqlite::make_folder(dir)?;
         let address = dir.join(ADDRESS);
         let known = std::fs::read_to_string(&address).ok();
         if known.as_ref().is_some_and(|known| known.trim() != url) || dir.join("store.sqlite").exists() {
@@ -126,7 +140,7 @@ impl Store {
             );
             return Err(Error::Invalid(content));
         }
-        let store = Self::on_postgres(url)?;
+        let store = Self::on_postgres(url, Tables::Renewed)?;
         if known.is_none() {
             sqlite::write_privately(&address, url).map_err(|source| cannot_open(address.display(), source))?;
         }
@@ -138,18 +152,18 @@ impl Store {
         self.inner.writers.len() > 1
     }
 
-    fn in_file(path: &Path) -> Result<Self> {
+    fn in_file(path: &Path, tables: Tables) -> Result<Self> {
         let mut connection = sqlite::connect(path)?;
         checkpoint_beside(&mut connection, sqlite::connect(path)?)?;
         let connection = Connection::Sqlite(connection);
-        schema::migrate(&connection)?;
+        tables.look(&connection)?;
         let readers = (0..READERS).map(|_| sqlite::reader(path).map(Connection::Sqlite)).collect::<Result<_>>()?;
         Self::of(vec![connection], readers)
     }
 
     /// On a thread of its own: whoever opens a store may be a task, and these connections wait.
-    fn on_postgres(url: &str) -> Result<Self> {
-        let opened = std::thread::scope(|scope| scope.spawn(|| connect_all(url)).join());
+    fn on_postgres(url: &str, tables: Tables) -> Result<Self> {
+        let opened = std::thread::scope(|scope| scope.spawn(|| connect_all(url, tables)).join());
         let (writers, readers) = opened.map_err(|_| Error::Closed)??;
         Self::of(writers, readers)
     }
@@ -195,15 +209,31 @@ impl Store {
     }
 }
 
+/// What becomes of tables that are of another version.
+#[derive(Debug, Clone, Copy)]
+enum Tables {
+    Renewed,
+    Known,
+}
+
+impl Tables {
+    fn look(self, connection: &Connection) -> Result<()> {
+        match self {
+            Self::Renewed => schema::migrate(connection),
+            Self::Known => schema::must_be_known(connection),
+        }
+    }
+}
+
 /// Connections to write and to read by, and the tables as they should be.
-fn connect_all(url: &str) -> Result<(Vec<Connection>, Vec<Connection>)> {
+fn connect_all(url: &str, tables: Tables) -> Result<(Vec<Connection>, Vec<Connection>)> {
     let connect = |_| {
         let connected = Postgres::connect(url)
             .map_err(|source| Error::Open { path: "the store's database".to_owned(), source: source.into() })?;
         Ok(Connection::Postgres(Box::new(connected)))
     };
     let writers: Vec<Connection> = (0..WRITERS).map(connect).collect::<Result<_>>()?;
-    writers.first().map_or(Ok(()), schema::migrate)?;
+    writers.first().map_or(Ok(()), |writer| tables.look(writer))?;
     Ok((writers, (0..READERS).map(connect).collect::<Result<_>>()?))
 }
 

@@ -26,6 +26,20 @@ pub fn migrate(connection: &Connection) -> Result<(), Error> {
     migrated.and(connection.run(end, "end of a migration"))
 }
 
+/// Whether the tables are those of this version; nothing is changed.
+pub fn must_be_known(connection: &Connection) -> Result<(), Error> {
+    let applied = applied(connection)?;
+    check(&applied)?;
+    if applied.len() < MIGRATIONS.len() {
+        let known = MIGRATIONS.len();
+        return Err(Error::Schema(format!(
+            "it has {} migrations, this version knows {known}: the version that serves it copies it",
+            applied.len()
+        )));
+    }
+    Ok(())
+}
+
 /// Whether no migration was ever applied to a file.
 pub fn is_empty(sqlite: &Connection) -> Result<bool, Error> {
     let sql = "select 1 from sqlite_schema where type = 'table' and name = 'migration'";

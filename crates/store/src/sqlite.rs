@@ -5,7 +5,7 @@ use crate::error::during;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,7 +18,11 @@ const BUSY_TRIES_MAX: i32 = 10_000;
 const STATEMENTS: usize = 128;
 
 /// A connection that waits for locks and syncs each commit.
+///
+/// A new file is its owner's alone, and so is its log: buyers and the secrets of links are in it.
 pub fn connect(path: &Path) -> Result<Connection> {
+    let made = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    made.map_err(|source| crate::cannot_open(path.display(), source))?;
     // Without a mutex of SQLite's own: a connection is used by one thread at a time.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(during("open"))?;
@@ -55,6 +59,12 @@ fn to_wal(connection: &Connection) -> rusqlite::Result<()> {
 fn wait_for_lock(tries: i32) -> bool {
     std::thread::sleep(BUSY_PAUSE);
     tries < BUSY_TRIES_MAX
+}
+
+/// The folder of a store; a new one is its owner's alone.
+pub fn make_folder(dir: &Path) -> Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|source| crate::cannot_open(dir.display(), source))
 }
 
 /// A file that nobody else reads: the address has a password in it.

@@ -181,6 +181,9 @@ async fn a_shop_that_is_asked_too_often_says_when_to_come_again_and_keeps_no_oth
     let stopped = server.post("/carts", &serde_json::from_str(CART).unwrap()).await;
     assert_eq!((stopped.status, code(&stopped).1), (429, "too_many_requests"));
     assert_eq!(stopped.headers["retry-after"], "1");
+    // Who bears no key has a number of its own.
+    let anybody = server.raw(Method::GET, "/shops/7/carts/1", &[], "").await;
+    assert_ne!(anybody.status, 429);
     // Another shop is one that nobody asked before, and what belongs to no shop is not counted.
     let other = server.raw(Method::GET, "/shops/8/carts/1", &[], "").await;
     assert_eq!((other.status, code(&other).1), (404, "not_found"));

@@ -5,7 +5,9 @@ use super::fault::Fault;
 use super::{Args, Missing};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use vocab::id::ShopId;
@@ -118,10 +120,15 @@ impl Ports {
     }
 }
 
-/// Where the store of this folder is.
+/// Where the store of this folder is; the password of a database stands in `store.url` only.
 pub fn store_url(folder: &Path) -> String {
-    let file = folder.join("store.sqlite");
-    std::fs::read_to_string(folder.join("store.url")).unwrap_or_else(|_| format!("sqlite:{}", file.display()))
+    let Ok(url) = std::fs::read_to_string(folder.join("store.url")) else {
+        return format!("sqlite:{}", folder.join("store.sqlite").display());
+    };
+    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?))) {
+        Some((scheme, (who, at))) => format!("{scheme}://{}@{at}", who.split(':').next().unwrap_or_default()),
+        None => url,
+    }
 }
 
 /// Written beside and renamed, so that no reader sees half of it.
@@ -130,7 +137,11 @@ pub fn store_url(folder: &Path) -> String {
 /// The folder cannot be written.
 pub fn write_addresses(folder: &Path, addresses: &Value) -> Result<()> {
     let (draft, path) = (folder.join("addresses.json.draft"), folder.join("addresses.json"));
-    std::fs::write(&draft, addresses.to_string()).with_context(|| format!("writing {}", draft.display()))?;
+    // Keys are in it.
+    let mut file = std::fs::OpenOptions::new();
+    let opened = file.write(true).create(true).truncate(true).mode(0o600).open(&draft);
+    let written = opened.and_then(|mut file| file.write_all(addresses.to_string().as_bytes()));
+    written.with_context(|| format!("writing {}", draft.display()))?;
     std::fs::rename(&draft, &path).with_context(|| format!("writing {}", path.display()))
 }
 

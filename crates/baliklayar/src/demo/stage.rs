@@ -9,7 +9,7 @@ use super::serving_watch::{self, Serving};
 use super::shoppers::Shoppers;
 use super::story::{Story, Told};
 use super::{Args, Engine, Work, mapping_refused, report};
-use crate::exit::{self, Exit};
+use crate::exit::{Ears, Exit};
 use anyhow::{Context, Result};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -89,9 +89,10 @@ impl Stage {
     }
 
     pub async fn play(mut self, args: &Args, fault: Option<Fault>) -> Result<Exit> {
+        let mut ears = Ears::open();
         let told = tokio::select! {
             told = self.story(args, fault) => told?,
-            _ = exit::asked() => {
+            _ = ears.asked() => {
                 Box::pin(self.end()).await?;
                 return Ok(Exit::Interrupted);
             }
@@ -105,7 +106,7 @@ impl Stage {
             eprintln!("everything keeps running; ctrl-c ends it ({})", folder.display());
             host.tell("free").await?;
             eprintln!("the host page can move the last {OPEN_KEPT} shops, which are not sealed");
-            exit::asked().await;
+            Ears::open().asked().await;
         }
         host.end().await;
         Box::pin(end(serving, provider, legacy, server, store, &folder)).await?;

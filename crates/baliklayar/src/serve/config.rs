@@ -91,7 +91,7 @@ impl Config {
         let mut config: Self = toml::from_str(&text).map_err(|error| {
             // Without the line itself: a key may stand in it.
             let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-            wrong(file, &format!("line {line}: {}", error.message()))
+            wrong(file, &format!("line {line}: {}", unquoted(error.message())))
         })?;
         config.check().map_err(|why| wrong(file, &why))?;
         config.work = file.parent().unwrap_or(Path::new("")).join(&config.work);
@@ -104,6 +104,28 @@ impl Config {
             return Err(format!(
                 "console = \"{at}\": the console has no sign-in; only an address of this machine, as 127.0.0.1"
             ));
+        }
+        // Whoever calls the backend itself passes the seam's holds.
+        if !self.backend.ip().is_loopback() {
+            return Err(format!("backend = \"{}\": only an address of this machine, as 127.0.0.1", self.backend));
+        }
+        if let Some(public) = self.public.as_deref().filter(|public| !is_origin(public)) {
+            return Err(format!("public = \"{public}\": is not http:// or https://, a name and perhaps a port"));
+        }
+        if let Some(legacy) = self.legacy.as_deref().filter(|legacy| !is_authority(legacy)) {
+            return Err(format!("legacy = \"{legacy}\": is not host:port"));
+        }
+        if let Some(provider) = &self.provider {
+            if !provider.api.starts_with("http://") || !is_origin(&provider.api) {
+                let to_do = "TLS to a provider needs a proxy on this machine";
+                return Err(format!("[provider] api: is not http:// with a name and perhaps a port; {to_do}"));
+            }
+            if self.listen.ip().is_unspecified() && self.public.is_none() {
+                return Err(format!(
+                    "listen = \"{}\": a provider has to be told an address: say it in `public`",
+                    self.listen
+                ));
+            }
         }
         Callers::digests("host", &self.keys.host)?;
         Callers::digests("seller", &self.keys.seller)?;
@@ -132,7 +154,10 @@ impl Config {
         };
         let provider = match self.provider {
             None => None,
-            Some(at) => Some(Provider::told(at.api, env("BALIK_PROVIDER_KEY"), &env("BALIK_PROVIDER_NOTICE_KEYS"))?),
+            Some(at) => {
+                let told = Provider::told(at.api, env("BALIK_PROVIDER_KEY"), &env("BALIK_PROVIDER_NOTICE_KEYS"));
+                Some(told.map_err(|why| Wrong(format!("[provider]: {why}")))?)
+            }
         };
         let rate = self.limits.map(|limits| Rate { per_second: limits.per_second, burst: limits.burst });
         let framed_by = self.framed_by.iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
@@ -155,8 +180,27 @@ impl Config {
     }
 }
 
+/// What is said of a value of the wrong type quotes it; here that may be a key.
+fn unquoted(message: &str) -> String {
+    if !message.starts_with("invalid type") && !message.starts_with("invalid value") {
+        return message.to_owned();
+    }
+    let expected = message.rsplit_once(", expected ").map_or("another one", |(_, expected)| expected);
+    format!("a value of the wrong type, expected {expected}")
+}
+
 fn wrong(file: &Path, why: &str) -> anyhow::Error {
     Wrong(format!("{}: {why}", file.display())).into()
+}
+
+/// `scheme://name[:port]` and nothing behind it.
+fn is_origin(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    rest.is_some_and(|rest| rest.parse::<axum::http::uri::Authority>().is_ok_and(|of| !of.as_str().contains('@')))
+}
+
+fn is_authority(text: &str) -> bool {
+    text.parse::<axum::http::uri::Authority>().is_ok_and(|of| of.port_u16().is_some() && !of.as_str().contains('@'))
 }
 
 fn env(name: &str) -> String {
@@ -248,9 +292,9 @@ seller = ["{seller}"]
 per_second = 1000
 burst = 2000
 
-# BALIK_PROVIDER_KEY and BALIK_PROVIDER_NOTICE_KEYS are needed in the environment.
+# Over http:// only: TLS to a provider needs a proxy on this machine. BALIK_PROVIDER_KEY and BALIK_PROVIDER_NOTICE_KEYS are needed in the environment.
 # [provider]
-# api = "https://provider.example"
+# api = "http://127.0.0.1:8443"
 "#;
 
 #[cfg(test)]
@@ -292,6 +336,11 @@ mod tests {
             ("host = [", "host = \"my-secret-key\" #", "[keys] host: is no list"),
             ("work = \"work\"", "work = \"work\"\nwrok = 1", "wrok"),
             ("instant = false", "instant = false\nframed_by = [\"http://elsewhere\"]", "framed_by"),
+            ("instant = false", "instant = \"my-secret-key\"", "wrong type, expected a boolean"),
+            ("instant = false", "public = \"https://a.example/shop\"", "public"),
+            ("instant = false", "legacy = \"no port\"", "legacy"),
+            ("backend = \"127.0.0.1:7403\"", "backend = \"0.0.0.0:7403\"", "backend"),
+            ("# [provider]\n# api = \"http:", "[provider]\napi = \"https:", "needs a proxy"),
             ("per_second = 1000", "per_second = 0", "[limits]"),
             ("seller = [", "seller = [] #", "[keys] seller"),
             ("host = [\"", "host = [\"my-secret-key\", \"", "[keys] host, number 1"),

@@ -2,17 +2,19 @@
 //!
 //! The shop serves in this process; provider and host app are processes of their own, as they are in the world.
 
+use super::config::fresh_key;
 use super::{Args, open, until_asked};
 use crate::demo::Work;
 use crate::demo::cast::{self, Keys, Ports};
-use crate::exit::Exit;
+use crate::exit::{Ears, Exit};
 use crate::seed::{self, Product};
 use crate::serving::{Provider, Setting, clock};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use store::Store;
+use vocab::document::Record;
 use vocab::id::ShopId;
 
 const SHOP: &str = "warung";
@@ -28,23 +30,24 @@ const SHELF: [Product<'static>; 6] = [
     Product { id: "6", title: "Keris Hias (satu-satunya)", price: 95_000_000, stock: 1 },
 ];
 
-/// Of everything that is derived from it in a sandbox: its keys are the same again in the same folder.
-const SEED: u64 = 1;
+/// In the store: the keys of a sandbox, which are the same again in the same folder.
+const KEYS: &str = "sandbox.keys";
 
-pub async fn run(args: &Args) -> Result<Exit> {
+pub async fn run(args: &Args, ears: Ears) -> Result<Exit> {
     let work = Work::open(args.work.as_deref(), "sandbox")?;
     let folder = work.folder();
     let ports = Ports::of(args.port, folder).await?;
-    let keys = Keys::fresh(SEED);
-    let store = open(args, folder)?;
+    let store = open(args.store.as_deref(), folder)?;
     let shop = ShopId::parse(SHOP)?;
+    must_be_a_sandbox(&store, &shop).await?;
+    let keys = keys(&store).await?;
     seed::open_shop(&store, &shop, NAME, &SHELF, clock()()).await.context("seeding the sandbox's shop")?;
     let provider = cast::start_provider(folder, ports.provider, &keys).await?;
     write(folder, ports, &keys, &store, &shop).await?;
     let host = cast::start_host(folder, ports, &[format!("{SHOP}={NAME}")], None).await?;
     let setting = setting(folder, ports, &keys)?;
     let at = folder.join("addresses.json");
-    let ended = Box::pin(until_asked(store, setting, move || {
+    let ended = Box::pin(until_asked(store, setting, ears, move || {
         eprintln!(
             "ready: buy at http://127.0.0.1:{} (a host page), or call the shop `{SHOP}` at http://127.0.0.1:{} as docs/ucp.md says; \
              console http://127.0.0.1:{}, figures http://127.0.0.1:{}/metrics, provider's control http://127.0.0.1:{}; keys and \
@@ -61,6 +64,33 @@ pub async fn run(args: &Args) -> Result<Exit> {
     host.end().await;
     provider.end().await;
     ended
+}
+
+/// A sandbox takes a host's word for money, and nobody's shop may be in it.
+async fn must_be_a_sandbox(store: &Store, shop: &ShopId) -> Result<()> {
+    let others = store.heads().await?.into_iter().any(|head| head.shop != *shop);
+    if others || store.noted(super::LINKS).await?.is_some() {
+        bail!("this store is no sandbox's: there are other shops in it, or it was served with settings");
+    }
+    Ok(())
+}
+
+async fn keys(store: &Store) -> Result<Keys> {
+    let names = ["host", "seller", "provider", "notices", "pages"];
+    let mut fresh = Record::default();
+    for name in names {
+        fresh = fresh.with(name, fresh_key(name)?);
+    }
+    let kept = store.note_first(KEYS, fresh).await?;
+    let key = |name: &str| kept.text(name).map(str::to_owned).with_context(|| format!("the note {KEYS} has no {name}"));
+    let [host, seller, provider, notices, pages] = names;
+    Ok(Keys {
+        host: key(host)?,
+        seller: key(seller)?,
+        provider: key(provider)?,
+        notices: key(notices)?,
+        pages: key(pages)?,
+    })
 }
 
 fn setting(folder: &Path, ports: Ports, keys: &Keys) -> Result<Setting> {

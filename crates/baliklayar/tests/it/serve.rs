@@ -172,6 +172,39 @@ async fn settings(folder: &Path, change: impl FnOnce(String) -> String) -> (Path
     (file, ports[0])
 }
 
+/// The environment may be that of shops which are in earnest: a sandbox takes no store from it, and none that is somebody's.
+#[tokio::test]
+async fn a_sandbox_opens_no_shop_of_anybody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = settings(folder.path(), |text| text).await;
+    let served = Served::start(&["--config", file.to_str().unwrap()], &folder.path().join("said.log"));
+    assert_eq!(served.end("-TERM").code(), Some(0));
+    let work = folder.path().join("work");
+    let output = Command::new(executable())
+        .args(["serve", "--sandbox", "--port", "0", "--work", work.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(3) && said.contains("no sandbox's"), "{said}");
+    let mut child = Command::new(executable())
+        .args(["serve", "--sandbox", "--port", "0"])
+        .envs([("BALIK_WORK", work.to_str().unwrap()), ("BALIK_STORE", "postgres://nobody@127.0.0.1:9/none")])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    let ready = lines.find(|line| line.as_ref().unwrap().starts_with("ready: ")).unwrap().unwrap();
+    assert!(!ready.contains(work.to_str().unwrap()), "{ready}");
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0), "a terminal that goes away ends it in order");
+    // Buyers and secrets are in it: it is its owner's alone.
+    for path in [work.clone(), work.join("store.sqlite")] {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o077, 0, "{} {mode:o}", path.display());
+    }
+}
+
 #[tokio::test]
 async fn the_first_run_makes_settings_and_keys_and_says_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
@@ -225,10 +258,20 @@ async fn a_shop_that_is_to_be_paid_takes_no_host_apps_word_for_money() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_served_when_it_is_asked_to_end_gets_an_answer() {
     let folder = tempfile::tempdir().unwrap();
-    let trusting = |text: String| text.replace("instant = false", "instant = true");
+    // A provider that nobody is at: what it would be called and signed with is there to be logged.
+    let trusting =
+        |text: String| text.replace("instant = false", "instant = true") + "[provider]\napi = \"http://127.0.0.1:9\"\n";
     let (file, seam) = settings(folder.path(), trusting).await;
     let (args, log) = (["--config", file.to_str().unwrap()], folder.path().join("said.log"));
     let served = Served::start(&args, &log);
+    // A second one in the same folder would be on duty too.
+    let again = Command::new(executable())
+        .args(["serve", "--config", file.to_str().unwrap()])
+        .envs([("BALIK_PROVIDER_KEY", "k"), ("BALIK_PROVIDER_NOTICE_KEYS", "k")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(again.status.code() == Some(3) && said.contains("another process serves from this folder"), "{said}");
     let buyers: Vec<_> = (0..8).map(|_| tokio::spawn(buy_until_nobody_is_there(seam))).collect();
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(served.end("-TERM").code(), Some(0));
@@ -237,7 +280,14 @@ async fn who_is_served_when_it_is_asked_to_end_gets_an_answer() {
         orders.extend(buyer.await.unwrap());
     }
     assert!(orders.len() > 8, "only {} orders: nobody was served when it ended", orders.len());
+    // Whatever was done was told: nothing was executed whose answer was dropped.
+    let store = Store::open(&folder.path().join("work")).unwrap();
+    let counts = store.counts(&ShopId::parse("s1").unwrap()).await.unwrap();
+    let placed = counts.iter().find(|count| count.kind == vocab::id::Kind::Order).map_or(0, |count| count.documents);
+    assert_eq!(placed, u64::try_from(orders.len()).unwrap());
+    drop(store);
     let served = Served::start(&args, &log);
+    assert_eq!(page_of(seam).await, 200);
     for order in &orders {
         let path = format!("/shops/s1/orders/{order}");
         assert_eq!(call(seam, client::HOST, "GET", &path, &Value::Null).await.0, 200, "{order}");
@@ -248,8 +298,24 @@ async fn who_is_served_when_it_is_asked_to_end_gets_an_answer() {
         assert!(!said.contains(canary), "the log has `{canary}`");
     }
     let lines = said.lines().filter(|line| line.starts_with('{'));
+    assert!(
+        said.contains("the provider does not answer") || said.contains("loket"),
+        "nothing of the provider is logged"
+    );
     assert!(lines.clone().count() > 0 && lines.clone().all(|line| serde_json::from_str::<Value>(line).is_ok()));
     eprintln!("{} orders acknowledged before the end, all there after it", orders.len());
+}
+
+/// Chooses on the page of a new checkout how to pay; its status.
+async fn page_of(seam: SocketAddr) -> u16 {
+    let created = try_call(seam, "/shops/s1/checkout-sessions", &filled_in(&[("1", 1)])).await.unwrap();
+    let (link, body) = (created["continue_url"].as_str().unwrap(), "method=virtual_account");
+    let request = format!(
+        "POST {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    exchange(seam, request.as_bytes()).await.0
 }
 
 /// Orders that were acknowledged; ends when a connection is refused, or closed before a byte of an answer.

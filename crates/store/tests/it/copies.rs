@@ -96,6 +96,40 @@ async fn what_is_there_is_never_overwritten_and_what_is_no_backup_makes_no_store
     }
     assert_eq!(std::fs::read_dir(&work).unwrap().count(), 0, "something is left");
     Store::restore(&work, None, &file).unwrap();
+    assert_eq!(std::fs::read_dir(&work).unwrap().count(), 1, "something is left beside the store");
+}
+
+/// Somebody makes a store in the same folder while one is restored: it is never removed, and never written into.
+#[tokio::test]
+async fn a_store_that_is_made_meanwhile_stays_as_it_is() {
+    let bench = filled().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup");
+    bench.store.back_up(&file).await.unwrap();
+    let mut met = 0;
+    for nth in 0..40_u64 {
+        let work = folder.path().join(format!("work{nth}"));
+        let (dir, backup) = (work.clone(), file.clone());
+        let restoring = std::thread::spawn(move || Store::restore(&dir, None, &backup));
+        std::thread::sleep(std::time::Duration::from_millis(nth));
+        let made = Store::open(&work).unwrap();
+        let restored = restoring.join().unwrap();
+        met += usize::from(restored.is_err());
+        // Whoever was first has it, whole: the new and empty one, or the restored one.
+        let heads = made.heads().await.unwrap().len();
+        assert_eq!(heads, usize::from(restored.is_ok()), "{restored:?}");
+        made.note("n", Record::default()).await.unwrap();
+        drop(made);
+        assert!(Store::open(&work).unwrap().noted("n").await.unwrap().is_some());
+        assert!(
+            std::fs::read_dir(&work).unwrap().all(|entry| !entry
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .starts_with("restore"))
+        );
+    }
+    assert!(met > 0, "no restore met another store");
 }
 
 /// Sales go on while it is made: what is in it is one moment of them.
