@@ -7,11 +7,15 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use store::Store;
 use vocab::id::{ShopId, Timestamp};
 
 const READY_MAX: Duration = Duration::from_secs(30);
+/// Orders before it is asked to end: by then every buyer is in the middle of something.
+const SERVED_MIN: usize = 40;
 const END_MAX: Duration = Duration::from_secs(15);
 
 /// A `serve` that runs, and all that it says.
@@ -272,14 +276,19 @@ async fn who_is_served_when_it_is_asked_to_end_gets_an_answer() {
         .unwrap();
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(again.status.code() == Some(3) && said.contains("another process serves from this folder"), "{said}");
-    let buyers: Vec<_> = (0..8).map(|_| tokio::spawn(buy_until_nobody_is_there(seam))).collect();
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    let placed = Arc::new(AtomicUsize::new(0));
+    let buyers: Vec<_> = (0..8).map(|_| tokio::spawn(buy_until_nobody_is_there(seam, Arc::clone(&placed)))).collect();
+    let begun = Instant::now();
+    while placed.load(Ordering::Relaxed) < SERVED_MIN {
+        assert!(begun.elapsed() < READY_MAX, "only {placed:?} orders");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     assert_eq!(served.end("-TERM").code(), Some(0));
     let mut orders = Vec::new();
     for buyer in buyers {
         orders.extend(buyer.await.unwrap());
     }
-    assert!(orders.len() > 8, "only {} orders: nobody was served when it ended", orders.len());
+    assert!(orders.len() >= SERVED_MIN);
     // Whatever was done was told: nothing was executed whose answer was dropped.
     let store = Store::open(&folder.path().join("work")).unwrap();
     let counts = store.counts(&ShopId::parse("s1").unwrap()).await.unwrap();
@@ -319,12 +328,13 @@ async fn page_of(seam: SocketAddr) -> u16 {
 }
 
 /// Orders that were acknowledged; ends when a connection is refused, or closed before a byte of an answer.
-async fn buy_until_nobody_is_there(seam: SocketAddr) -> Vec<String> {
+async fn buy_until_nobody_is_there(seam: SocketAddr, placed: Arc<AtomicUsize>) -> Vec<String> {
     let mut orders = Vec::new();
     while let Some(created) = try_call(seam, "/shops/s1/checkout-sessions", &filled_in(&[("1", 1)])).await {
         let path = format!("/shops/s1/checkout-sessions/{}/complete", id(&created));
         let Some(completed) = try_call(seam, &path, &payment("approve")).await else { break };
         orders.push(completed["order"]["id"].as_str().unwrap_or_else(|| panic!("{completed}")).to_owned());
+        placed.fetch_add(1, Ordering::Relaxed);
     }
     orders
 }
