@@ -9,3 +9,4 @@ mod overview;
 mod payments;
 mod reads;
 mod serials;
+mod tables;
