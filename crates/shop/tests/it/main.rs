@@ -13,6 +13,7 @@ mod minting;
 mod ownership;
 mod paying;
 mod payments;
+mod reservations;
 
 use commerce::checkout::Details;
 use commerce::lines::Wanted;
