@@ -20,7 +20,11 @@ fn purchase(bench: &Bench, said: &str) -> Vec<String> {
     let own = visitor.get("/basket");
     let checkout = visitor.post("/shops/2/checkout", &format!("tap={}", own.tap("/shops/2/checkout")));
     let details = ["name", "street", "city"].map(|field| format!("&{field}={}", encoded(said)));
-    let form = format!("tap={}{}&phone=%2B62811&postal_code=40115&shipping=flat", checkout.tap("/shops/2/details"), details.concat());
+    let form = format!(
+        "tap={}{}&phone=%2B62811&postal_code=40115&shipping=flat",
+        checkout.tap("/shops/2/details"),
+        details.concat()
+    );
     let ready = visitor.post("/shops/2/details", &form);
     let declined = visitor.post("/shops/2/pay", &ready.pay("decline"));
     let order = visitor.post("/shops/2/pay", &declined.pay("approve"));
