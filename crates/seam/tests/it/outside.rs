@@ -276,12 +276,15 @@ async fn whatever_bytes_arrive_an_owner_reads_only_requests_that_the_seam_has_ma
             sent.spawn(async move {
                 let mut raw = Raw::connect(address).await;
                 raw.try_write(&input).await;
-                raw.read_until_silence(SILENCE).await
+                (String::from_utf8_lossy(&input).to_lowercase(), raw.read_until_silence(SILENCE).await)
             });
         }
         while let Some(answer) = sent.join_next().await {
-            let answers: String = answer.unwrap().iter().map(|byte| char::from(*byte)).collect();
-            assert!(!answers.contains("HTTP/1.1 50"), "{answers}");
+            let (input, answer) = answer.unwrap();
+            let answers: String = answer.iter().map(|byte| char::from(*byte)).collect();
+            // Whoever says so often that it was at a seam goes in a circle.
+            let is_loop = answers.contains("HTTP/1.1 508 ") && input.matches("balik-via").count() > 8;
+            assert!(is_loop || !answers.contains("HTTP/1.1 50"), "{input}: {answers}");
             inputs.came_to(answers.get(9..12).unwrap_or("nothing"));
         }
         for head in read.take() {
