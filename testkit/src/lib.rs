@@ -5,6 +5,8 @@
 pub mod axe;
 pub mod browser;
 pub mod chance;
+pub mod html;
+pub mod outside;
 pub mod postgres;
 pub mod server;
 pub mod visitor;

@@ -9,6 +9,8 @@ mod fence;
 mod guards;
 mod inspect;
 mod install;
+#[cfg(test)]
+mod outside;
 mod pgoutput;
 mod preflight;
 mod read;

@@ -10,6 +10,8 @@ mod group;
 mod guards;
 mod inspect;
 mod install;
+#[cfg(test)]
+mod outside;
 mod preflight;
 mod read;
 mod session;

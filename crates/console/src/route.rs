@@ -21,7 +21,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let query = Parameters::<Query>::try_from_uri(&parts.uri).map(|query| query.0).unwrap_or_default();
+        let mut query = Parameters::<Query>::try_from_uri(&parts.uri).map(|query| query.0).unwrap_or_default();
+        // Nothing that is asked for has a character of value zero, and not every store could look for one.
+        query.retain(|_, value| !value.contains('\0'));
         let chosen = query.get("lang").and_then(|code| Lang::from_code(code));
         let lang = chosen.unwrap_or_else(|| Lang::of_headers(&parts.headers));
         Ok(Self { lang, chosen: chosen.is_some(), query })

@@ -5,6 +5,7 @@
 use crate::File;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::fmt;
+use std::ops::Range;
 
 /// More than these are not shown: the first ones explain the rest.
 const DIAGNOSTICS_MAX: usize = 60;
@@ -105,8 +106,7 @@ impl<'a> Sink<'a> {
             let mut snippet = Snippet::source(source.text).path(source.name);
             for (nth, (span, label)) in problem.places.iter().enumerate().filter(|(_, (span, _))| span.file == file) {
                 let kind = if nth == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-                let end = span.end.min(source.text.len());
-                snippet = snippet.annotation(kind.span(span.start.min(end)..end).label(label.as_str()));
+                snippet = snippet.annotation(kind.span(whole(*span, source.text)).label(label.as_str()));
             }
             group = group.element(snippet);
         }
@@ -115,4 +115,10 @@ impl<'a> Sink<'a> {
         }
         Renderer::plain().render(&[group])
     }
+}
+
+/// The place in whole characters: a file may begin with one of several bytes, as some editors have it.
+fn whole(span: Span, text: &str) -> Range<usize> {
+    let end = text.ceil_char_boundary(span.end);
+    text.floor_char_boundary(span.start.min(end))..end
 }

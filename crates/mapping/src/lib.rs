@@ -21,6 +21,8 @@ mod history;
 mod instant;
 mod lexer;
 mod origin;
+#[cfg(test)]
+mod outside;
 mod pattern;
 mod pick;
 mod program;

@@ -16,6 +16,8 @@ mod general;
 mod handle;
 mod headers;
 mod operation;
+#[cfg(test)]
+mod outside;
 mod plain;
 mod queue;
 mod reply;

@@ -6,6 +6,8 @@
 mod connection;
 mod dialect;
 mod postgres;
+#[cfg(test)]
+mod statements;
 mod value;
 
 pub use connection::{Begin, Connection, Row};

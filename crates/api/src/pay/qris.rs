@@ -91,6 +91,7 @@ fn crc(bytes: &[u8]) -> u16 {
 mod tests {
     use super::*;
     use commerce::money::Currency;
+    use testkit::outside::{Bends, Inputs};
 
     /// A fictitious merchant; payments.md has the figures, made by two implementations that are not this one.
     const GOOD: &str = "00020101021226690017ID.CO.EXAMPLE.WWW011893600999012345678902150000123456789010303UMI\
@@ -140,5 +141,31 @@ mod tests {
             assert_eq!(check(&text, due(275_000)), Err(wrong), "{text}");
         }
         assert_eq!(check(GOOD, due(275_001)), Err(Wrong::Amount));
+    }
+
+    /// Half of them with a check sum that is right: what is shown is over what is due, whatever else is in it.
+    #[test]
+    fn whatever_a_provider_calls_a_code_is_checked_and_can_be_drawn() {
+        let bends = Bends::of([GOOD, "5406275000", "5802ID", "010212"])
+            .knowing(["54", "275000", ".00", "5303360", "6304", "99", "00"]);
+        let mut inputs = Inputs::of("QRIS", 20_000);
+        while let Some(mut chance) = inputs.another() {
+            let bent = bends.next(&mut chance);
+            let text = String::from_utf8_lossy(&bent);
+            let body = text.get(..text.len().saturating_sub(8)).unwrap_or(&text);
+            let text = if chance.one_in(2) { summed(body) } else { text.into_owned() };
+            inputs.tries(text.as_bytes());
+            if check(&text, due(275_000)).is_err() {
+                inputs.came_to("not shown");
+                continue;
+            }
+            assert!(text.is_ascii() && text.len() <= LENGTH_MAX && text.contains("275000"));
+            assert!(check(&text, due(275_001)).is_err());
+            if chance.one_in(64) {
+                assert!(super::super::qr::drawn(&text, "a").is_some());
+            }
+            inputs.came_to("shown");
+        }
+        inputs.reached(&["shown", "not shown"]);
     }
 }

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's unwrap is its assertion; clippy exempts only #[test] functions")]
 
+mod attacks;
 mod invoices;
 mod journey;
+mod outside;
 mod protocol;
+mod provider;
 
 use api::{Keys, Options, Rate};
 use bytes::Bytes;
@@ -13,6 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use provider::Provider;
 use serde_json::Value;
 use shop::Service;
 use shop::ids::IdPlan;
@@ -59,32 +63,35 @@ impl Server {
     async fn with(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
-        seed(&store).await;
-        let service = Service::new(store.clone(), plan(&store).await, Arc::new(|| NOW));
-        let keys = Keys::of("host-key", "seller-key", "page-key");
+        let service = service(&store).await;
+        Self::serving(dir, store, service, options).await
+    }
+
+    /// The same, where buyers pay in their own time through this provider.
+    async fn paid_through(provider: &Provider) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let service = service(&store).await.with_rail(provider.rail());
+        Self::serving(dir, store, service, Options::default()).await
+    }
+
+    async fn serving(dir: TempDir, store: Store, service: Service, options: Options) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _ = stopped.await;
         };
-        let served = tokio::spawn(api::serve(listener, api::router(service, keys, options), shutdown));
+        let served = tokio::spawn(api::serve(listener, api::router(service, keys(), options), shutdown));
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { _dir: dir, store, address, client, stop, served, keys: AtomicU64::new(1) }
     }
 
     /// A request as written; headers as `name: value`.
     async fn raw(&self, method: Method, path: &str, headers: &[&str], body: impl Into<Bytes>) -> Got {
-        let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
-        for header in headers {
-            let (name, value) = header.split_once(": ").unwrap();
-            request = request.header(name, value);
-        }
-        let response = self.client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        Got { status: parts.status.as_u16(), headers: parts.headers, body }
+        let (status, headers, body) = self.send(method, path, headers, body).await;
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_str(&body).unwrap() };
+        Got { status, headers, body }
     }
 
     /// A request of the host app with a fresh key.
@@ -104,12 +111,23 @@ impl Server {
 
     /// What a browser gets: status, headers and text.
     async fn open(&self, path: &str, headers: &[&str]) -> (u16, HeaderMap, String) {
-        let mut request = Request::builder().uri(format!("http://{}{path}", self.address));
+        self.send(Method::GET, path, headers, "").await
+    }
+
+    /// The same where it sends a form.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[&str],
+        body: impl Into<Bytes>,
+    ) -> (u16, HeaderMap, String) {
+        let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         for header in headers {
             let (name, value) = header.split_once(": ").unwrap();
             request = request.header(name, value);
         }
-        let response = self.client.request(request.body(Full::default()).unwrap()).await.unwrap();
+        let response = self.client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         (parts.status.as_u16(), parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
@@ -120,6 +138,16 @@ impl Server {
         self.stop.send(()).unwrap();
         self.served.await.unwrap().unwrap();
     }
+}
+
+fn keys() -> Keys {
+    Keys::of("host-key", "seller-key", "page-key")
+}
+
+/// Of a store that is new.
+async fn service(store: &Store) -> Service {
+    seed(store).await;
+    Service::new(store.clone(), plan(store).await, Arc::new(|| NOW))
 }
 
 async fn seed(store: &Store) {
@@ -191,7 +219,7 @@ fn history() -> Imported {
 /// Every element from one block, so that ids in expected texts stay the same.
 async fn plan(store: &Store) -> IdPlan {
     for element in shop::ids::MINTED {
-        store.add_block(&table(element), 101, 900, Epoch(2)).await.unwrap();
+        store.add_block(&table(element), 101, 99_000_000, Epoch(2)).await.unwrap();
     }
     IdPlan {
         table: Box::new(|element| Some(table(element).into())),

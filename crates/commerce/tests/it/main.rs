@@ -1,5 +1,6 @@
 //! The rules of commerce over made-up shops, baskets and histories of what was given back.
 
+mod books;
 mod given_back;
 mod payments;
 mod sold;

@@ -4,6 +4,7 @@
 
 mod browser;
 mod live;
+mod outside;
 mod pages;
 mod waits;
 

@@ -6,6 +6,7 @@ mod backend;
 mod demo_files;
 mod laws;
 mod mutants;
+mod outside;
 mod paying;
 mod refused;
 mod world;

@@ -64,6 +64,13 @@ fn the_small_file_itself_compiles() {
 }
 
 #[test]
+fn a_file_that_begins_with_a_character_of_several_bytes_is_refused_in_words() {
+    for text in ["\u{feff}remove = 'delete'", "é", "\u{feff}", "\u{feff}mapping = 1"] {
+        assert!(found(text).iter().all(|one| !one.to_string().is_empty()) && !found(text).is_empty(), "{text}");
+    }
+}
+
+#[test]
 fn a_word_that_is_not_read_back() {
     check(
         "paid = \"PAID\" }",

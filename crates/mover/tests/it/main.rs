@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's unwrap is its assertion; clippy exempts only #[test] functions")]
 
 mod journey;
+mod outside;
 mod refused;
 mod reread;
 mod throttle;

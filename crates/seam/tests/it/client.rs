@@ -87,13 +87,34 @@ impl Raw {
     }
 
     /// The same where the seam may not listen to the end.
-    pub async fn try_write(&mut self, bytes: &str) {
-        let _ = self.stream.write_all(bytes.as_bytes()).await;
+    pub async fn try_write(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(bytes.as_ref()).await;
     }
 
     /// Says that nothing more comes; the answer may.
     pub async fn close_half(&mut self) {
         self.stream.shutdown().await.unwrap();
+    }
+
+    /// Everything until the head of an answer has ended, or the seam closes the connection.
+    pub async fn read_head(&mut self) -> String {
+        let mut bytes = Vec::new();
+        let read = async {
+            while !bytes.windows(4).any(|window| window == b"\r\n\r\n")
+                && self.stream.read_buf(&mut bytes).await.is_ok_and(|count| count > 0)
+            {}
+        };
+        timeout(PATIENCE, read).await.expect("an answer");
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// What comes until nothing has come for so long.
+    pub async fn read_until_silence(&mut self, silence: Duration) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while let Ok(Ok(count)) = timeout(silence, self.stream.read_buf(&mut bytes)).await
+            && count > 0
+        {}
+        bytes
     }
 
     /// Everything until the seam closes the connection.

@@ -8,6 +8,7 @@ mod client;
 mod cutover;
 mod holds;
 mod leaving;
+mod outside;
 mod owner;
 mod owners_gone;
 mod passing;

@@ -3,6 +3,8 @@
 //! Amounts are whole rupiah there. Every answer is held against what is on record: another reference, amount or currency says
 //! nothing. What our refunds move is never told among a charge's movements.
 
+#[cfg(test)]
+mod outside;
 mod wire;
 
 use super::signed::{self, NotAdmitted};

@@ -61,7 +61,8 @@ pub fn admit(
     verify(keys, signature, body, now).ok_or(NotAdmitted::Unsigned)?;
     let event: Event = serde_json::from_slice(body).map_err(|_| NotAdmitted::Unreadable)?;
     let reference = event.data.reference;
-    if reference.is_empty() || reference.len() > REFERENCE_MAX {
+    // None of ours has a control character, and not every store could keep one of value zero.
+    if reference.is_empty() || reference.len() > REFERENCE_MAX || reference.chars().any(char::is_control) {
         return Err(NotAdmitted::Unreadable);
     }
     Ok(Notice {
@@ -157,9 +158,10 @@ mod tests {
             |body: &[u8]| admit("loket", &[key("k")], &signed(body), body, AT).map(|notice| notice.reference);
         let good = br#"{"data":{"reference":"pi_7-1"}}"#;
         assert_eq!(admitted(good).as_deref(), Ok("pi_7-1"));
-        for wrong in [&b""[..], b"{}", b"[]", br#"{"data":{"reference":""}}"#, br#"{"data":{"reference":7}}"#] {
-            assert_eq!(admitted(wrong), Err(NotAdmitted::Unreadable));
+        for wrong in ["", "{}", "[]", r#"{"data":{"reference":""}}"#, r#"{"data":{"reference":7}}"#] {
+            assert_eq!(admitted(wrong.as_bytes()), Err(NotAdmitted::Unreadable));
         }
+        assert_eq!(admitted(br#"{"data":{"reference":"pi_7-1\u0000"}}"#), Err(NotAdmitted::Unreadable));
         assert_eq!(admitted(&vec![b'x'; BODY_MAX + 1]), Err(NotAdmitted::TooLarge));
         assert_eq!(admit("loket", &[key("other")], &signed(good), good, AT).err(), Some(NotAdmitted::Unsigned));
     }

@@ -14,6 +14,7 @@ mod minting;
 mod ownership;
 mod paying;
 mod payments;
+mod reservations;
 
 use commerce::checkout::Details;
 use commerce::lines::Wanted;

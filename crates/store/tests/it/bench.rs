@@ -104,6 +104,27 @@ impl Bench {
         }
     }
 
+    /// Each table with the first column of its primary key; none where it has no key.
+    pub async fn primary_keys(&self) -> Vec<(String, Option<String>)> {
+        match &self.database {
+            None => {
+                let file = rusqlite::Connection::open(self.dir.path().join("store.sqlite")).unwrap();
+                let sql = "select name, (select key.name from pragma_table_info(t.name) key where key.pk = 1)
+                           from sqlite_schema t where type = 'table' and name not like 'sqlite!_%' escape '!'";
+                let mut found = file.prepare(sql).unwrap();
+                found.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap()
+            }
+            Some(database) => {
+                let sql =
+                    "select relname::text, (select attname::text from pg_index join pg_attribute on attrelid = indrelid
+                                                  where indrelid = t.oid and indisprimary and attnum = indkey[0])
+                           from pg_class t where relkind = 'r' and relnamespace = 'public'::regnamespace";
+                let found = database.connect().await.query(sql, &[]).await.unwrap();
+                found.iter().map(|row| (row.get(0), row.get(1))).collect()
+            }
+        }
+    }
+
     pub async fn head(&self) -> Head {
         self.store.head(&self.shop).await.unwrap().unwrap()
     }

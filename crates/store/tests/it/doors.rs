@@ -10,3 +10,4 @@ mod overview;
 mod payments;
 mod reads;
 mod serials;
+mod tables;

@@ -6,28 +6,28 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 /// A browser of the plainest kind: it keeps cookies and follows where it is led.
-struct Visitor<'a> {
+pub struct Visitor<'a> {
     bench: &'a Bench,
     cookies: BTreeMap<String, String>,
 }
 
-struct Page {
+pub struct Page {
     status: u16,
     head: String,
     path: String,
-    html: String,
+    pub html: String,
 }
 
 impl<'a> Visitor<'a> {
-    fn of(bench: &'a Bench) -> Self {
+    pub fn of(bench: &'a Bench) -> Self {
         Self { bench, cookies: BTreeMap::new() }
     }
 
-    fn get(&mut self, path: &str) -> Page {
+    pub fn get(&mut self, path: &str) -> Page {
         self.send("GET", path, "", "none")
     }
 
-    fn post(&mut self, path: &str, form: &str) -> Page {
+    pub fn post(&mut self, path: &str, form: &str) -> Page {
         let answer = self.send("POST", path, form, "same-origin");
         assert_eq!(answer.status, 303, "{path}: {}", answer.html);
         let location = header(&answer.head, "location").unwrap();
@@ -73,7 +73,7 @@ impl Page {
 
     /// The name of the form that is sent to this address.
     #[track_caller]
-    fn tap(&self, action: &str) -> String {
+    pub fn tap(&self, action: &str) -> String {
         let form = self.between(&format!("action=\"{action}\""), "</form>");
         let (_, rest) = form.split_once("name=\"tap\" value=\"").unwrap();
         rest.split_once('"').unwrap().0.to_owned()
@@ -83,7 +83,7 @@ impl Page {
 impl Page {
     /// The form that pays what this page says.
     #[track_caller]
-    fn pay(&self, choice: &str) -> String {
+    pub fn pay(&self, choice: &str) -> String {
         let form = self.between("action=\"/shops/2/pay\"", "</form>");
         let value = |name: &str| {
             let (_, rest) = form.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
@@ -104,7 +104,7 @@ fn digits(amount: &str) -> String {
 const ADDRESS: &str = "name=Sari&phone=%2B62811&street=Jalan+Melati+7&city=Bandung&postal_code=40115&shipping=flat";
 
 /// A product of shop 2, and its page.
-fn open(visitor: &mut Visitor<'_>) -> (String, Page) {
+pub fn open(visitor: &mut Visitor<'_>) -> (String, Page) {
     let href = visitor.get("/").between("class=\"yellow\" id=\"yellow-0\" data-swap href=\"", "\"");
     (href.rsplit_once('/').unwrap().1.to_owned(), visitor.get(&href))
 }

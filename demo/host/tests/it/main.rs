@@ -4,6 +4,7 @@
 
 mod browser;
 mod forms;
+mod typed;
 mod way;
 
 use demo_legacy::{Database, Keys};
@@ -17,7 +18,7 @@ pub struct Bench {
     /// `http://host:port` of the app.
     pub at: String,
     pub way: Way,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Bench {
@@ -36,6 +37,12 @@ impl Bench {
         let at = format!("http://{}", listener.local_addr().unwrap());
         let args = ["--addresses", &file, "--shop", "1=Toko Satu", "--shop", "2=Toko Dua"].map(str::to_owned);
         tokio::spawn(async move { demo_host::serve(listener, &args).await });
-        Self { at, way, _folder: folder }
+        Self { at, way, folder }
+    }
+
+    /// Every product of every shop is called so.
+    fn call_products(&self, title: &str) {
+        let kios = rusqlite::Connection::open(self.folder.path().join("kios.sqlite")).unwrap();
+        assert!(kios.execute("update produk set nama = ?1", [title]).unwrap() > 0);
     }
 }

@@ -95,7 +95,8 @@ fn charge(body: &[u8], attempt: &Attempt) -> Result<Said, &'static str> {
 
 fn receipt(movement: &Movement, attempt: &Attempt) -> Result<Receipt, &'static str> {
     let transaction = movement.transaction.clone();
-    if transaction.is_empty() || transaction.len() > TRANSACTION_MAX {
+    // It goes on record, and not every store could keep a character of value zero.
+    if transaction.is_empty() || transaction.len() > TRANSACTION_MAX || transaction.chars().any(char::is_control) {
         return Err("transaction");
     }
     Ok(Receipt {
@@ -213,6 +214,7 @@ mod tests {
             (with("status", "paid".into()), "movements"),
             (moved(movement("teleported")), "movement_word"),
             (moved(json!({ "transaction": "", "kind": "captured", "amount": 1, "at": 1 })), "transaction"),
+            (moved(json!({ "transaction": "t\0", "kind": "captured", "amount": 1, "at": 1 })), "transaction"),
             (moved(json!({ "transaction": "t", "kind": "captured", "amount": -1, "at": 1 })), "movement_amount"),
         ] {
             assert_eq!(heard(200, &charge), (Answer::Nothing, Some(odd)), "{charge}");
