@@ -3,10 +3,11 @@
 use crate::documents::Put;
 use crate::head::Head;
 use crate::serials::{self, Gapped};
-use crate::sql::Connection;
+use crate::sql::{Ask, Bind, Connection, Row};
 use crate::writer::Door;
 use crate::{Error, Result, Store, documents, facts, head, json, ledger, payments, sql, stock};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use vocab::document::Record;
 use vocab::id::{Epoch, Kind, Name, Origin, PublicId, Seq, ShopId, Side, Timestamp};
 
@@ -139,20 +140,22 @@ impl Prepared {
 
     fn apply(&self, connection: &Connection) -> Result<Committed, CommitError> {
         let commit = &self.commit;
-        let seq = admit(connection, commit)?.seq.next();
+        let mut seen = Seen::read(connection, commit)?;
+        let seq = admit(seen.head.take(), commit)?.seq.next();
         let mut serial = None;
         for (write, body) in commit.writes.iter().zip(&self.bodies) {
-            let own = if write.numbered { Some(serials::next(connection, &commit.shop, write.kind)?) } else { None };
-            put(connection, commit, write, &body.filled(own), own)?;
+            let own = if write.numbered { Some(serials::after(&commit.shop, seen.serial)?) } else { None };
+            seen.put(connection, commit, write, &body.filled(own), own)?;
             serial = serial.or(own);
             if write.kind == Kind::Intent {
                 let wake = commit.wakes.iter().find(|wake| wake.intent == write.id).map(|wake| wake.at);
                 payments::set(connection, &commit.shop, &write.id, &write.document, wake)?;
             }
         }
-        let changes = commit.stock.iter().map(|change| stock::change(connection, commit, change));
+        let Seen { mut on_hand, lasts, .. } = seen;
+        let changes = commit.stock.iter().map(|change| stock::change(connection, commit, change, &mut on_hand));
         let stock = changes.collect::<Result<_, _>>()?;
-        ledger::append(connection, commit, seq)?;
+        ledger::append(connection, commit, seq, lasts)?;
         facts::insert(connection, commit, seq, &self.fact.filled(serial))?;
         head::raise(connection, &commit.shop, seq)?;
         Ok(Committed { seq, stock, serial })
@@ -167,8 +170,8 @@ fn body(write: &Write) -> Result<Gapped> {
     Ok(Gapped::whole(encoded))
 }
 
-fn admit(connection: &Connection, commit: &Commit) -> Result<Head, CommitError> {
-    let head = head::lock(connection, &commit.shop)?.ok_or(CommitError::UnknownShop)?;
+fn admit(head: Option<Head>, commit: &Commit) -> Result<Head, CommitError> {
+    let head = head.ok_or(CommitError::UnknownShop)?;
     if head.owner != Side::Backend {
         return Err(CommitError::NotOwner { owner: head.owner });
     }
@@ -189,56 +192,97 @@ struct Standing {
     origin: Option<Origin>,
 }
 
-fn put(
-    connection: &Connection,
-    commit: &Commit,
-    write: &Write,
-    body: &str,
+/// What a commit has to know of what stands, all of it asked for together behind the lock of the head. A write of the commit is
+/// noted here, so that the next one sees it.
+struct Seen {
+    head: Option<Head>,
+    standing: BTreeMap<(Kind, PublicId), Option<Standing>>,
+    /// The highest number of the kind that gets one.
     serial: Option<i64>,
-) -> Result<(), CommitError> {
-    let (shop, kind) = (&commit.shop, write.kind);
-    let standing = standing(connection, shop, write)?;
-    let expected = match (&standing, write.expected) {
-        (None, None) => true,
-        (Some(standing), Some(version)) => standing.version == version && !standing.history,
-        (None, Some(_)) | (Some(_), None) => false,
-    };
-    if !expected {
-        return Err(CommitError::Conflict { kind, id: write.id.clone() });
-    }
-    let named = write.origin.as_ref().map(Origin::as_str).or_else(|| write.document.text("origin"));
-    let kept = standing.as_ref().and_then(|standing| standing.origin.as_ref()).map(Origin::as_str);
-    if named != kept {
-        free(connection, shop, write, named)?;
-    }
-    let put = Put {
-        shop,
-        kind,
-        id: &write.id,
-        why: None,
-        version: standing.as_ref().map_or(0, |standing| standing.version) + 1,
-        source_tx: standing.as_ref().and_then(|standing| standing.source_tx),
-        origin: named.or(kept),
-        document: &write.document,
-        serial,
-        body,
-        fingerprint: None,
-        changed_at: Some(commit.at.0),
-    };
-    Ok(documents::put(connection, &put)?)
+    on_hand: stock::OnHand,
+    lasts: ledger::Lasts,
 }
 
-fn standing(connection: &Connection, shop: &ShopId, write: &Write) -> Result<Option<Standing>> {
-    let sql = "select version, class = 'history', source_tx, origin from document
-               where shop = ?1 and kind = ?2 and id = ?3";
-    let key = [shop.as_str(), write.kind.name(), write.id.as_str()];
-    sql::first(connection, "read of a version", sql, key, |row| {
-        Ok(Standing {
-            version: sql::natural(row, 0)?,
-            history: sql::cell(row, 1)?,
-            source_tx: sql::natural_or_null(row, 2)?,
-            origin: sql::origin(row, 3)?,
-        })
+impl Seen {
+    fn read(connection: &Connection, commit: &Commit) -> Result<Self> {
+        let sql = "select version, class = 'history', source_tx, origin from document
+                   where shop = ?1 and kind = ?2 and id = ?3";
+        let shop = &commit.shop;
+        let mut seen = Self {
+            head: None,
+            standing: commit.writes.iter().map(|write| ((write.kind, write.id.clone()), None)).collect(),
+            serial: None,
+            on_hand: stock::variants(commit),
+            lasts: ledger::orders(commit),
+        };
+        let mut asks = vec![head::ask(shop, head::LOCK, &mut seen.head)];
+        for ((kind, id), place) in &mut seen.standing {
+            let key = vec![shop.as_str().value(), kind.name().value(), id.as_str().value()];
+            asks.push(Ask::first("read of a version", sql, key, place, standing));
+        }
+        if let Some(write) = commit.writes.iter().find(|write| write.numbered) {
+            asks.push(serials::ask(shop, write.kind, &mut seen.serial));
+        }
+        asks.extend(stock::asks(shop, &mut seen.on_hand));
+        asks.extend(ledger::asks(shop, &mut seen.lasts));
+        connection.together(asks)?;
+        Ok(seen)
+    }
+
+    fn put(
+        &mut self,
+        connection: &Connection,
+        commit: &Commit,
+        write: &Write,
+        body: &str,
+        serial: Option<i64>,
+    ) -> Result<(), CommitError> {
+        let (shop, kind) = (&commit.shop, write.kind);
+        let place = self.standing.entry((kind, write.id.clone())).or_default();
+        let standing = place.take();
+        let expected = match (&standing, write.expected) {
+            (None, None) => true,
+            (Some(standing), Some(version)) => standing.version == version && !standing.history,
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        if !expected {
+            return Err(CommitError::Conflict { kind, id: write.id.clone() });
+        }
+        let named = write.origin.as_ref().map(Origin::as_str).or_else(|| write.document.text("origin"));
+        let kept = standing.as_ref().and_then(|standing| standing.origin.as_ref()).map(Origin::as_str);
+        if named != kept {
+            free(connection, shop, write, named)?;
+        }
+        let put = Put {
+            shop,
+            kind,
+            id: &write.id,
+            why: None,
+            version: standing.as_ref().map_or(0, |standing| standing.version) + 1,
+            source_tx: standing.as_ref().and_then(|standing| standing.source_tx),
+            origin: named.or(kept),
+            document: &write.document,
+            serial,
+            body,
+            fingerprint: None,
+            changed_at: Some(commit.at.0),
+        };
+        documents::put(connection, &put)?;
+        let Put { version, source_tx, .. } = put;
+        *place = Some(Standing { version, history: false, source_tx, origin: put.origin.map(Origin::new) });
+        if commit.writes.iter().any(|numbered| numbered.numbered && numbered.kind == kind) {
+            self.serial = self.serial.max(serials::of(&put));
+        }
+        Ok(())
+    }
+}
+
+fn standing(row: &Row<'_>) -> Result<Standing> {
+    Ok(Standing {
+        version: sql::natural(row, 0)?,
+        history: sql::cell(row, 1)?,
+        source_tx: sql::natural_or_null(row, 2)?,
+        origin: sql::origin(row, 3)?,
     })
 }
 

@@ -124,7 +124,7 @@ fn restore_to_postgres(from: Connection, url: &str) -> Result<Rows> {
 fn fill(from: &Connection, to: &Connection) -> Result<Rows> {
     from.begin(Begin::Read, ACT)?;
     let rows = copy(from, to);
-    let _ = from.run("rollback", ACT);
+    let _ = from.rollback(ACT);
     rows
 }
 
@@ -135,8 +135,11 @@ fn copy(from: &Connection, to: &Connection) -> Result<Rows> {
     to.takes_long();
     let copied =
         tables.iter().map(|table| Ok((table.name.clone(), copy_table(from, to, table)?))).collect::<Result<Rows>>();
-    let end = if copied.is_ok() { "commit" } else { "rollback" };
-    to.run(end, ACT)?;
+    if copied.is_ok() {
+        to.commit(ACT)?
+    } else {
+        to.rollback(ACT)?
+    }
     copied
 }
 

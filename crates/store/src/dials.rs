@@ -25,7 +25,7 @@ impl Store {
 
     /// The shops in which the dial of a part is on, by name.
     pub async fn dialled(&self, part: Part) -> Result<Vec<ShopId>> {
-        self.read(move |connection| {
+        self.read_briefly(move |connection| {
             let sql = "select shop from dial where part = ?1 order by shop";
             sql::all(connection, READ, sql, [part.name()], |row: &Row<'_>| sql::shop(row, 0))
         })

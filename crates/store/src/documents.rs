@@ -2,7 +2,7 @@
 
 use crate::head::{self, Head};
 use crate::import::Fingerprint;
-use crate::sql::{Connection, Row, params};
+use crate::sql::{Ask, Bind, Connection, Row, Value, params};
 use crate::{Error, Result, Store, serials, sql};
 use vocab::document::Record;
 use vocab::id::{Kind, Name, Origin, PublicId, ShopId, Timestamp};
@@ -72,10 +72,17 @@ impl Store {
     /// The head and the documents asked for, in one snapshot.
     pub async fn load(&self, shop: &ShopId, ids: &[(Kind, PublicId)]) -> Result<Loaded> {
         let (shop, ids) = (shop.clone(), ids.to_vec());
-        self.read(move |connection| {
-            let find = |(kind, id): &(Kind, PublicId)| find(connection, &shop, *kind, id);
-            let documents = ids.iter().map(find).collect::<Result<_>>()?;
-            Ok(Loaded { head: head::find(connection, &shop)?, documents })
+        self.read_briefly(move |connection| {
+            let sql = "select body, version, class, why, origin, source_tx from document
+                       where shop = ?1 and kind = ?2 and id = ?3";
+            let mut head = None;
+            let mut documents: Vec<Option<Stored>> = ids.iter().map(|_| None).collect();
+            let asks = documents.iter_mut().zip(&ids);
+            let mut asks: Vec<Ask<'_>> =
+                asks.map(|(place, id)| Ask::first(READ, sql, key_of(&shop, id), place, stored)).collect();
+            asks.push(head::ask(&shop, head::FIND, &mut head));
+            connection.together(asks)?;
+            Ok(Loaded { head, documents })
         })
         .await
     }
@@ -87,13 +94,16 @@ impl Store {
         origins: &[(Kind, Origin)],
     ) -> Result<Vec<Option<(PublicId, Stored)>>> {
         let (shop, origins) = (shop.clone(), origins.to_vec());
-        self.read(move |connection| {
+        self.read_briefly(move |connection| {
             let sql = "select body, version, class, why, origin, source_tx, id from document
                        where shop = ?1 and kind = ?2 and origin = ?3";
-            let find = |(kind, origin): &(Kind, Origin)| {
-                sql::first(connection, READ, sql, [shop.as_str(), kind.name(), origin.as_str()], with_id)
-            };
-            origins.iter().map(find).collect()
+            sql::first_of_each(
+                connection,
+                READ,
+                sql,
+                origins.iter().map(|origin| key_by_origin(&shop, origin)).collect(),
+                with_id,
+            )
         })
         .await
     }
@@ -148,7 +158,7 @@ impl Store {
     ) -> Result<Vec<(PublicId, Stored)>> {
         let (shop, query) = (shop.clone(), query.unwrap_or_default().to_lowercase());
         let (number, id) = after.map_or((-1, String::new()), |id| (number(id), id.as_str().to_owned()));
-        self.read(move |connection| {
+        self.read_briefly(move |connection| {
             let sql = "select body, version, class, why, origin, source_tx, id from document indexed by shelf
                        where shop = ?1 and kind = 'product' and class = 'live' and state = 'active'
                          and (number, id) > (?2, ?3) and instr(title, ?4) > 0
@@ -195,7 +205,7 @@ impl Store {
     /// The checkout of a cart that has not ended: the first of them by numeric, then lexical id.
     pub async fn checkout_of_cart(&self, shop: &ShopId, cart: &PublicId) -> Result<Option<(PublicId, Stored)>> {
         let (shop, cart) = (shop.clone(), cart.clone());
-        self.read(move |connection| {
+        self.read_briefly(move |connection| {
             let sql =
                 "select body, version, class, why, origin, source_tx, id from document indexed by document_by_cart
                        where shop = ?1 and json_extract(body, '$.cart') = ?2
@@ -227,11 +237,14 @@ impl Store {
 }
 
 const READ: &str = "read of documents";
+const WRITE: &str = "write of a document";
 
-fn find(connection: &Connection, shop: &ShopId, kind: Kind, id: &PublicId) -> Result<Option<Stored>> {
-    let sql = "select body, version, class, why, origin, source_tx from document
-               where shop = ?1 and kind = ?2 and id = ?3";
-    sql::first(connection, READ, sql, [shop.as_str(), kind.name(), id.as_str()], stored)
+fn key_of<'a>(shop: &'a ShopId, (kind, id): &'a (Kind, PublicId)) -> Vec<Value<'a>> {
+    vec![shop.as_str().value(), kind.name().value(), id.as_str().value()]
+}
+
+fn key_by_origin<'a>(shop: &'a ShopId, (kind, origin): &'a (Kind, Origin)) -> Vec<Value<'a>> {
+    vec![shop.as_str().value(), kind.name().value(), origin.as_str().value()]
 }
 
 fn stored(row: &Row<'_>) -> Result<Stored> {
@@ -285,7 +298,7 @@ pub fn insert_new(connection: &Connection, put: &Put<'_>) -> Result<bool> {
                                      changed_at, body, serial, fingerprint)
                values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
                on conflict do nothing";
-    Ok(write(connection, sql, put)? > 0)
+    Ok(cells(put, |cells| sql::execute(connection, WRITE, sql, cells))? > 0)
 }
 
 /// Inserts or overwrites; whether that is right was the door's to check.
@@ -298,7 +311,7 @@ pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
                    state = excluded.state, title = excluded.title, changed_at = excluded.changed_at,
                    body = excluded.body, serial = excluded.serial,
                    fingerprint = excluded.fingerprint";
-    write(connection, sql, put).map(drop)
+    cells(put, |cells| sql::defer(connection, WRITE, sql, cells))
 }
 
 /// What a document is found by besides its id and origin.
@@ -347,10 +360,11 @@ pub fn replace(connection: &Connection, new: &Put<'_>, standing: &Indexed) -> Re
         new.body,
         new.fingerprint,
     ];
-    sql::execute(connection, "write of a document", sql, cells).map(drop)
+    sql::defer(connection, WRITE, sql, cells)
 }
 
-fn write(connection: &Connection, sql: &str, put: &Put<'_>) -> Result<usize> {
+/// The cells of a row of documents, for whoever writes it.
+fn cells<T>(put: &Put<'_>, write: impl FnOnce([&dyn Bind; 15]) -> Result<T>) -> Result<T> {
     let class = if put.why.is_some() { Class::History } else { Class::Live };
     let cells = params![
         put.shop.as_str(),
@@ -369,7 +383,7 @@ fn write(connection: &Connection, sql: &str, put: &Put<'_>) -> Result<usize> {
         serials::of(put),
         put.fingerprint,
     ];
-    sql::execute(connection, "write of a document", sql, cells)
+    write(cells)
 }
 
 /// What a search looks in: only products are searched.

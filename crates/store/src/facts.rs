@@ -110,7 +110,7 @@ fn compose<'a>(commit: &'a Commit, bodies: &'a [Cow<'_, str>]) -> serde_json::Re
 pub fn insert(connection: &Connection, commit: &Commit, seq: Seq, body: &str) -> Result<()> {
     let sql = "insert into fact (shop, seq, epoch, at, body) values (?1, ?2, ?3, ?4, ?5)";
     let cells = params![commit.shop.as_str(), sql::int(seq.0)?, sql::int(commit.epoch.0)?, commit.at.0, body];
-    sql::execute(connection, "write of a fact", sql, cells).map(drop)
+    sql::defer(connection, "write of a fact", sql, cells)
 }
 
 fn fact(row: &Row<'_>) -> Result<Fact> {

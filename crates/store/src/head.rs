@@ -1,7 +1,7 @@
 //! The head of a shop: the one row that says who owns it, at which epoch, and how many facts it has.
 
 use crate::leases;
-use crate::sql::{Connection, Row, params};
+use crate::sql::{Ask, Bind, Connection, Row, params};
 use crate::steps::{self, Step};
 use crate::writer::Door;
 use crate::{Error, Result, Store, sql};
@@ -49,12 +49,12 @@ impl Store {
 
     pub async fn head(&self, shop: &ShopId) -> Result<Option<Head>> {
         let shop = shop.clone();
-        self.read(move |connection| find(connection, &shop)).await
+        self.read_briefly(move |connection| find(connection, &shop)).await
     }
 
     /// All heads, in the order of their shops.
     pub async fn heads(&self) -> Result<Vec<Head>> {
-        self.read(|connection| {
+        self.read_briefly(|connection| {
             let sql = "select shop, owner, epoch, fenced, seq from shop_head order by shop";
             sql::all(connection, "read of the heads", sql, sql::NOTHING, head)
         })
@@ -78,16 +78,24 @@ impl Store {
     }
 }
 
+pub const FIND: &str = "select shop, owner, epoch, fenced, seq from shop_head where shop = ?1";
+/// Nobody else moves it before the transaction ends.
+pub const LOCK: &str = "select shop, owner, epoch, fenced, seq from shop_head where shop = ?1 /* for update */";
+const READ: &str = "read of a head";
+
+/// The question for a head, with others.
+pub fn ask<'a>(shop: &'a ShopId, sql: &'static str, place: &'a mut Option<Head>) -> Ask<'a> {
+    Ask::first(READ, sql, vec![shop.as_str().value()], place, head)
+}
+
 /// The head as it stands in this transaction.
 pub fn find(connection: &Connection, shop: &ShopId) -> Result<Option<Head>> {
-    let sql = "select shop, owner, epoch, fenced, seq from shop_head where shop = ?1";
-    sql::first(connection, "read of a head", sql, [shop.as_str()], head)
+    sql::first(connection, READ, FIND, [shop.as_str()], head)
 }
 
 /// The same, and nobody else moves it before this transaction ends.
 pub fn lock(connection: &Connection, shop: &ShopId) -> Result<Option<Head>> {
-    let sql = "select shop, owner, epoch, fenced, seq from shop_head where shop = ?1 /* for update */";
-    sql::first(connection, "read of a head", sql, [shop.as_str()], head)
+    sql::first(connection, READ, LOCK, [shop.as_str()], head)
 }
 
 fn head(row: &Row<'_>) -> Result<Head> {
@@ -121,5 +129,5 @@ fn apply(connection: &Connection, change: &HeadChange) -> Result<Seq, HeadError>
 /// Raises the seq of a head that this transaction has read.
 pub fn raise(connection: &Connection, shop: &ShopId, seq: Seq) -> Result<()> {
     let sql = "update shop_head set seq = ?2 where shop = ?1";
-    sql::execute(connection, "write of a head", sql, params![shop.as_str(), sql::int(seq.0)?]).map(drop)
+    sql::defer(connection, "write of a head", sql, params![shop.as_str(), sql::int(seq.0)?])
 }

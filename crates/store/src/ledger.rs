@@ -1,8 +1,9 @@
 //! The ledger: entries per order, debit positive.
 
 use crate::commit::{Commit, Entry};
-use crate::sql::{Bind, Connection, params};
+use crate::sql::{Ask, Bind, Connection, params};
 use crate::{Error, Result, Store, sql};
+use std::collections::BTreeMap;
 use vocab::id::{Name, PublicId, Seq, ShopId};
 
 /// What the entries of an account add up to, in minor units.
@@ -52,19 +53,31 @@ pub fn of_intent(intent: &PublicId) -> PublicId {
 const READ: &str = "read of the ledger";
 const WRITE: &str = "write of the ledger";
 
-/// Adds a commit's entries to those that their orders have.
-pub fn append(connection: &Connection, commit: &Commit, seq: Seq) -> Result<()> {
-    let made = (commit.at.0, sql::int(seq.0)?);
-    commit.entries.iter().try_for_each(|entry| {
-        let n = last(connection, &commit.shop, &entry.order)? + 1;
-        insert(connection, &commit.shop, n, entry, made)
+/// The highest number of the entries of each order that a commit adds to; none: it has no entries.
+pub type Lasts = BTreeMap<PublicId, Option<i64>>;
+
+pub fn orders(commit: &Commit) -> Lasts {
+    commit.entries.iter().map(|entry| (entry.order.clone(), None)).collect()
+}
+
+/// The questions for these, with others.
+pub fn asks<'a>(shop: &'a ShopId, lasts: &'a mut Lasts) -> impl Iterator<Item = Ask<'a>> {
+    let sql = "select n from ledger where shop = ?1 and order_id = ?2 order by n desc limit 1";
+    lasts.iter_mut().map(move |(order, place)| {
+        let key = vec![shop.as_str().value(), order.as_str().value()];
+        Ask::first(READ, sql, key, place, |row| sql::cell(row, 0))
     })
 }
 
-fn last(connection: &Connection, shop: &ShopId, order: &PublicId) -> Result<i64> {
-    let sql = "select n from ledger where shop = ?1 and order_id = ?2 order by n desc limit 1";
-    let key = [shop.as_str(), order.as_str()];
-    Ok(sql::first(connection, READ, sql, key, |row| sql::cell(row, 0))?.unwrap_or(0))
+/// Adds a commit's entries to those that their orders have.
+pub fn append(connection: &Connection, commit: &Commit, seq: Seq, mut lasts: Lasts) -> Result<()> {
+    let made = (commit.at.0, sql::int(seq.0)?);
+    commit.entries.iter().try_for_each(|entry| {
+        let last = lasts.entry(entry.order.clone()).or_default();
+        let n = last.unwrap_or(0) + 1;
+        *last = Some(n);
+        insert(connection, &commit.shop, n, entry, made)
+    })
 }
 
 /// Makes these the only entries of an order. Mostly they are that already.
@@ -73,7 +86,7 @@ pub fn set(connection: &Connection, shop: &ShopId, order: &PublicId, entries: &[
         return Ok(());
     }
     let sql = "delete from ledger where shop = ?1 and order_id = ?2";
-    sql::execute(connection, WRITE, sql, [shop.as_str(), order.as_str()])?;
+    sql::defer(connection, WRITE, sql, [shop.as_str(), order.as_str()])?;
     begin(connection, shop, order, entries)
 }
 
@@ -129,7 +142,7 @@ fn insert_some(connection: &Connection, shop: &ShopId, first: i64, entries: &[En
     for entry in entries {
         cells.extend([entry.account.value(), entry.currency.value(), entry.amount.value()]);
     }
-    sql::execute(connection, WRITE, sql, &cells[..]).map(drop)
+    sql::defer(connection, WRITE, sql, &cells[..])
 }
 
 /// `at` and `seq` are the commit's.
@@ -137,5 +150,5 @@ fn insert(connection: &Connection, shop: &ShopId, n: i64, entry: &Entry, (at, se
     let sql = "insert into ledger (shop, order_id, n, account, currency, amount, at, seq)
                values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let cells = params![shop.as_str(), entry.order.as_str(), n, entry.account, entry.currency, entry.amount, at, seq,];
-    sql::execute(connection, WRITE, sql, cells).map(drop)
+    sql::defer(connection, WRITE, sql, cells)
 }

@@ -207,6 +207,14 @@ impl Store {
     async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
         self.inner.readers.run(read).await
     }
+
+    /// Few rows by their keys, asked for once: one question, or several together.
+    async fn read_briefly<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.inner.readers.run_briefly(read).await
+    }
 }
 
 /// What becomes of tables that are of another version.

@@ -32,7 +32,7 @@ impl Store {
 
     pub async fn noted(&self, key: &str) -> Result<Option<Record>> {
         let key = key.to_owned();
-        self.read(move |connection| {
+        self.read_briefly(move |connection| {
             let sql = "select body from note where key = ?1";
             sql::first(connection, "read of a note", sql, [key], |row| sql::record(row, 0))
         })

@@ -34,7 +34,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<(PublicId, Stored)>> {
         let (shop, checkout) = (shop.clone(), checkout.clone());
-        self.read(move |connection| {
+        self.read_briefly(move |connection| {
             let sql = "select body, version, class, why, origin, source_tx, id
                        from document indexed by document_of_checkout
                        where shop = ?1 and json_extract(body, '$.checkout') = ?2 and kind = 'intent'
@@ -48,7 +48,7 @@ impl Store {
     /// Whose this reference at a provider's account is; none: nobody's here, or not yet.
     pub async fn referred(&self, account: &str, reference: &str) -> Result<Option<Referred>> {
         let key = [account.to_owned(), reference.to_owned()];
-        self.read(move |connection| {
+        self.read_briefly(move |connection| {
             let sql = "select shop, intent, owner from payment_reference join shop_head using (shop)
                        where account = ?1 and reference = ?2";
             sql::first(connection, READ, sql, key, |row| {
@@ -205,11 +205,11 @@ fn wake(connection: &Connection, shop: &ShopId, intent: &PublicId, at: Option<Ti
         Some(at) => {
             let sql = "insert into wake (shop, intent, at) values (?1, ?2, ?3)
                        on conflict (shop, intent) do update set at = excluded.at";
-            sql::execute(connection, WRITE, sql, params![shop.as_str(), intent.as_str(), at.0]).map(drop)
+            sql::defer(connection, WRITE, sql, params![shop.as_str(), intent.as_str(), at.0])
         }
         None => {
             let sql = "delete from wake where shop = ?1 and intent = ?2";
-            sql::execute(connection, WRITE, sql, [shop.as_str(), intent.as_str()]).map(drop)
+            sql::defer(connection, WRITE, sql, [shop.as_str(), intent.as_str()])
         }
     }
 }
@@ -222,7 +222,7 @@ pub fn import(
     incoming: Option<(&Record, Option<Timestamp>)>,
 ) -> Result<()> {
     let sql = "delete from payment_reference where shop = ?1 and intent = ?2";
-    sql::execute(connection, WRITE, sql, [shop.as_str(), intent.as_str()])?;
+    sql::defer(connection, WRITE, sql, [shop.as_str(), intent.as_str()])?;
     match incoming {
         Some((document, at)) => set(connection, shop, intent, document, at),
         None => wake(connection, shop, intent, None),

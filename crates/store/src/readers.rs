@@ -26,7 +26,22 @@ impl Readers {
     ) -> Result<T, Error> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Error::Closed)?;
         let mut reader = Reader::take(Arc::clone(&self.free), turn)?;
-        let job = tokio::task::spawn_blocking(move || reader.in_snapshot(read));
+        let job = tokio::task::spawn_blocking(move || reader.in_snapshot(Begin::Read, read));
+        job.await.map_err(|_| Error::Closed)?
+    }
+
+    /// The same for a few rows by their keys. In a file they are found in less time than another thread takes to wake, so they are
+    /// read by whoever asks. A server is waited for elsewhere, and `read` asks it once: one question, or several together.
+    pub async fn run_briefly<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Error::Closed)?;
+        let mut reader = Reader::take(Arc::clone(&self.free), turn)?;
+        if reader.connection.as_ref().is_some_and(|connection| !connection.is_postgres()) {
+            return reader.in_snapshot(Begin::ReadOnce, read);
+        }
+        let job = tokio::task::spawn_blocking(move || reader.in_snapshot(Begin::ReadOnce, read));
         job.await.map_err(|_| Error::Closed)?
     }
 }
@@ -44,12 +59,12 @@ impl Reader {
         Ok(Self { connection, free, _turn: turn })
     }
 
-    fn in_snapshot<T>(&mut self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+    fn in_snapshot<T>(&mut self, begin: Begin, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         let connection = self.connection.as_ref().ok_or(Error::Closed)?;
-        connection.begin(Begin::Read, "begin of a read")?;
+        connection.begin(begin, "begin of a read")?;
         let read = read(connection);
         // There is nothing to keep. One that cannot even end is found out by whoever begins next.
-        let _ = connection.run("rollback", "end of a read");
+        let _ = connection.rollback("end of a read");
         read
     }
 }

@@ -22,8 +22,9 @@ const MIGRATIONS: &[&str] = &[
 pub fn migrate(connection: &Connection) -> Result<(), Error> {
     connection.begin(Begin::Write, "begin of a migration")?;
     let migrated = in_transaction(connection);
-    let end = if migrated.is_ok() { "commit" } else { "rollback" };
-    migrated.and(connection.run(end, "end of a migration"))
+    let what = "end of a migration";
+    let ended = if migrated.is_ok() { connection.commit(what) } else { connection.rollback(what) };
+    migrated.and(ended)
 }
 
 /// Whether the tables are those of this version; nothing is changed.

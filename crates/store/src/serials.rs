@@ -5,7 +5,7 @@
 //! Absent on purpose: what the number is for.
 
 use crate::documents::Put;
-use crate::sql::Connection;
+use crate::sql::{Ask, Bind, Connection};
 use crate::{Error, Result, Store, sql};
 use std::borrow::Cow;
 use vocab::document::{Node, Record};
@@ -28,20 +28,26 @@ impl Store {
     /// The highest number of a kind in a shop; none where nothing is numbered.
     pub async fn last_serial(&self, shop: &ShopId, kind: Kind) -> Result<Option<i64>> {
         let shop = shop.clone();
-        self.read(move |connection| last(connection, &shop, kind)).await
+        self.read_briefly(move |connection| last(connection, &shop, kind)).await
     }
 }
 
+const READ: &str = "read of the last number";
 const LAST: &str = "select serial from document indexed by document_by_serial
                     where shop = ?1 and kind = ?2 and serial is not null order by serial desc limit 1";
 
+/// The question for the highest number, with others.
+pub fn ask<'a>(shop: &'a ShopId, kind: Kind, place: &'a mut Option<i64>) -> Ask<'a> {
+    Ask::first(READ, LAST, vec![shop.as_str().value(), kind.name().value()], place, |row| sql::cell(row, 0))
+}
+
 fn last(connection: &Connection, shop: &ShopId, kind: Kind) -> Result<Option<i64>> {
-    sql::first(connection, "read of the last number", LAST, [shop.as_str(), kind.name()], |row| sql::cell(row, 0))
+    sql::first(connection, READ, LAST, [shop.as_str(), kind.name()], |row| sql::cell(row, 0))
 }
 
 /// The number after the highest one.
-pub fn next(connection: &Connection, shop: &ShopId, kind: Kind) -> Result<i64> {
-    let last = last(connection, shop, kind)?.unwrap_or(0);
+pub fn after(shop: &ShopId, highest: Option<i64>) -> Result<i64> {
+    let last = highest.unwrap_or(0);
     last.checked_add(1).ok_or_else(|| Error::Invalid(format!("no number after {last} of {shop}")))
 }
 

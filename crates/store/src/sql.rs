@@ -5,16 +5,22 @@
 
 mod connection;
 mod dialect;
+mod exchange;
+mod failure;
 mod postgres;
 #[cfg(test)]
 mod statements;
 mod value;
+mod wire;
 
-pub use connection::{Begin, Connection, Row};
+pub use connection::{Ask, Begin, Connection, Row};
 pub use dialect::tables_of_postgres;
 pub use postgres::Postgres;
 pub(crate) use value::params;
 pub use value::{Bind, Cell, NOTHING, Owned, Params, Value};
+
+#[cfg(test)]
+mod tests;
 
 use crate::error::Error;
 use crate::json;
@@ -51,6 +57,26 @@ pub fn first<T>(
         Ok(false)
     })?;
     Ok(found)
+}
+
+/// The first row for each key, in their order, all asked for together.
+pub fn first_of_each<T>(
+    connection: &Connection,
+    what: &'static str,
+    sql: &str,
+    keys: Vec<Vec<Value<'_>>>,
+    read: impl Fn(&Row<'_>) -> Result<T, Error>,
+) -> Result<Vec<Option<T>>, Error> {
+    let mut found: Vec<Option<T>> = keys.iter().map(|_| None).collect();
+    let asks = found.iter_mut().zip(keys).map(|(place, key)| Ask::first(what, sql, key, place, &read));
+    let asks = asks.collect();
+    connection.together(asks)?;
+    Ok(found)
+}
+
+/// A statement that is not waited for: whoever needs no count of rows does not need to.
+pub fn defer(connection: &Connection, what: &'static str, sql: &'static str, params: impl Params) -> Result<(), Error> {
+    connection.defer(what, sql, &params.values())
 }
 
 /// The number of rows changed.

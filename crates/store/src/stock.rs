@@ -1,8 +1,9 @@
 //! Stock on hand, per variant. It moves by signed differences here and is set only by imports.
 
 use crate::commit::{Commit, CommitError, StockChange};
-use crate::sql::{Connection, params};
+use crate::sql::{Ask, Bind, Connection, params};
 use crate::{Error, Result, Store, sql};
+use std::collections::BTreeMap;
 use vocab::document::Node;
 use vocab::id::{Kind, PublicId, ShopId};
 
@@ -10,7 +11,11 @@ impl Store {
     /// On hand, in the order asked for; none for an unknown variant.
     pub async fn stock(&self, shop: &ShopId, variants: &[PublicId]) -> Result<Vec<Option<i64>>> {
         let (shop, variants) = (shop.clone(), variants.to_vec());
-        self.read(move |connection| variants.iter().map(|variant| on_hand(connection, &shop, variant)).collect()).await
+        self.read_briefly(move |connection| {
+            let keys = variants.iter().map(|variant| vec![shop.as_str().value(), variant.as_str().value()]).collect();
+            sql::first_of_each(connection, READ, ON_HAND, keys, |row| sql::cell(row, 0))
+        })
+        .await
     }
 
     /// On hand of every variant, in the order of their ids as text.
@@ -29,25 +34,43 @@ impl Store {
 const READ: &str = "read of stock";
 const WRITE: &str = "write of stock";
 
-fn on_hand(connection: &Connection, shop: &ShopId, variant: &PublicId) -> Result<Option<i64>> {
-    let sql = "select on_hand from stock where shop = ?1 and variant = ?2";
-    sql::first(connection, READ, sql, [shop.as_str(), variant.as_str()], |row| sql::cell(row, 0))
+const ON_HAND: &str = "select on_hand from stock where shop = ?1 and variant = ?2";
+
+/// On hand of each variant that a commit changes; none: it has no stock.
+pub type OnHand = BTreeMap<PublicId, Option<i64>>;
+
+pub fn variants(commit: &Commit) -> OnHand {
+    commit.stock.iter().map(|change| (change.variant.clone(), None)).collect()
+}
+
+/// The questions for these, with others.
+pub fn asks<'a>(shop: &'a ShopId, on_hand: &'a mut OnHand) -> impl Iterator<Item = Ask<'a>> {
+    on_hand.iter_mut().map(move |(variant, place)| {
+        let key = vec![shop.as_str().value(), variant.as_str().value()];
+        Ask::first(READ, ON_HAND, key, place, |row| sql::cell(row, 0))
+    })
 }
 
 /// Applies one difference of a commit and answers what is left; below zero it is refused.
-pub fn change(connection: &Connection, commit: &Commit, change: &StockChange) -> Result<i64, CommitError> {
+pub fn change(
+    connection: &Connection,
+    commit: &Commit,
+    change: &StockChange,
+    on_hand: &mut OnHand,
+) -> Result<i64, CommitError> {
     let (shop, variant) = (&commit.shop, &change.variant);
-    let Some(left) = on_hand(connection, shop, variant)? else {
+    let place = on_hand.entry(variant.clone()).or_default();
+    let Some(left) = *place else {
         begin(connection, commit, change)?;
-        return Ok(change.delta);
+        return Ok(*place.insert(change.delta));
     };
     let after = left.checked_add(change.delta).ok_or_else(|| CommitError::TooMuchStock { variant: variant.clone() })?;
     if after < 0 {
         return Err(CommitError::OutOfStock { variant: variant.clone(), left });
     }
     let sql = "update stock set on_hand = ?3 where shop = ?1 and variant = ?2";
-    sql::execute(connection, WRITE, sql, params![shop.as_str(), variant.as_str(), after])?;
-    Ok(after)
+    sql::defer(connection, WRITE, sql, params![shop.as_str(), variant.as_str(), after])?;
+    Ok(*place.insert(after))
 }
 
 /// The first stock of a variant that came into being here: its product is among the commit's own writes.
@@ -71,7 +94,7 @@ pub fn set(connection: &Connection, shop: &ShopId, product: &PublicId, stock: &[
     let had = sql::all(connection, READ, sql, [shop.as_str(), product.as_str()], |row| sql::public_id(row, 0))?;
     for variant in had.iter().filter(|variant| !stock.iter().any(|(named, _)| named == *variant)) {
         let sql = "delete from stock where shop = ?1 and variant = ?2";
-        sql::execute(connection, WRITE, sql, [shop.as_str(), variant.as_str()])?;
+        sql::defer(connection, WRITE, sql, [shop.as_str(), variant.as_str()])?;
     }
     stock.iter().try_for_each(|(variant, on_hand)| insert(connection, shop, product, variant, *on_hand))
 }
@@ -80,7 +103,7 @@ fn insert(connection: &Connection, shop: &ShopId, product: &PublicId, variant: &
     let sql = "insert into stock (shop, variant, product, on_hand) values (?1, ?2, ?3, ?4)
                on conflict (shop, variant) do update set on_hand = excluded.on_hand";
     let cells = params![shop.as_str(), variant.as_str(), product.as_str(), on_hand];
-    sql::execute(connection, WRITE, sql, cells).map(drop)
+    sql::defer(connection, WRITE, sql, cells)
 }
 
 /// The product that a variant belongs to.

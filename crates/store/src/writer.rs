@@ -3,8 +3,9 @@
 //! everything; PostgreSQL has several, each with shops of its own, and a group there is of one shop: two processes that lock
 //! the heads of several would wait for each other in a ring.
 //!
-//! Each command runs in a savepoint of its own, so that a refusal undoes itself and none of its neighbours. A group
-//! never waits for more commands, and long commands weigh more, so that a group stays short.
+//! Each command runs in a savepoint of its own, so that a refusal undoes itself and none of its neighbours; what it left to be
+//! said later is waited for inside it. On PostgreSQL a command without neighbours needs none: what it left is said with the
+//! commit. A group never waits for more commands, and long commands weigh more, so that a group stays short.
 //! Absent on purpose: what a command does. It gets the connection inside the transaction and nothing else.
 
 use crate::error::Error;
@@ -51,7 +52,16 @@ struct Done {
 }
 
 /// Runs in its turn, or learns why it cannot.
-type Run = Box<dyn FnOnce(Result<&Connection, Error>) -> Done + Send>;
+type Run = Box<dyn FnOnce(Result<&Connection, Error>, Left) -> Done + Send>;
+
+/// What becomes of statements that a command does not wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// They are waited for before it is done: their failure is its own.
+    Settled,
+    /// They go with the commit, whose failure is the command's, because there is no other.
+    ToTheCommit,
+}
 
 struct Command {
     door: Door,
@@ -91,8 +101,14 @@ impl Writer {
         E: From<Error> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let run = move |connection: Result<&Connection, Error>| {
-            let result = connection.map_err(E::from).and_then(act);
+        let run = move |connection: Result<&Connection, Error>, left| {
+            let result = connection.map_err(E::from).and_then(|connection| {
+                let value = act(connection)?;
+                if left == Left::Settled {
+                    connection.settle()?;
+                }
+                Ok(value)
+            });
             let keep = result.is_ok();
             let answer = move |group: Result<(), Error>| {
                 // Nobody may be waiting any more: the command stands all the same.
@@ -157,10 +173,19 @@ fn commit_group(connection: &Connection, group: Vec<Command>, syncs: &mut bool) 
     };
     reach(Phase::Before);
     let mut state = begin(connection, &group, lightly, syncs);
-    let answers: Vec<Answer> =
-        group.into_iter().map(|command| in_savepoint(connection, command.run, &mut state)).collect();
+    let alone = connection.is_postgres() && group.len() == 1;
+    let (mut answers, mut keep) = (Vec::with_capacity(group.len()), true);
+    for Command { run, .. } in group {
+        let done = if alone {
+            run(state.clone().map(|()| connection), Left::ToTheCommit)
+        } else {
+            in_savepoint(connection, run, &mut state)
+        };
+        keep = done.keep || !alone;
+        answers.push(done.answer);
+    }
     reach(Phase::During);
-    let state = state.and_then(|()| commit(connection));
+    let state = state.and_then(|()| if keep { commit(connection) } else { connection.rollback("undo of a command") });
     match &state {
         Ok(()) => reach(Phase::After),
         Err(error) => undo(connection, error),
@@ -179,14 +204,14 @@ fn begin(connection: &Connection, group: &[Command], lightly: bool, syncs: &mut 
     connection.begin(if lightly { Begin::WriteLightly } else { Begin::Write }, what)?;
     // What belongs to no shop is written by one process at a time: numbers are given there, and leases taken.
     if group.iter().any(|command| command.shop.is_none()) {
-        connection.run("select pg_advisory_xact_lock(7203111)", what)?;
+        connection.run_later("select pg_advisory_xact_lock(7203111)", what)?;
     }
     Ok(())
 }
 
 /// A server that goes away just then may have committed or not.
 fn commit(connection: &Connection) -> Result<(), Error> {
-    let committed = connection.run("commit", "commit of a group");
+    let committed = connection.commit("commit of a group");
     if committed.is_err() && connection.is_gone() { Err(Error::Closed) } else { committed }
 }
 
@@ -202,16 +227,13 @@ fn sync(connection: &Connection, wanted: bool, syncs: &mut bool) -> Result<(), E
 
 /// Runs one command; its refusal rolls back its own writes. A failure of the savepoint itself is the group's: the
 /// database may have ended the whole transaction (full disk, I/O error).
-fn in_savepoint(connection: &Connection, run: Run, state: &mut Result<(), Error>) -> Answer {
-    let begun = state.clone().and_then(|()| connection.run("savepoint command", "begin of a command"));
-    let done = run(begun.clone().map(|()| connection));
+fn in_savepoint(connection: &Connection, run: Run, state: &mut Result<(), Error>) -> Done {
+    let begun = state.clone().and_then(|()| connection.savepoint("begin of a command"));
+    let done = run(begun.clone().map(|()| connection), Left::Settled);
     *state = begun.and_then(|()| {
-        if !done.keep {
-            connection.run("rollback to command", "undo of a command")?;
-        }
-        connection.run("release command", "end of a command")
+        if done.keep { connection.release("end of a command") } else { connection.undo("undo of a command") }
     });
-    done.answer
+    done
 }
 
 fn undo(connection: &Connection, error: &Error) {
@@ -219,7 +241,7 @@ fn undo(connection: &Connection, error: &Error) {
     if !connection.is_in_transaction() {
         return;
     }
-    if let Err(error) = connection.run("rollback", "undo of a group") {
+    if let Err(error) = connection.rollback("undo of a group") {
         tracing::error!(%error, cause = ?std::error::Error::source(&error), "a group could not be undone");
     }
 }
@@ -301,7 +323,7 @@ mod tests {
     #[test]
     fn long_commands_fill_a_group_and_the_first_always_fits() {
         let command = |door| {
-            let run = |_: Result<&Connection, Error>| Done { keep: true, answer: Box::new(drop) };
+            let run = |_: Result<&Connection, Error>, _| Done { keep: true, answer: Box::new(drop) };
             Command { door, shop: None, run: Box::new(run) }
         };
         let doors = [Door::Import(40), Door::Commit, Door::Import(40), Door::Import(100), Door::Commit];
@@ -314,7 +336,7 @@ mod tests {
     #[test]
     fn a_group_of_one_shop_is_overtaken_by_none_of_it_and_keeps_no_other() {
         let command = |(shop, n): (&str, usize)| {
-            let run = |_: Result<&Connection, Error>| Done { keep: true, answer: Box::new(drop) };
+            let run = |_: Result<&Connection, Error>, _| Done { keep: true, answer: Box::new(drop) };
             Command { door: Door::Import(n), shop: ShopId::parse(shop).ok(), run: Box::new(run) }
         };
         let all = [("a", 1), ("b", 2), ("a", 3), ("a", 62), ("b", 4), ("a", 1), ("c", 5)];

@@ -1,17 +1,19 @@
-//! A connection to PostgreSQL for a thread that may wait: statements are prepared once, and a server that went away is
-//! looked for again when the next transaction begins.
+//! A connection to PostgreSQL for a thread that may wait: statements are prepared once, what nobody waits for is sent with the
+//! next that somebody does, and a server that went away is looked for again when the next transaction begins.
+//!
+//! A transaction begins with its first statement and in one breath with it. Until then nothing of it has happened, so a server
+//! that is found gone there is looked for and told the same again.
 
 use super::dialect;
-use super::value::Value;
-use bytes::BytesMut;
-use std::cell::{Cell, Ref, RefCell};
+use super::exchange::{Answer, Asked, Later, Said, in_order};
+use super::failure::{Failed, Failure};
+use super::value::{Owned, Value};
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::error::Error as StdError;
-use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::AbortHandle;
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -24,6 +26,10 @@ const LONG_MAX: Duration = Duration::from_secs(3_600);
 /// To the first word of a transaction an answer is simple.
 const BEGIN_MAX: Duration = Duration::from_secs(3);
 const FAILS_FOR: Duration = Duration::from_secs(1);
+/// Statements that are kept to be sent with the next.
+const LATER_MAX: usize = 256;
+
+pub const SNAPSHOT: &str = "begin isolation level repeatable read, read only";
 
 /// A machine that vanishes in a transaction keeps its locks no longer than so; and a commit that was answered is on disk,
 /// whatever the role or the database is set to.
@@ -31,31 +37,17 @@ const SESSION: &str = "set idle_in_transaction_session_timeout = '10s'; set tcp_
     set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3; set client_connection_check_interval = '2s'; set lock_timeout = '8s';
     set synchronous_commit = on";
 
-/// How a server failed us. Of what it says only code and message are kept: a detail quotes rows.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    #[error("the server says {code}: {message}")]
-    Said { code: String, message: String },
-    #[error("{0}")]
-    Connection(String),
-    #[error("the server does not answer")]
-    Silent,
-}
-
-impl From<tokio_postgres::Error> for Failure {
-    fn from(error: tokio_postgres::Error) -> Self {
-        match error.as_db_error() {
-            // What is wrong with a value is said by quoting it.
-            Some(said) if said.code().code().starts_with("22") => {
-                Self::Said { code: said.code().code().to_owned(), message: "a value is not taken".to_owned() }
-            }
-            Some(said) => Self::Said { code: said.code().code().to_owned(), message: said.message().to_owned() },
-            None => match error.source() {
-                Some(cause) => Self::Connection(format!("{error}: {cause}")),
-                None => Self::Connection(error.to_string()),
-            },
-        }
-    }
+/// Where a connection stands. What is said outside of a transaction is refused here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Outside,
+    /// So it begins, with the first that is waited for.
+    Begins(&'static str, &'static str),
+    /// It takes one question, or several together, and is over.
+    Once,
+    Inside,
+    /// Something failed. What stands now only a rollback makes known.
+    Spoiled,
 }
 
 pub struct Postgres {
@@ -67,12 +59,27 @@ pub struct Postgres {
     failed_at: Cell<Option<Instant>>,
     /// In this transaction.
     answer_max: Cell<Duration>,
+    stage: Cell<Stage>,
+    later: RefCell<Vec<Later>>,
+    /// How often an answer was waited for.
+    #[cfg(test)]
+    pub trips: Cell<usize>,
 }
 
 struct Open {
     client: Client,
     connection: AbortHandle,
+    /// Given up, although the driver may not know yet.
+    given_up: Cell<bool>,
     statements: RefCell<HashMap<String, Statement>>,
+}
+
+/// Where what was said broke off.
+struct Broken {
+    nth: usize,
+    /// Nothing has been answered.
+    unheard: bool,
+    failure: Failure,
 }
 
 impl Postgres {
@@ -85,41 +92,46 @@ impl Postgres {
         let config = config.ok_or("it is no address of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE")?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let open = RefCell::new(Open::new(&config, &runtime)?);
-        Ok(Self { config, runtime: Some(runtime), open, failed_at: Cell::default(), answer_max: Cell::new(ANSWER_MAX) })
-    }
-
-    fn wait<T>(
-        &self,
-        open: &Open,
-        max: Duration,
-        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, Failure> {
-        let Some(runtime) = &self.runtime else { unreachable!("the runtime is taken by the drop only") };
-        runtime.block_on(async {
-            let mut work = pin!(work);
-            if let Ok(done) = tokio::time::timeout(max, &mut work).await {
-                return Ok(done?);
-            }
-            // Whoever waits for a connection that has ended is told so.
-            open.connection.abort();
-            Ok(work.await?)
+        Ok(Self {
+            config,
+            runtime: Some(runtime),
+            open,
+            failed_at: Cell::default(),
+            answer_max: Cell::new(ANSWER_MAX),
+            stage: Cell::new(Stage::Outside),
+            later: RefCell::default(),
+            #[cfg(test)]
+            trips: Cell::default(),
         })
     }
 
     pub fn is_gone(&self) -> bool {
-        self.open.borrow().client.is_closed()
+        let open = self.open.borrow();
+        open.given_up.get() || open.client.is_closed()
     }
 
-    /// Begins a transaction. A server that went away since the last one is found out here, and looked for again.
-    pub fn begin(&self, sql: &str) -> Result<(), Failure> {
+    pub fn is_in_transaction(&self) -> bool {
+        self.stage.get() != Stage::Outside && !self.is_gone()
+    }
+
+    /// A transaction begins so, with the first statement of it that is waited for. A server that went away since the last one is found
+    /// out there, and looked for again.
+    pub fn begin(&self, what: &'static str, sql: &'static str) -> Result<(), Failed> {
+        self.start(what, Stage::Begins(what, sql))
+    }
+
+    /// The same for one question, or several that are asked together: they are of one snapshot, and it is over with them.
+    pub fn begin_once(&self, what: &'static str) -> Result<(), Failed> {
+        self.start(what, Stage::Once)
+    }
+
+    fn start(&self, what: &'static str, stage: Stage) -> Result<(), Failed> {
         self.answer_max.set(ANSWER_MAX);
-        self.renew()?;
-        let begun = self.run(sql, BEGIN_MAX);
-        if begun.is_ok() || !self.is_gone() {
-            return begun;
-        }
-        self.renew()?;
-        self.run(sql, BEGIN_MAX)
+        self.later.borrow_mut().clear();
+        self.stage.set(Stage::Outside);
+        self.renew().map_err(|failure| Failed { what, failure })?;
+        self.stage.set(stage);
+        Ok(())
     }
 
     /// Connects again where the server went away.
@@ -143,26 +155,82 @@ impl Postgres {
         }
     }
 
-    pub fn query(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Failure> {
-        let open = self.open.borrow();
-        let statement = self.prepared(&open, sql)?;
-        self.wait(&open, self.answer_max.get(), open.client.query(&statement, &cells(values)))
+    pub fn query(&self, asked: Vec<Asked<'_>>) -> Result<Vec<Vec<Row>>, Failed> {
+        Ok(self.ask(asked, self.answer_max.get())?.into_iter().map(Answer::rows).collect())
     }
 
-    pub fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, Failure> {
-        let open = self.open.borrow();
-        let statement = self.prepared(&open, sql)?;
-        let changed = self.wait(&open, self.answer_max.get(), open.client.execute(&statement, &cells(values)))?;
-        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    pub fn execute(&self, what: &'static str, sql: &str, values: &[Value<'_>]) -> Result<usize, Failed> {
+        let asked = Asked { what, said: Said::Execute(sql, values.to_vec()) };
+        Ok(self.ask(vec![asked], self.answer_max.get())?.pop().map_or(0, Answer::changed))
     }
 
-    pub fn batch(&self, sql: &str) -> Result<(), Failure> {
-        self.run(sql, LONG_MAX)
+    /// Says it with the next that is waited for: nobody minds how many rows it changes. Its failure is the answer to that.
+    pub fn defer(&self, what: &'static str, sql: &'static str, cells: Option<Vec<Owned>>) -> Result<(), Failed> {
+        let full = {
+            let mut later = self.later.borrow_mut();
+            later.push(Later { what, sql, cells });
+            later.len() >= LATER_MAX
+        };
+        if full { self.settle() } else { Ok(()) }
+    }
+
+    /// Waits for all that was deferred.
+    pub fn settle(&self) -> Result<(), Failed> {
+        if self.later.borrow().is_empty() {
+            return Ok(());
+        }
+        self.ask(Vec::new(), self.answer_max.get()).map(drop)
+    }
+
+    /// Statements without cells and rows, one behind the other.
+    pub fn batch(&self, what: &'static str, sql: &str) -> Result<(), Failed> {
+        self.ask(vec![Asked::command(what, sql)], LONG_MAX).map(drop)
     }
 
     /// A statement without cells and rows.
-    pub fn command(&self, sql: &str) -> Result<(), Failure> {
-        self.run(sql, self.answer_max.get())
+    fn command(&self, what: &'static str, sql: &str) -> Result<(), Failed> {
+        self.ask(vec![Asked::command(what, sql)], self.answer_max.get()).map(drop)
+    }
+
+    /// Undoes what was done since this savepoint, which stays for nobody.
+    pub fn undo(&self, what: &'static str, savepoint: &'static str, undo: &'static str) -> Result<(), Failed> {
+        let mut later = self.later.borrow_mut();
+        if let Some(at) = later.iter().position(|later| later.sql == savepoint) {
+            // Nothing of it has been said yet.
+            later.truncate(at);
+            return Ok(());
+        }
+        later.clear();
+        drop(later);
+        self.command(what, undo)
+    }
+
+    /// Commits, and with it in one breath what was deferred. One that begins with it would not be known to have begun.
+    pub fn commit(&self, what: &'static str) -> Result<(), Failed> {
+        if matches!(self.stage.get(), Stage::Begins(..)) {
+            self.settle()?;
+        }
+        match self.stage.get() {
+            Stage::Begins(..) => self.stage.set(Stage::Outside),
+            Stage::Inside => {
+                self.command(what, "commit")?;
+                self.stage.set(Stage::Outside);
+            }
+            Stage::Outside | Stage::Once => return Err(Failed { what, failure: Failure::Outside }),
+            Stage::Spoiled => return Err(Failed { what, failure: Failure::Spoiled }),
+        }
+        Ok(())
+    }
+
+    pub fn rollback(&self, what: &'static str) -> Result<(), Failed> {
+        self.later.borrow_mut().clear();
+        let stage = self.stage.get();
+        let ended = match stage {
+            Stage::Outside | Stage::Begins(..) | Stage::Once => Ok(()),
+            Stage::Inside | Stage::Spoiled => self.command(what, "rollback"),
+        };
+        self.stage.set(Stage::Outside);
+        ended
     }
 
     /// What follows in this transaction looks at much.
@@ -170,29 +238,91 @@ impl Postgres {
         self.answer_max.set(LONG_MAX);
     }
 
-    fn run(&self, sql: &str, max: Duration) -> Result<(), Failure> {
-        let open = self.open.borrow();
-        self.wait(&open, max, open.client.batch_execute(sql))
+    /// Says what was deferred and then this; answers to this.
+    fn ask(&self, asked: Vec<Asked<'_>>, max: Duration) -> Result<Vec<Answer>, Failed> {
+        let (stage, count) = (self.stage.get(), asked.len());
+        let kept = self.later.take();
+        let mut all = Vec::with_capacity(count + kept.len() + 2);
+        match stage {
+            Stage::Begins(what, sql) => all.push(Asked::command(what, sql)),
+            Stage::Once if count > 1 => all.push(Asked::command("begin of a read", SNAPSHOT)),
+            Stage::Once | Stage::Inside | Stage::Spoiled => {}
+            Stage::Outside => {
+                let what = asked.first().map_or("statement", |asked| asked.what);
+                return Err(Failed { what, failure: Failure::Outside });
+            }
+        }
+        all.extend(kept.iter().map(Later::asked));
+        all.extend(asked);
+        let behind = usize::from(stage == Stage::Once && count > 1);
+        if behind > 0 {
+            all.push(Asked::command("end of a read", "rollback"));
+        }
+        let begins = matches!(stage, Stage::Begins(..) | Stage::Once);
+        let answered = self.tell(&all, begins, max);
+        self.stage.set(match (&answered, stage) {
+            (Ok(_), Stage::Once) => Stage::Outside,
+            (Ok(_), _) => Stage::Inside,
+            (Err(_), _) => Stage::Spoiled,
+        });
+        let mut answers = answered?;
+        answers.truncate(answers.len() - behind);
+        Ok(answers.split_off(answers.len() - count))
     }
 
-    fn prepared(&self, open: &Ref<'_, Open>, sql: &str) -> Result<Statement, Failure> {
+    /// Where the first of a transaction cannot be said because the server is gone, all of it is said once more to who is there then.
+    fn tell(&self, all: &[Asked<'_>], begins: bool, max: Duration) -> Result<Vec<Answer>, Failed> {
+        let named = |broken: Broken| Failed { what: all[broken.nth].what, failure: broken.failure };
+        let told = self.exchange(all, if begins { BEGIN_MAX } else { max }, max);
+        match told {
+            Err(Broken { unheard: true, .. }) if begins && self.is_gone() => {}
+            told => return told.map_err(named),
+        }
+        self.renew().map_err(|failure| named(Broken { nth: 0, unheard: true, failure }))?;
+        let first_max = if all[0].statement().is_none() { BEGIN_MAX } else { max };
+        self.exchange(all, first_max, max).map_err(named)
+    }
+
+    fn exchange(&self, all: &[Asked<'_>], first_max: Duration, max: Duration) -> Result<Vec<Answer>, Broken> {
+        let Some(runtime) = &self.runtime else { unreachable!("the runtime is taken by the drop only") };
+        let open = self.open.borrow();
+        let mut ready = Vec::with_capacity(all.len());
+        for (nth, asked) in all.iter().enumerate() {
+            let prepared = asked.statement().map(|sql| self.prepared(&open, sql, first_max)).transpose();
+            ready.push((asked, prepared.map_err(|failure| Broken { nth, unheard: true, failure })?));
+        }
+        #[cfg(test)]
+        self.trips.set(self.trips.get() + 1);
+        let answered = runtime.block_on(in_order(&open.client, &ready, (first_max, max), || open.give_up()));
+        answered.map_err(|(nth, failure)| {
+            if failure.is_a_farewell() {
+                open.give_up();
+            }
+            Broken { nth, unheard: nth == 0, failure }
+        })
+    }
+
+    fn prepared(&self, open: &Open, sql: &str, max: Duration) -> Result<Statement, Failure> {
         if let Some(statement) = open.statements.borrow().get(sql) {
             return Ok(statement.clone());
         }
-        let statement = self.wait(open, ANSWER_MAX, open.client.prepare(&dialect::of_postgres(sql)))?;
+        let Some(runtime) = &self.runtime else { unreachable!("the runtime is taken by the drop only") };
+        let statement = runtime.block_on(async {
+            let said = dialect::of_postgres(sql);
+            let mut work = std::pin::pin!(open.client.prepare(&said));
+            if let Ok(done) = tokio::time::timeout(max.min(ANSWER_MAX), &mut work).await {
+                return done;
+            }
+            open.give_up();
+            work.await
+        });
+        let statement = statement.map_err(Failure::from);
+        if matches!(&statement, Err(failure) if failure.is_a_farewell()) {
+            open.give_up();
+        }
+        let statement = statement?;
         open.statements.borrow_mut().insert(sql.to_owned(), statement.clone());
         Ok(statement)
-    }
-
-    /// A cell of a row.
-    pub fn value(row: &Row, at: usize) -> Result<Value<'_>, Failure> {
-        Ok(match *row.columns()[at].type_() {
-            Type::INT8 => row.try_get::<_, Option<i64>>(at)?.map_or(Value::Null, Value::Int),
-            Type::INT4 => row.try_get::<_, Option<i32>>(at)?.map_or(Value::Null, |it| Value::Int(it.into())),
-            Type::BOOL => row.try_get::<_, Option<bool>>(at)?.map_or(Value::Null, |it| Value::Int(it.into())),
-            Type::BYTEA => row.try_get::<_, Option<&[u8]>>(at)?.map_or(Value::Null, Value::Bytes),
-            _ => row.try_get::<_, Option<&str>>(at)?.map_or(Value::Null, Value::Text),
-        })
     }
 }
 
@@ -216,7 +346,12 @@ impl Open {
                 tracing::warn!(%error, "a connection to the store's server ended");
             }
         });
-        let open = Self { client, connection: connection.abort_handle(), statements: RefCell::default() };
+        let open = Self {
+            client,
+            connection: connection.abort_handle(),
+            given_up: Cell::default(),
+            statements: RefCell::default(),
+        };
         let prepared = async { tokio::time::timeout(CONNECT_MAX, open.client.batch_execute(SESSION)).await };
         let prepared = runtime.block_on(prepared).map_err(|_| Failure::Silent).and_then(|done| Ok(done?));
         if prepared.is_err() {
@@ -224,28 +359,9 @@ impl Open {
         }
         prepared.map(|()| open)
     }
-}
 
-fn cells<'a>(values: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
-    let cell = |value: &'a Value<'_>| -> &'a (dyn ToSql + Sync) { value };
-    values.iter().map(cell).collect()
-}
-
-impl ToSql for Value<'_> {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        match (self, ty) {
-            (Value::Null, _) => Ok(IsNull::Yes),
-            (Value::Int(number), &Type::BOOL) => (*number != 0).to_sql(ty, out),
-            (Value::Int(number), &Type::INT4) => i32::try_from(*number)?.to_sql(ty, out),
-            (Value::Int(number), _) => number.to_sql(ty, out),
-            (Value::Text(text), _) => text.to_sql(ty, out),
-            (Value::Bytes(bytes), _) => bytes.to_sql(ty, out),
-        }
+    fn give_up(&self) {
+        self.given_up.set(true);
+        self.connection.abort();
     }
-
-    fn accepts(ty: &Type) -> bool {
-        matches!(*ty, Type::BOOL | Type::INT4 | Type::INT8 | Type::TEXT | Type::VARCHAR | Type::BYTEA)
-    }
-
-    to_sql_checked!();
 }

@@ -72,6 +72,30 @@ async fn a_write_that_does_not_expect_what_stands_is_refused_with_all_of_its_com
     assert_eq!(bench.version(Kind::Cart, "c").await, Some(2));
 }
 
+#[tokio::test]
+async fn a_write_sees_what_an_earlier_one_of_its_commit_left() {
+    let bench = Bench::flipped().await;
+    let expecting = |expected| Write { expected, ..new_cart("c") };
+    let commit = async |writes| bench.store.commit(bench.commit(writes)).await;
+    commit(vec![expecting(None), expecting(Some(1))]).await.unwrap();
+    assert_eq!(bench.version(Kind::Cart, "c").await, Some(2));
+    let twice = commit(vec![expecting(Some(2)), expecting(Some(2))]).await;
+    assert!(matches!(twice, Err(CommitError::Conflict { kind: Kind::Cart, .. })));
+    assert_eq!(bench.version(Kind::Cart, "c").await, Some(2));
+}
+
+#[tokio::test]
+async fn entries_follow_those_that_their_order_has() {
+    let bench = Bench::flipped().await;
+    let entry = |amount| Entry { order: id("o"), account: "clearing".into(), currency: "IDR".into(), amount };
+    for amounts in [[1, 2], [3, 4]] {
+        let entries = amounts.map(entry).to_vec();
+        bench.store.commit(Commit { entries, ..bench.commit(vec![]) }).await.unwrap();
+    }
+    let sums = bench.store.ledger_sums(&bench.shop).await.unwrap();
+    assert_eq!(sums.iter().map(|sum| sum.amount).collect::<Vec<_>>(), [10]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_inside_a_group_spend_no_seq_and_harm_no_neighbour() {
     let bench = Bench::flipped().await;

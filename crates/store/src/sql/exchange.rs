@@ -1,0 +1,134 @@
+//! What is said to PostgreSQL in one breath: all of it is sent, in its order, before the first answer is waited for.
+
+use super::failure::Failure;
+use super::value::{Bind, Owned, Value};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Row, Statement};
+
+/// Something that is said, and what it is for.
+pub struct Asked<'a> {
+    pub what: &'static str,
+    pub said: Said<'a>,
+}
+
+pub enum Said<'a> {
+    /// Without cells and rows.
+    Command(&'a str),
+    /// Who asks wants the number of rows that it changes.
+    Execute(&'a str, Vec<Value<'a>>),
+    Query(&'a str, Vec<Value<'a>>),
+}
+
+/// What is said with the next that is waited for.
+pub struct Later {
+    pub what: &'static str,
+    pub sql: &'static str,
+    /// None: a command.
+    pub cells: Option<Vec<Owned>>,
+}
+
+pub enum Answer {
+    Done,
+    Changed(u64),
+    Rows(Vec<Row>),
+}
+
+impl<'a> Asked<'a> {
+    pub const fn command(what: &'static str, sql: &'a str) -> Self {
+        Self { what, said: Said::Command(sql) }
+    }
+
+    /// What has to be prepared before this can be said.
+    pub const fn statement(&self) -> Option<&'a str> {
+        match self.said {
+            Said::Command(_) => None,
+            Said::Execute(sql, _) | Said::Query(sql, _) => Some(sql),
+        }
+    }
+}
+
+impl Later {
+    pub fn asked(&self) -> Asked<'_> {
+        let said = match &self.cells {
+            None => Said::Command(self.sql),
+            Some(cells) => Said::Execute(self.sql, cells.iter().map(Bind::value).collect()),
+        };
+        Asked { what: self.what, said }
+    }
+}
+
+impl Answer {
+    pub fn changed(self) -> usize {
+        match self {
+            Self::Changed(rows) => usize::try_from(rows).unwrap_or(usize::MAX),
+            Self::Done | Self::Rows(_) => 0,
+        }
+    }
+
+    pub fn rows(self) -> Vec<Row> {
+        match self {
+            Self::Rows(rows) => rows,
+            Self::Done | Self::Changed(_) => Vec::new(),
+        }
+    }
+}
+
+/// Says all of it and waits for the answers, for the first so long, and for each of the others behind the one before it. The first
+/// failure in their order is the answer, and where it stands. `give_up` ends the connection.
+///
+/// What cannot even be sent is the end of what is said: nothing behind it may happen without it.
+pub async fn in_order(
+    client: &Client,
+    all: &[(&Asked<'_>, Option<Statement>)],
+    (first_max, max): (Duration, Duration),
+    give_up: impl Fn(),
+) -> Result<Vec<Answer>, (usize, Failure)> {
+    let mut sent = Vec::with_capacity(all.len());
+    for (asked, statement) in all {
+        let mut answer = Box::pin(answer(client, &asked.said, statement.as_ref()));
+        // It is sent when it is first looked at.
+        let first = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut answer).poll(context))).await;
+        let unsent = matches!(first, Poll::Ready(Err(_)));
+        sent.push((answer, first));
+        if unsent {
+            break;
+        }
+    }
+    let mut answers = Vec::with_capacity(sent.len());
+    for (nth, (mut answer, first)) in sent.into_iter().enumerate() {
+        let max = if nth == 0 { first_max } else { max };
+        let answered = match first {
+            Poll::Ready(answered) => answered,
+            Poll::Pending => match tokio::time::timeout(max, &mut answer).await {
+                Ok(answered) => answered,
+                Err(_) => {
+                    // Whoever waits for a connection that has ended is told so.
+                    give_up();
+                    answer.await
+                }
+            },
+        };
+        answers.push(answered.map_err(|error| (nth, Failure::from(error)))?);
+    }
+    Ok(answers)
+}
+
+async fn answer(client: &Client, said: &Said<'_>, statement: Option<&Statement>) -> Result<Answer, Error> {
+    match (said, statement) {
+        (Said::Execute(_, values), Some(statement)) => {
+            client.execute(statement, &cells(values)).await.map(Answer::Changed)
+        }
+        (Said::Query(_, values), Some(statement)) => client.query(statement, &cells(values)).await.map(Answer::Rows),
+        (Said::Command(sql) | Said::Execute(sql, _) | Said::Query(sql, _), _) => {
+            client.batch_execute(sql).await.map(|()| Answer::Done)
+        }
+    }
+}
+
+fn cells<'a>(values: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    let cell = |value: &'a Value<'_>| -> &'a (dyn ToSql + Sync) { value };
+    values.iter().map(cell).collect()
+}
