@@ -34,12 +34,15 @@ pub enum Begin {
     WriteLightly,
 }
 
+/// Reads a row.
+type Each<'a> = Box<dyn FnMut(&Row<'_>) -> Result<(), Error> + 'a>;
+
 /// A question of several that are asked together; `each` reads a row of its answer.
 pub struct Ask<'a> {
     pub what: &'static str,
     pub sql: &'a str,
     pub values: Vec<Value<'a>>,
-    pub each: Box<dyn FnMut(&Row<'_>) -> Result<(), Error> + 'a>,
+    pub each: Each<'a>,
 }
 
 impl<'a> Ask<'a> {

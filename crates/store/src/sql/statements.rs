@@ -21,7 +21,7 @@ const PARTS: [&str; 6] = [" where ", "order by ", "group by ", "on conflict", " 
 /// What people are told, and has such a word.
 const PROSE: [&str; 1] = ["{} has a store already, which is somewhere else"];
 /// Whoever is handed a statement, and as which of its arguments.
-const TAKERS: [(&str, usize); 3] = [("all", 2), ("first", 2), ("execute", 2)];
+const TAKERS: [(&str, usize); 5] = [("all", 2), ("first", 2), ("first_of_each", 2), ("execute", 2), ("defer", 2)];
 /// Made of whatever tables there are; the tests of copies run each of them for every table, on both engines.
 const OF_ANY_TABLE: &str = "copy.rs";
 /// What the dialect says otherwise: the beginning of a statement, of which there is nothing more.
@@ -47,7 +47,10 @@ fn without_tests(tokens: &Tokens, file: &Path) -> (Tokens, Vec<PathBuf>) {
             continue;
         }
         at += 7;
-        assert_eq!(tokens[at].0.word(), Some("mod"), "{}: a test that is no module", file.display());
+        // What is no module stays: a statement in it is one as well.
+        if tokens[at].0.word() != Some("mod") {
+            continue;
+        }
         if tokens[at + 2].0.is(';') {
             let folder = if file.ends_with("lib.rs") { file.with_file_name("") } else { file.with_extension("") };
             files.push(folder.join(tokens[at + 1].0.word().unwrap()).with_extension("rs"));
