@@ -151,7 +151,11 @@ impl Service {
             let mut view = self.view(shop, key, Some((Kind::Checkout, id.clone()))).await?;
             let checkout = view.checkout(id)?;
             if *checkout.state() != State::Paying(attempt.clone()) {
-                return Ok(Finished::Elsewhere);
+                // Whoever finished it: a decline is one. Who began it must not begin another instead.
+                return Ok(match outcome {
+                    Outcome::Declined => Finished::Reopened(checkout::payment_failed()),
+                    Outcome::Approved => Finished::Elsewhere,
+                });
             }
             // Who pays two checkouts at once under one key has paid both; the key stands for the first.
             let keyed = keyed.filter(|_| view.recorded.is_none());

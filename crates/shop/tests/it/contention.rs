@@ -50,6 +50,23 @@ async fn the_same_checkout_completed_by_many_is_one_order() {
     assert_eq!((orders.len(), bench.orders().await, bench.stock("1").await), (1, 1, 998));
 }
 
+/// Each finishes what the other began, and must not keep the other from its answer. On one thread, as they meet most.
+#[tokio::test]
+async fn two_who_are_declined_at_once_are_both_told_so() {
+    let bench = Bench::new().await;
+    let id = bench.checkout(&[("1", 2)]).await;
+    for _ in 0..100 {
+        let (service, frame) = (&bench.service, &bench.frame);
+        let (one, two) = (bench.fresh(), bench.fresh());
+        let one = service.complete(frame, &one, &id, "decline");
+        let (one, two) = tokio::join!(one, service.complete(frame, &two, &id, "decline"));
+        for answer in [one, two] {
+            assert_eq!(refused(&answer.unwrap()), "payment_failed");
+        }
+        assert_eq!(bench.stock("1").await, 1_000);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_order_cancelled_by_many_gives_each_unit_back_once() {
     let bench = Bench::new().await;
