@@ -211,6 +211,7 @@ fn begin(connection: &Connection, group: &[Command], lightly: bool, syncs: &mut 
 
 /// A server that goes away just then may have committed or not.
 fn commit(connection: &Connection) -> Result<(), Error> {
+    connection.settle_begin()?;
     let committed = connection.commit("commit of a group");
     if committed.is_err() && connection.is_gone() { Err(Error::Closed) } else { committed }
 }

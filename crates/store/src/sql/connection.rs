@@ -34,7 +34,7 @@ pub enum Begin {
     WriteLightly,
 }
 
-/// Reads a row.
+/// Reads one row.
 type Each<'a> = Box<dyn FnMut(&Row<'_>) -> Result<(), Error> + 'a>;
 
 /// A question of several that are asked together; `each` reads a row of its answer.
@@ -42,7 +42,7 @@ pub struct Ask<'a> {
     pub what: &'static str,
     pub sql: &'a str,
     pub values: Vec<Value<'a>>,
-    pub each: Each<'a>,
+    each: Each<'a>,
 }
 
 impl<'a> Ask<'a> {
@@ -169,6 +169,14 @@ impl Connection {
             (Self::Postgres(connection), Begin::Write | Begin::WriteLightly) => {
                 connection.begin(what, "begin isolation level read committed, read write").map_err(failed)
             }
+        }
+    }
+
+    /// Until this has answered, nothing is said of a commit that could not be repeated.
+    pub fn settle_begin(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(connection) => connection.settle_begin().map_err(failed),
         }
     }
 

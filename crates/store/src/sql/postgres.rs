@@ -166,6 +166,9 @@ impl Postgres {
 
     /// Says it with the next that is waited for: nobody minds how many rows it changes. Its failure is the answer to that.
     pub fn defer(&self, what: &'static str, sql: &'static str, cells: Option<Vec<Owned>>) -> Result<(), Failed> {
+        if cells.is_some() {
+            self.know(what, sql)?;
+        }
         let full = {
             let mut later = self.later.borrow_mut();
             later.push(Later { what, sql, cells });
@@ -180,6 +183,21 @@ impl Postgres {
             return Ok(());
         }
         self.ask(Vec::new(), self.answer_max.get()).map(drop)
+    }
+
+    /// Prepares a statement of a transaction that has begun, behind all that was to be said before it: where that fails, and the
+    /// transaction with it, nothing is lost that an undo would have to know of.
+    fn know(&self, what: &'static str, sql: &str) -> Result<(), Failed> {
+        let begun = matches!(self.stage.get(), Stage::Inside | Stage::Spoiled);
+        if !begun || self.open.borrow().statements.borrow().contains_key(sql) {
+            return Ok(());
+        }
+        self.settle()?;
+        let prepared = self.prepared(&self.open.borrow(), sql, self.answer_max.get());
+        prepared.map(drop).map_err(|failure| {
+            self.stage.set(Stage::Spoiled);
+            Failed { what, failure }
+        })
     }
 
     /// Statements without cells and rows, one behind the other.
@@ -205,11 +223,15 @@ impl Postgres {
         self.command(what, undo)
     }
 
-    /// Commits, and with it in one breath what was deferred. One that begins with it would not be known to have begun.
+    /// Says what was deferred where the transaction would begin with it. In one breath with a commit nobody would know, if it was not
+    /// answered, whether it had begun.
+    pub fn settle_begin(&self) -> Result<(), Failed> {
+        if matches!(self.stage.get(), Stage::Begins(..)) { self.settle() } else { Ok(()) }
+    }
+
+    /// Commits, and with it in one breath what was deferred.
     pub fn commit(&self, what: &'static str) -> Result<(), Failed> {
-        if matches!(self.stage.get(), Stage::Begins(..)) {
-            self.settle()?;
-        }
+        self.settle_begin()?;
         match self.stage.get() {
             Stage::Begins(..) => self.stage.set(Stage::Outside),
             Stage::Inside => {
@@ -240,6 +262,11 @@ impl Postgres {
 
     /// Says what was deferred and then this; answers to this.
     fn ask(&self, asked: Vec<Asked<'_>>, max: Duration) -> Result<Vec<Answer>, Failed> {
+        for Asked { what, said } in &asked {
+            if let Said::Execute(sql, _) | Said::Query(sql, _) = said {
+                self.know(what, sql)?;
+            }
+        }
         let (stage, count) = (self.stage.get(), asked.len());
         let kept = self.later.take();
         let mut all = Vec::with_capacity(count + kept.len() + 2);

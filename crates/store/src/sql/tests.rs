@@ -75,6 +75,27 @@ async fn what_fails_later_undoes_its_own_command_only() {
 }
 
 #[tokio::test]
+async fn a_statement_that_cannot_be_prepared_undoes_its_own_command_only() {
+    let (_database, writer) = writer().await;
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let busy = move |_: &Connection| -> Result<()> {
+        wait.recv().unwrap();
+        Ok(())
+    };
+    let wrong = |connection: &Connection| defer(connection, "wrong", "insert into nowhere values (?1)", [1]);
+    let (_, one, wrong, two, ()) = tokio::join!(
+        writer.run(Door::Control, None, busy),
+        writer.run(Door::Control, None, insert(1)),
+        writer.run(Door::Control, None, wrong),
+        writer.run(Door::Control, None, insert(2)),
+        async move { go.send(()).unwrap() },
+    );
+    assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+    assert_eq!(act_of(&wrong.unwrap_err()), "wrong");
+    assert_eq!(writer.run(Door::Control, None, read).await.unwrap(), [1, 2]);
+}
+
+#[tokio::test]
 async fn what_fails_with_its_commit_is_told_so() {
     let (_database, writer) = writer().await;
     writer.run(Door::Control, None, insert(1)).await.unwrap();
@@ -238,7 +259,9 @@ async fn a_commit_waits_twice_for_the_server_and_a_read_once() {
     let (database, folder) = (fresh_database().await, tempfile::tempdir().unwrap());
     let store = Store::open_at(folder.path(), &database.url).unwrap();
     let shop = shop(&store).await;
-    for nth in 1..=3 {
+    // Its connections get to know the statements.
+    store.commit(sale(&shop, 1)).await.unwrap();
+    for nth in 2..=4 {
         let before = store.write_of(&shop, Door::Control, trips).await.unwrap();
         assert_eq!(store.commit(sale(&shop, nth)).await.unwrap().serial, Some(nth));
         let waited = store.write_of(&shop, Door::Control, trips).await.unwrap() - before;
