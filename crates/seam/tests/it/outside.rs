@@ -115,18 +115,18 @@ async fn no_field_that_is_the_seams_reaches_an_owner_however_it_is_spelt() {
     let token = token(&world, &read).await;
     let (mut passed, mut refused) = (0, 0);
     for field in [
-        "balik-epoch: 99",
-        "Balik-Epoch: 99",
-        "BALIK-EPOCH:99",
-        "balik_epoch: 99",
-        "balik.epoch: 99",
-        "Balik-Epoch : 99",
-        " balik-epoch: 99",
-        "balik-epoch\t: 99",
-        "balik-epoch: 1\r\nbalik-epoch: 99",
-        "x: y\r\n balik-epoch: 99",
-        "x: y\rbalik-epoch: 99",
-        "x: y\nbalik-epoch: 99",
+        "balik-epoch: 987654321",
+        "Balik-Epoch: 987654321",
+        "BALIK-EPOCH:987654321",
+        "balik_epoch: 987654321",
+        "balik.epoch: 987654321",
+        "Balik-Epoch : 987654321",
+        " balik-epoch: 987654321",
+        "balik-epoch\t: 987654321",
+        "balik-epoch: 1\r\nbalik-epoch: 987654321",
+        "x: y\r\n balik-epoch: 987654321",
+        "x: y\rbalik-epoch: 987654321",
+        "x: y\nbalik-epoch: 987654321",
         "balik-via: 0",
         "balik-via: 0\r\nbalik-via: 1",
         "Balik_Via: 0",
@@ -154,9 +154,10 @@ async fn no_field_that_is_the_seams_reaches_an_owner_however_it_is_spelt() {
         "Host : other",
         "x-http-method-override: DELETE",
     ] {
-        for body in
-            ["content-length: 2\r\n\r\nab", "transfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nbalik-epoch: 99\r\n\r\n"]
-        {
+        for body in [
+            "content-length: 2\r\n\r\nab",
+            "transfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nbalik-epoch: 987654321\r\n\r\n",
+        ] {
             let mut raw = Raw::connect(world.address()).await;
             raw.try_write(&format!("POST /shops/a/carts HTTP/1.1\r\nhost: h\r\n{field}\r\n{body}")).await;
             let answer = raw.read_head().await;
@@ -164,7 +165,7 @@ async fn no_field_that_is_the_seams_reaches_an_owner_however_it_is_spelt() {
             assert!(heads.len() <= 1, "{field:?}: {heads:?}");
             for head in &heads {
                 assert_eq!(wrong(head, &token), None, "{field:?}: {head}");
-                assert!(!head.contains("secret") && !head.contains("99"), "{field:?}: {head}");
+                assert!(!head.contains("secret") && !head.contains("987654321"), "{field:?}: {head}");
             }
             match heads.len() {
                 0 => assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{field:?}: {answer}"),
