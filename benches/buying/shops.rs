@@ -1,13 +1,10 @@
 //! Shops that were born at the backend, with a shelf; and whether their books are right afterwards.
 
 use anyhow::{Result, ensure};
+use baliklayar::seed::{self, Product};
 use std::collections::BTreeSet;
-use store::{Class, HeadChange, Import, Imported, Step, Store, What};
-use vocab::document::{Node, Record};
-use vocab::id::{Direction, Epoch, Kind, Origin, PublicId, ShopId, Side, Timestamp};
-
-/// Products of one import.
-const TOGETHER: usize = 500;
+use store::{Class, Store};
+use vocab::id::{Kind, ShopId, Timestamp};
 
 /// What shops there are, and what is on each shelf.
 #[derive(Debug, Clone, Copy)]
@@ -29,29 +26,14 @@ impl Market {
 
     /// Opens all of them.
     pub async fn open(self, store: &Store) -> Result<()> {
-        let shops = self.ids()?;
-        store.create_heads(&shops).await?;
-        for shop in &shops {
-            let items: Vec<Imported> =
-                std::iter::once(terms(shop)).chain((1..=self.products).map(|id| self.product(id))).collect();
-            for some in items.chunks(TOGETHER) {
-                store.import(Import { shop: shop.clone(), epoch: Epoch(1), items: some.to_vec() }).await?;
-            }
-            own(store, shop).await?;
+        let named: Vec<(String, String)> =
+            (1..=self.products).map(|id| (id.to_string(), format!("Kopi Arabika Gayo {id}, 250 g"))).collect();
+        let price = 4_500_000;
+        let shelf: Vec<_> = named.iter().map(|(id, title)| Product { id, title, price, stock: self.stock }).collect();
+        for shop in &self.ids()? {
+            seed::open_shop(store, shop, "Toko Kopi", &shelf, Timestamp(0)).await?;
         }
         Ok(())
-    }
-
-    fn product(self, id: u32) -> Imported {
-        let id = id.to_string();
-        let variant = Record::default().with("id", id.as_str()).with("sku", Node::Null).with("price", 4_500_000);
-        let product = Record::default()
-            .with("id", id.as_str())
-            .with("title", format!("Kopi Arabika Gayo {id}, 250 g"))
-            .with("state", "active")
-            .with("currency", "IDR")
-            .with("variants", vec![Node::Record(variant)]);
-        imported(Kind::Product, &id, product, vec![(PublicId::new(id.as_str()), self.stock)])
     }
 
     /// So many orders were sold there, of one unit each: each is there, nothing else went, and each adds up to nothing.
@@ -76,36 +58,4 @@ impl Market {
         ensure!(had - left == i64::try_from(orders)?, "{orders} orders, and {} units went", had - left);
         Ok(())
     }
-}
-
-fn terms(shop: &ShopId) -> Imported {
-    let terms = Record::default()
-        .with("id", shop.as_str())
-        .with("name", "Toko Kopi")
-        .with("currency", "IDR")
-        .with("tax_bp", 1_100)
-        .with("shipping_flat", 900_000);
-    imported(Kind::Shop, shop.as_str(), terms, vec![])
-}
-
-fn imported(kind: Kind, id: &str, document: Record, stock: Vec<(PublicId, i64)>) -> Imported {
-    let what = What::Live { id: PublicId::new(id), document, stock, entries: vec![], wake: None };
-    Imported { kind, origin: Origin::new(format!("{}:{id}", kind.name())), tx: 1, what, made: None }
-}
-
-/// Makes a shop the backend's.
-async fn own(store: &Store, shop: &ShopId) -> Result<()> {
-    let step = Step {
-        shop: shop.clone(),
-        epoch: Epoch(2),
-        direction: Direction::ToBackend,
-        step: "flip".into(),
-        phase: "done".into(),
-        at: Timestamp(0),
-        detail: Record::default(),
-    };
-    let shop = shop.clone();
-    let change = HeadChange { shop, expect_epoch: Epoch(1), owner: Side::Backend, epoch: Epoch(2), fenced: false };
-    store.move_head(change, step).await?;
-    Ok(())
 }

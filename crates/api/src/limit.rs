@@ -9,9 +9,8 @@ use crate::problem::Problem;
 use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
-use http::StatusCode;
 use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -33,6 +32,7 @@ pub struct Rate {
 
 pub struct Limiter {
     rate: Rate,
+    keys: Keys,
     begun: Instant,
     shops: Mutex<Shops>,
 }
@@ -45,8 +45,8 @@ struct Shops {
 }
 
 impl Limiter {
-    pub fn new(rate: Rate) -> Self {
-        Self { rate, begun: Instant::now(), shops: Mutex::default() }
+    pub fn new(rate: Rate, keys: Keys) -> Self {
+        Self { rate, keys, begun: Instant::now(), shops: Mutex::default() }
     }
 
     /// Counts a request that came `now` ns after the beginning; otherwise, after how many seconds one would be let in.
@@ -84,7 +84,7 @@ impl Shops {
 
 /// In front of every path of a shop.
 pub async fn keep(
-    State((limiter, keys)): State<(Arc<Limiter>, Keys)>,
+    State(limiter): State<Arc<Limiter>>,
     Path(of): Path<HashMap<String, String>>,
     request: Request,
     next: Next,
@@ -93,7 +93,7 @@ pub async fn keep(
     // What is no shop's name is refused further in, and costs nothing to remember.
     let shop = of.get("shop").and_then(|shop| ShopId::parse(shop).ok());
     let shop = shop.as_ref().map_or(THE_REST, ShopId::as_str);
-    let bears_a_key = keys.know(bearer(request.headers()));
+    let bears_a_key = limiter.keys.know(bearer(request.headers()));
     let Err(seconds) = limiter.admit(shop, bears_a_key, now) else { return next.run(request).await };
     let content = format!("this shop is asked more than {} times a second", limiter.rate.per_second);
     let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", content).into_response();
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn limiter(per_second: u32, burst: u32) -> Limiter {
-        Limiter::new(Rate { per_second, burst })
+        Limiter::new(Rate { per_second, burst }, Keys::of("h", "s", "p"))
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub fn router(service: Service, keys: Keys, options: Options) -> Router {
     let mut shop = paths_of_a_shop();
     if let Some(rate) = options.rate {
         shop =
-            shop.route_layer(middleware::from_fn_with_state((Arc::new(Limiter::new(rate)), keys.clone()), limit::keep));
+            shop.route_layer(middleware::from_fn_with_state(Arc::new(Limiter::new(rate, keys.clone())), limit::keep));
     }
     let links = Links::of(&keys.invoices, &keys.pages);
     let pay_policy = pay::policy(&options.framed_by);

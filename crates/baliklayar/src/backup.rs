@@ -5,7 +5,7 @@
 
 use crate::exit::Exit;
 use crate::moving::refuse;
-use crate::print;
+use crate::{hex, print};
 use anyhow::{Context, Result, bail};
 use cutover::state::State;
 use ring::digest::{Context as Digest, SHA256};
@@ -65,10 +65,7 @@ struct List {
 }
 
 pub async fn back_up(args: BackupArgs) -> Result<Exit> {
-    if !args.work.join(FILE).exists() && !args.work.join("store.url").exists() {
-        bail!("{} has no store: --work names the folder of one", args.work.display());
-    }
-    let store = Store::open_unchanged(&args.work).context("opening the store")?;
+    let store = Store::open_unchanged(&args.work).context("opening the store; --work names the folder of one")?;
     make(&args.out)?;
     if args.out.read_dir()?.next().is_some() {
         bail!("{} is not empty: a backup has a folder of its own", args.out.display());
@@ -164,5 +161,5 @@ fn sha256(file: &Path) -> Result<String> {
             read => digest.update(&buffer[..read]),
         }
     }
-    Ok(digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(digest.finish().as_ref()))
 }

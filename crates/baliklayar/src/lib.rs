@@ -118,6 +118,11 @@ async fn perform(command: Command) -> anyhow::Result<Exit> {
     }
 }
 
+/// In lower case.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Prints what was asked for. Whoever has stopped reading has seen enough.
 fn print(text: &str) {
     use std::io::Write;

@@ -19,7 +19,7 @@ pub struct Product<'a> {
 const TAX_BP: i64 = 1_100;
 const SHIPPING: i64 = 900_000;
 
-/// Opens a shop that sells in rupiah; false where there is one of this id already.
+/// Opens a shop that sells in rupiah. One that is open already stays as it is.
 ///
 /// # Errors
 /// The store fails, or does not take it.
@@ -29,9 +29,9 @@ pub async fn open_shop(
     name: &str,
     products: &[Product<'_>],
     at: Timestamp,
-) -> Result<bool> {
+) -> Result<()> {
     if store.head(shop).await?.is_some_and(|head| head.owner == Side::Backend) {
-        return Ok(false);
+        return Ok(());
     }
     store.create_heads(std::slice::from_ref(shop)).await?;
     let terms = Record::default().with("id", shop.as_str()).with("name", name).with("currency", "IDR");
@@ -50,12 +50,12 @@ pub async fn open_shop(
         step: "flip".into(),
         phase: "done".into(),
         at,
-        detail: Record::default().with("born", true),
+        detail: Record::default(),
     };
     let change =
         HeadChange { shop: shop.clone(), expect_epoch: Epoch(1), owner: Side::Backend, epoch: Epoch(2), fenced: false };
     store.move_head(change, step).await.context("the shop could not be opened")?;
-    Ok(true)
+    Ok(())
 }
 
 fn on_the_shelf(product: &Product<'_>) -> Imported {

@@ -105,9 +105,10 @@ pub async fn serve(
     let seam = start_seam(&setting, backend.local_addr()?).await?;
     let service = with_rail(service, &setting, seam.address());
     let service = if setting.instant { service } else { service.without_instant() };
-    let metrics = Metrics::default();
     let (stop, stopped) = oneshot::channel::<()>();
-    let router = metrics.counting(api::router(service.clone(), setting.keys, setting.options));
+    let (router, metrics) = (api::router(service.clone(), setting.keys, setting.options), Metrics::default());
+    // Nothing is counted for nobody.
+    let router = if setting.metrics.is_some() { metrics.counting(router) } else { router };
     let mut api = tokio::spawn(api::serve(backend, router, async { drop(stopped.await) }));
     let console = start_console(setting.console, store.clone()).await?;
     let told = start_metrics(setting.metrics, metrics, store.clone(), duty.clone()).await?;
@@ -174,6 +175,13 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
     listener.with_context(|| format!("port {} of {} is not free", address.port(), address.ip()))
 }
 
+async fn listen_where(at: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+    match at {
+        Some(at) => listen(at).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Where there is no legacy, what it would be asked is asked of our backend, which knows that it is not the owner.
 async fn start_seam(setting: &Setting, backend: SocketAddr) -> Result<seam::Seam> {
     let listener = listen(setting.seam).await?;
@@ -209,10 +217,7 @@ fn with_rail(service: Service, setting: &Setting, seam: SocketAddr) -> Service {
 
 /// Begins to serve the console, if it has a place. What comes back resolves only when it could not go on.
 async fn start_console(at: Option<SocketAddr>, store: Store) -> Result<impl Future<Output = Result<()>>> {
-    let listener = match at {
-        Some(at) => Some(listen(at).await?),
-        None => None,
-    };
+    let listener = listen_where(at).await?;
     let router = console::router(console::Console::seeing(store.clone(), clock(), crate::sides::reader(store)));
     Ok(async move {
         let Some(listener) = listener else { return std::future::pending().await };
@@ -228,10 +233,7 @@ async fn start_metrics(
     store: Store,
     duty: Duty,
 ) -> Result<impl Future<Output = Result<()>>> {
-    let listener = match at {
-        Some(at) => Some(listen(at).await?),
-        None => None,
-    };
+    let listener = listen_where(at).await?;
     Ok(async move {
         let Some(listener) = listener else { return std::future::pending().await };
         axum::serve(listener, metrics.router(store, duty)).await.context("the figures ended")

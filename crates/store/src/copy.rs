@@ -5,14 +5,18 @@
 
 use crate::error::{Error, during};
 use crate::sql::{self, Begin, Connection, Owned};
-use crate::{ADDRESS, Result, Store, Tables, cannot_open, connect_all, schema, sqlite};
+use crate::{ADDRESS, FILE, Result, Store, Tables, cannot_open, connect_all, schema, sqlite};
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Rows that are in memory at one time, and in one statement.
 const ROWS: usize = 200;
 const LEFT_BEHIND: [&str; 2] = ["lease", "migration"];
 const ACT: &str = "copy of a store";
+/// One file, and no log beside it.
+const WITHOUT_LOG: &str = "pragma journal_mode = delete";
 
 /// How many rows each table had.
 pub type Rows = BTreeMap<String, u64>;
@@ -38,8 +42,7 @@ impl Store {
             let to = Connection::Sqlite(sqlite::connect(&file)?);
             schema::migrate(&to)?;
             let rows = copy(from, &to)?;
-            // One file, without a log beside it.
-            to.batch(ACT, "pragma journal_mode = delete")?;
+            to.batch(ACT, WITHOUT_LOG)?;
             sync(&file)?;
             Ok(rows)
         })
@@ -55,53 +58,57 @@ impl Store {
     /// There is a store already, the backup is none or newer than this program, or the world fails; then there is none.
     pub fn restore(dir: &Path, url: Option<&str>, backup: &Path) -> Result<Rows> {
         sqlite::make_folder(dir)?;
-        let file = dir.join("store.sqlite");
+        let file = dir.join(FILE);
         if file.exists() || dir.join(ADDRESS).exists() {
             return Err(Error::Invalid(format!("{} has a store already", dir.display())));
         }
-        let drafts = Drafts(dir.join(format!("restore.{}", std::process::id())));
-        // A copy is brought up to date, so that the backup stays what it was.
-        let from = drafts.copy_of(backup)?;
+        let draft = Draft::of(backup, dir.join(format!("restore.{}", std::process::id())))?;
+        let from = Connection::Sqlite(sqlite::connect(&draft.file())?);
         if schema::is_empty(&from)? {
             return Err(Error::Schema(format!("{} is no backup of a store", backup.display())));
         }
         schema::migrate(&from)?;
-        match url {
-            None => restore_to_file(&from, &drafts.0.join("to"), &file),
-            Some(url) => {
-                let rows = restore_to_postgres(from, url)?;
-                let address = dir.join(ADDRESS);
-                sqlite::write_privately(&address, url).map_err(|source| cannot_open(address.display(), source))?;
-                Ok(rows)
-            }
-        }
+        let Some(url) = url else { return put_in_place(from, &draft.file(), &file) };
+        let rows = restore_to_postgres(from, url)?;
+        let address = dir.join(ADDRESS);
+        sqlite::write_privately(&address, url).map_err(|source| cannot_open(address.display(), source))?;
+        Ok(rows)
     }
 }
 
-/// A folder of our own for what is not whole yet, gone with this.
-struct Drafts(PathBuf);
+/// A copy of a backup, to be brought up to date, so that the backup stays what it was; in a folder of its own, gone with this.
+struct Draft(PathBuf);
 
-impl Drafts {
-    fn copy_of(&self, backup: &Path) -> Result<Connection> {
-        sqlite::make_folder(&self.0)?;
-        let draft = self.0.join("from");
-        std::fs::copy(backup, &draft).map_err(|source| cannot_open(backup.display(), source))?;
-        Ok(Connection::Sqlite(sqlite::connect(&draft)?))
+impl Draft {
+    fn of(backup: &Path, folder: PathBuf) -> Result<Self> {
+        sqlite::make_folder(&folder)?;
+        let draft = Self(folder);
+        // Whoever may read the backup need not be whoever may read the store.
+        let copied = std::fs::copy(backup, draft.file())
+            .and_then(|_| std::fs::set_permissions(draft.file(), Permissions::from_mode(0o600)));
+        copied.map_err(|source| cannot_open(backup.display(), source))?;
+        Ok(draft)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join(FILE)
     }
 }
 
-impl Drop for Drafts {
+impl Drop for Draft {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-fn restore_to_file(from: &Connection, draft: &Path, file: &Path) -> Result<Rows> {
-    let to = Connection::Sqlite(sqlite::connect(draft)?);
-    schema::migrate(&to)?;
-    let rows = fill(from, &to)?;
-    to.batch(ACT, "pragma journal_mode = delete")?;
-    drop(to);
+/// A backup that is up to date is a store already.
+fn put_in_place(store: Connection, draft: &Path, file: &Path) -> Result<Rows> {
+    let rows = tables(&store)?
+        .into_iter()
+        .map(|table| Ok((table.name.clone(), count(&store, &table)?)))
+        .collect::<Result<_>>()?;
+    store.batch(ACT, WITHOUT_LOG)?;
+    drop(store);
     sync(draft)?;
     // Unlike a renaming this fails where somebody has made a store meanwhile.
     std::fs::hard_link(draft, file).map_err(|source| cannot_open(file.display(), source))?;
@@ -109,23 +116,19 @@ fn restore_to_file(from: &Connection, draft: &Path, file: &Path) -> Result<Rows>
     Ok(rows)
 }
 
-/// Connections that wait are opened and used on a thread of their own.
+fn count(connection: &Connection, table: &Table) -> Result<u64> {
+    let sql = format!("select count(*) from {}", table.name);
+    Ok(sql::first(connection, ACT, &sql, sql::NOTHING, |row| sql::natural(row, 0))?.unwrap_or(0))
+}
+
+/// All of it, or nothing. Connections that wait are opened and used on a thread of their own.
 fn restore_to_postgres(from: Connection, url: &str) -> Result<Rows> {
     let fill = move || {
         let (mut writers, _) = connect_all(url, Tables::Renewed)?;
         let to = writers.pop().ok_or(Error::Closed)?;
-        to.takes_long();
-        self::fill(&from, &to)
+        copy(&from, &to)
     };
     std::thread::scope(|scope| scope.spawn(fill).join()).map_err(|_| Error::Closed)?
-}
-
-/// All, or nothing, in one transaction.
-fn fill(from: &Connection, to: &Connection) -> Result<Rows> {
-    from.begin(Begin::Read, ACT)?;
-    let rows = copy(from, to);
-    let _ = from.rollback(ACT);
-    rows
 }
 
 fn copy(from: &Connection, to: &Connection) -> Result<Rows> {
@@ -135,12 +138,7 @@ fn copy(from: &Connection, to: &Connection) -> Result<Rows> {
     to.takes_long();
     let copied =
         tables.iter().map(|table| Ok((table.name.clone(), copy_table(from, to, table)?))).collect::<Result<Rows>>();
-    if copied.is_ok() {
-        to.commit(ACT)?
-    } else {
-        to.rollback(ACT)?
-    }
-    copied
+    to.end(copied, ACT)
 }
 
 /// As SQLite describes them: both engines have the same.

@@ -78,6 +78,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Threads that write to PostgreSQL, each with shops of its own.
 const WRITERS: usize = 4;
 
+/// In the folder of a store: the store itself.
+const FILE: &str = "store.sqlite";
 /// In the folder of a store that is on PostgreSQL: where that is.
 const ADDRESS: &str = "store.url";
 
@@ -111,15 +113,16 @@ impl Store {
     /// # Errors
     /// As for `open`.
     pub fn open_unchanged(dir: &Path) -> Result<Self> {
+        if !dir.join(FILE).exists() && !dir.join(ADDRESS).exists() {
+            return Err(Error::Invalid(format!("{} has no store", dir.display())));
+        }
         Self::open_as(dir, Tables::Known)
     }
 
     fn open_as(dir: &Path, tables: Tables) -> Result<Self> {
         match std::fs::read_to_string(dir.join(ADDRESS)) {
             Ok(url) => Self::on_postgres(url.trim(), tables),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Self::in_file(&dir.join("store.sqlite"), tables)
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::in_file(&dir.join(FILE), tables),
             Err(error) => Err(cannot_open(dir.join(ADDRESS).display(), error)),
         }
     }
@@ -132,7 +135,7 @@ impl Store {
         sqlite::make_folder(dir)?;
         let address = dir.join(ADDRESS);
         let known = std::fs::read_to_string(&address).ok();
-        if known.as_ref().is_some_and(|known| known.trim() != url) || dir.join("store.sqlite").exists() {
+        if known.as_ref().is_some_and(|known| known.trim() != url) || dir.join(FILE).exists() {
             let content = format!(
                 "{} has a store already, which is somewhere else; where it is only the address that changed, write the new one into \
                  {ADDRESS} there",

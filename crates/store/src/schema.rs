@@ -21,10 +21,7 @@ const MIGRATIONS: &[&str] = &[
 /// Applies what is missing. Several processes may do this to one store at the same time.
 pub fn migrate(connection: &Connection) -> Result<(), Error> {
     connection.begin(Begin::Write, "begin of a migration")?;
-    let migrated = in_transaction(connection);
-    let what = "end of a migration";
-    let ended = if migrated.is_ok() { connection.commit(what) } else { connection.rollback(what) };
-    migrated.and(ended)
+    connection.end(in_transaction(connection), "end of a migration")
 }
 
 /// Whether the tables are those of this version; nothing is changed.

@@ -161,7 +161,7 @@ impl Keys {
         let key = |what: &str| {
             let digest =
                 ring::digest::digest(&ring::digest::SHA256, format!("baliklayar-demo/{what}/{seed}").as_bytes());
-            digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>()
+            crate::hex(&digest.as_ref()[..16])
         };
         Self {
             host: key("host"),

@@ -182,7 +182,7 @@ fn cluster(folder: &Path) -> PathBuf {
         folder.join("postgres")
     } else {
         let digest = ring::digest::digest(&ring::digest::SHA256, folder.as_os_str().as_encoded_bytes());
-        let name: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let name: String = crate::hex(&digest.as_ref()[..8]);
         std::env::temp_dir().join(format!("baliklayar-postgres-{name}"))
     };
     if !folder.join("store.sqlite").exists() {

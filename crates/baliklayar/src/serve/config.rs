@@ -7,13 +7,13 @@ use crate::serving::{Provider, Setting};
 use anyhow::{Context, Result};
 use api::{HostOrigin, KeyDigest, Keys, Options, Rate};
 use ring::rand::{SecureRandom, SystemRandom};
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use toml::Value;
 
 /// A settings file that is wrong, with its name, the place and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +32,8 @@ pub struct Config {
     pub legacy: Option<String>,
     #[serde(default)]
     instant: bool,
-    #[serde(default)]
-    framed_by: Vec<String>,
+    #[serde(default, deserialize_with = "origins")]
+    framed_by: Vec<HostOrigin>,
     limits: Option<Limits>,
     keys: Callers,
     provider: Option<ProviderAt>,
@@ -49,24 +49,28 @@ struct Limits {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Callers {
-    host: Value,
-    seller: Value,
+    #[serde(deserialize_with = "digests")]
+    host: Vec<KeyDigest>,
+    #[serde(deserialize_with = "digests")]
+    seller: Vec<KeyDigest>,
 }
 
-impl Callers {
-    /// Read by hand: what serde says of a value of the wrong type quotes it, and here it may be a key.
-    fn digests(name: &str, value: &Value) -> Result<Vec<KeyDigest>, String> {
-        let place = format!("[keys] {name}");
-        let list = value.as_array().ok_or_else(|| format!("{place}: is no list"))?;
-        if list.is_empty() {
-            return Err(format!("{place}: at least one is needed"));
-        }
-        let digest = |(nth, value): (usize, &Value)| {
-            KeyDigest::parse(value.as_str().unwrap_or_default())
-                .map_err(|why| format!("{place}, number {}: {why}; `printf %s KEY | sha256sum` makes it", nth + 1))
-        };
-        list.iter().enumerate().map(digest).collect()
+/// One at least; what is none is perhaps a key, and is not quoted.
+fn digests<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<KeyDigest>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    if texts.is_empty() {
+        return Err(D::Error::custom("at least one digest of a key is needed"));
     }
+    let digest = |(nth, text): (usize, &String)| {
+        KeyDigest::parse(text)
+            .map_err(|why| D::Error::custom(format!("number {}: {why}; `printf %s KEY | sha256sum` makes it", nth + 1)))
+    };
+    texts.iter().enumerate().map(digest).collect()
+}
+
+fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<HostOrigin>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
 }
 
 #[derive(Debug, Deserialize)]
@@ -127,11 +131,6 @@ impl Config {
                 ));
             }
         }
-        Callers::digests("host", &self.keys.host)?;
-        Callers::digests("seller", &self.keys.seller)?;
-        for origin in &self.framed_by {
-            origin.parse::<HostOrigin>().map_err(|why| format!("framed_by, `{origin}`: {why}"))?;
-        }
         if let Some(limits) = self.limits
             && (limits.per_second == 0 || limits.burst == 0)
         {
@@ -145,13 +144,8 @@ impl Config {
     /// # Errors
     /// A provider without its keys.
     pub fn setting(self, secrets: Secrets) -> Result<Setting> {
-        let digests = |name, value| Callers::digests(name, value).map_err(|why| anyhow::Error::new(Wrong(why)));
-        let keys = Keys {
-            host: digests("host", &self.keys.host)?,
-            seller: digests("seller", &self.keys.seller)?,
-            invoices: secrets.invoices,
-            pages: secrets.pages,
-        };
+        let keys =
+            Keys { host: self.keys.host, seller: self.keys.seller, invoices: secrets.invoices, pages: secrets.pages };
         let provider = match self.provider {
             None => None,
             Some(at) => {
@@ -160,8 +154,7 @@ impl Config {
             }
         };
         let rate = self.limits.map(|limits| Rate { per_second: limits.per_second, burst: limits.burst });
-        let framed_by = self.framed_by.iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
-        let setting = Setting {
+        Ok(Setting {
             work: self.work,
             seam: self.listen,
             backend: self.backend,
@@ -170,13 +163,12 @@ impl Config {
             public: self.public.map(|public| public.trim_end_matches('/').to_owned()),
             legacy: self.legacy,
             keys,
-            options: Options { rate, framed_by },
+            options: Options { rate, framed_by: self.framed_by },
             instant: self.instant,
             provider,
             without: vec![],
             fault: None,
-        };
-        Ok(setting)
+        })
     }
 }
 
@@ -214,7 +206,7 @@ fn env(name: &str) -> String {
 pub fn fresh_key(of: &str) -> Result<String> {
     let mut bytes = [0_u8; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow::anyhow!("this machine gives no randomness"))?;
-    Ok(bytes.iter().fold(format!("{of}_"), |text, byte| text + &format!("{byte:02x}")))
+    Ok(format!("{of}_{}", crate::hex(&bytes)))
 }
 
 /// Makes the file where there is none, and beside it, for one reading, the new keys; where these are. None: it was there.
@@ -333,7 +325,7 @@ mod tests {
         for (from, to, says) in [
             ("listen = \"127.0.0.1:7400\"", "listen = \"here\"", "line 7"),
             ("console = \"127.0.0.1:7401\"", "console = \"0.0.0.0:7401\"", "no sign-in"),
-            ("host = [", "host = \"my-secret-key\" #", "[keys] host: is no list"),
+            ("host = [", "host = \"my-secret-key\" #", "line 34: a value of the wrong type, expected a sequence"),
             ("work = \"work\"", "work = \"work\"\nwrok = 1", "wrok"),
             ("instant = false", "instant = false\nframed_by = [\"http://elsewhere\"]", "framed_by"),
             ("instant = false", "instant = \"my-secret-key\"", "wrong type, expected a boolean"),
@@ -342,8 +334,8 @@ mod tests {
             ("backend = \"127.0.0.1:7403\"", "backend = \"0.0.0.0:7403\"", "backend"),
             ("# [provider]\n# api = \"http:", "[provider]\napi = \"https:", "needs a proxy"),
             ("per_second = 1000", "per_second = 0", "[limits]"),
-            ("seller = [", "seller = [] #", "[keys] seller"),
-            ("host = [\"", "host = [\"my-secret-key\", \"", "[keys] host, number 1"),
+            ("seller = [", "seller = [] #", "line 35: at least one digest"),
+            ("host = [\"", "host = [\"my-secret-key\", \"", "line 34: number 1: is not `sha256:`"),
         ] {
             let text = good.replace(from, to);
             assert_ne!(text, good, "{from}");

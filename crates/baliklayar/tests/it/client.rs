@@ -51,6 +51,16 @@ impl Request {
     }
 }
 
+/// A form of a page, sent by the browser of whoever looks at it.
+pub fn form(link: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "POST {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
 pub async fn send(to: SocketAddr, request: &Request) -> Answer {
     let (status, body) = exchange(to, &request.bytes()).await;
     Answer { status, body: serde_json::from_str(&body).unwrap_or(Value::Null) }

@@ -1,6 +1,6 @@
 //! Many who want the same at once, through the seam: few units, two hundred buyers; one checkout, fifty clients.
 
-use crate::client::{Answer, Request, exchange, filled_in, id, payment, send};
+use crate::client::{Answer, Request, exchange, filled_in, form, id, payment, send};
 use crate::demo::say;
 use crate::deployment::{Deployment, Serving, open_shop};
 use crate::world::{Engine, Provider};
@@ -192,13 +192,7 @@ fn told(page: &str) -> Told {
 
 /// Says on the page of a checkout how to pay; and what is shown then.
 async fn choose(seam: SocketAddr, link: String) -> Told {
-    let body = "method=virtual_account";
-    let request = format!(
-        "POST {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\
-         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let (status, page) = exchange(seam, request.as_bytes()).await;
+    let (status, page) = exchange(seam, &form(&link, "method=virtual_account")).await;
     assert_eq!(status, 200, "{page}");
     told(&page)
 }

@@ -1,6 +1,7 @@
 //! The executable's parts together.
 #![expect(clippy::unwrap_used, reason = "a test's unwrap is its assertion; clippy exempts only #[test] functions")]
 
+mod backups;
 mod boundary;
 mod buyers;
 mod client;
@@ -28,6 +29,7 @@ mod retry;
 mod roundtrip;
 mod rush;
 mod serve;
+mod served;
 mod service;
 mod source_faults;
 mod store_faults;

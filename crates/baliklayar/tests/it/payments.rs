@@ -2,7 +2,7 @@
 //! part of the product between them.
 
 use crate::boundary::scan::Scan;
-use crate::client::{Request, exchange, filled_in, id, payment};
+use crate::client::{Request, exchange, filled_in, form, id, payment};
 use crate::host::picture_of;
 use crate::world::{Engine, How, PAGES, Provider, World};
 use mover::Verb;
@@ -87,12 +87,7 @@ impl Street {
 
     /// A person says something on the page: how to pay, or where money goes.
     async fn choose(&self, link: &str, body: &str) -> String {
-        let request = format!(
-            "POST {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\
-             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let (status, page) = exchange(self.world.seam(), request.as_bytes()).await;
+        let (status, page) = exchange(self.world.seam(), &form(link, body)).await;
         // Done, and the page is where it was.
         if status == 303 {
             return self.world.open(link).await.1;

@@ -2,110 +2,20 @@
 
 use crate::client::{self, exchange, filled_in, id, payment};
 use crate::demo::executable;
+use crate::served::{READY_MAX, Served, at, buy, call};
 use baliklayar::seed::{Product, open_shop};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use store::Store;
 use vocab::id::{ShopId, Timestamp};
 
-const READY_MAX: Duration = Duration::from_secs(30);
 /// Orders before it is asked to end: by then every buyer is in the middle of something.
 const SERVED_MIN: usize = 40;
-const END_MAX: Duration = Duration::from_secs(15);
-
-/// A `serve` that runs, and all that it says.
-struct Served {
-    child: Child,
-    log: PathBuf,
-    ended: bool,
-}
-
-impl Served {
-    /// Starts it and waits until it is ready.
-    fn start(args: &[&str], log: &Path) -> Self {
-        let said = std::fs::File::options().create(true).append(true).open(log).unwrap();
-        let from = said.metadata().unwrap().len();
-        let child = Command::new(executable())
-            .arg("serve")
-            .args(args)
-            .envs([("BALIK_LOG", "trace"), ("BALIK_LOG_FORMAT", "json"), ("BALIK_PROVIDER_KEY", "provider-key-canary")])
-            .env("BALIK_PROVIDER_NOTICE_KEYS", "notice-key-canary")
-            .env_remove("BALIK_STORE")
-            .env_remove("BALIK_WORK")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(said)
-            .spawn()
-            .unwrap();
-        let mut served = Self { child, log: log.to_owned(), ended: false };
-        let begun = Instant::now();
-        while !served.said()[usize::try_from(from).unwrap()..].contains("ready: ") {
-            assert!(begun.elapsed() < READY_MAX, "not ready: {}", served.said());
-            assert!(served.child.try_wait().unwrap().is_none(), "it ended: {}", served.said());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        served
-    }
-
-    fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
-    }
-
-    /// Sends a signal by name, and waits for the end.
-    fn end(mut self, signal: &str) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                self.ended = true;
-                return status;
-            }
-            assert!(begun.elapsed() < END_MAX, "it does not end: {}", self.said());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        if !self.ended {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
-}
-
-fn at(addresses: &Value, name: &str) -> SocketAddr {
-    addresses[name].as_str().unwrap().trim_start_matches("http://").parse().unwrap()
-}
-
-async fn call(to: SocketAddr, bearer: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    let key = uuid::Uuid::now_v7();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\nauthorization: Bearer {bearer}\r\n\
-         idempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let (status, body) = exchange(to, request.as_bytes()).await;
-    (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
-}
-
-/// Buys one of a product by the instant rail; the order.
-async fn buy(to: SocketAddr, bearer: &str, shop: &str, product: &str) -> Value {
-    let at = format!("/shops/{shop}/checkout-sessions");
-    let (_, created) = call(to, bearer, "POST", &at, &filled_in(&[(product, 1)])).await;
-    let complete = format!("{at}/{}/complete", id(&created));
-    let (status, completed) = call(to, bearer, "POST", &complete, &payment("approve")).await;
-    assert_eq!((status, completed["status"].as_str()), (200, Some("completed")), "{completed}");
-    completed["order"].clone()
-}
 
 #[tokio::test]
 async fn a_sandbox_sells_and_goes_on_where_it_ended() {
@@ -233,7 +143,7 @@ async fn the_first_run_makes_settings_and_keys_and_says_what_is_missing() {
 async fn settings_that_are_wrong_are_told_with_their_place_and_end_as_a_usage_error() {
     let folder = tempfile::tempdir().unwrap();
     for (from, to, says) in
-        [("instant = false", "instnat = false", "line 5"), ("\"sha256:", "\"", "[keys] host, number 1")]
+        [("instant = false", "instnat = false", "line 5"), ("\"sha256:", "\"", "line 7: number 1: is not `sha256:`")]
     {
         let (file, _) = settings(folder.path(), |text| text.replacen(from, to, 1)).await;
         let output = Command::new(executable()).args(["serve", "--config", file.to_str().unwrap()]).output().unwrap();
@@ -307,10 +217,7 @@ async fn who_is_served_when_it_is_asked_to_end_gets_an_answer() {
         assert!(!said.contains(canary), "the log has `{canary}`");
     }
     let lines = said.lines().filter(|line| line.starts_with('{'));
-    assert!(
-        said.contains("the provider does not answer") || said.contains("loket"),
-        "nothing of the provider is logged"
-    );
+    assert!(said.contains("the payment provider does not answer"), "nothing of the provider is logged");
     assert!(lines.clone().count() > 0 && lines.clone().all(|line| serde_json::from_str::<Value>(line).is_ok()));
     eprintln!("{} orders acknowledged before the end, all there after it", orders.len());
 }
@@ -318,13 +225,8 @@ async fn who_is_served_when_it_is_asked_to_end_gets_an_answer() {
 /// Chooses on the page of a new checkout how to pay; its status.
 async fn page_of(seam: SocketAddr) -> u16 {
     let created = try_call(seam, "/shops/s1/checkout-sessions", &filled_in(&[("1", 1)])).await.unwrap();
-    let (link, body) = (created["continue_url"].as_str().unwrap(), "method=virtual_account");
-    let request = format!(
-        "POST {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\ncontent-type: application/x-www-form-urlencoded\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    exchange(seam, request.as_bytes()).await.0
+    let link = created["continue_url"].as_str().unwrap();
+    exchange(seam, &client::form(link, "method=virtual_account")).await.0
 }
 
 /// Orders that were acknowledged; ends when a connection is refused, or closed before a byte of an answer.
@@ -365,71 +267,4 @@ async fn try_call(seam: SocketAddr, path: &str, body: &Value) -> Option<Value> {
     }
     assert!(head.starts_with("HTTP/1.1 20"), "{answer}");
     Some(serde_json::from_str(body).unwrap_or_else(|error| panic!("half an answer ({error}): `{answer}`")))
-}
-
-/// What a sandbox sold is backed up while it sells, and sells on elsewhere, on either engine.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_backup_is_restored_elsewhere_and_sells_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let at_folder = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (first, out) = (at_folder("first"), at_folder("out"));
-    let sandbox = |work: &str| ["--sandbox", "--port", "0", "--work", work].map(str::to_owned);
-    let log = folder.path().join("said.log");
-    let served = Served::start(&sandbox(&first).each_ref().map(String::as_str), &log);
-    let (seam, shop, key) = of_sandbox(&first);
-    let order = buy(seam, &key, &shop, "1").await;
-    let said = run(&["backup", "--work", &first, "--out", &out, "--json"], 0);
-    let list: Value = serde_json::from_str(&said).unwrap();
-    assert!(list["tables"]["document"].as_u64().unwrap() > 7 && list["moving"] == json!([]), "{said}");
-    // It goes on meanwhile; what is sold now is not in it.
-    let later = buy(seam, &key, &shop, "1").await;
-    drop(served);
-    let database = testkit::postgres::fresh_database().await;
-    for (name, url) in [("file", None), ("server", Some(database.url.as_str()))] {
-        let work = at_folder(name);
-        let mut restore = vec!["restore", "--from", &out, "--work", &work];
-        restore.extend(url.iter().flat_map(|url| ["--store", url]));
-        run(&restore, 0);
-        run(&restore, 3);
-        let served = Served::start(&sandbox(&work).each_ref().map(String::as_str), &log);
-        let (seam, shop, key) = of_sandbox(&work);
-        for (order, status) in [(&order, 200), (&later, 404)] {
-            let path = format!("/shops/{shop}/orders/{}", order["id"].as_str().unwrap());
-            let (got, body) = call(seam, &key, "GET", &path, &Value::Null).await;
-            let known = if body["ucp"]["status"] == "error" { 404 } else { got };
-            assert_eq!(known, status, "{name}: {body}");
-        }
-        let again = buy(seam, &key, &shop, "1").await;
-        let path = format!("/shops/{shop}/orders/{}", again["id"].as_str().unwrap());
-        assert_eq!(call(seam, &key, "GET", &path, &Value::Null).await.0, 200);
-        // The seeded 120, one before the backup, one here.
-        let store = Store::open(Path::new(&work)).unwrap();
-        let left = store.stock(&ShopId::parse(&shop).unwrap(), &[vocab::id::PublicId::new("1")]).await.unwrap();
-        assert_eq!(left, [Some(118)], "{name}");
-        assert_eq!(served.end("-TERM").code(), Some(0));
-    }
-    // One bit of it, and it is none.
-    let file = Path::new(&out).join("store.sqlite");
-    let mut bytes = std::fs::read(&file).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&file, bytes).unwrap();
-    assert_eq!(run(&["restore", "--from", &out, "--work", &at_folder("damaged")], 4), "backup_damaged\n");
-    run(&["backup", "--work", &at_folder("nothing"), "--out", &at_folder("out2")], 3);
-}
-
-fn of_sandbox(work: &str) -> (SocketAddr, String, String) {
-    let addresses: Value =
-        serde_json::from_slice(&std::fs::read(Path::new(work).join("addresses.json")).unwrap()).unwrap();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    (at(&addresses, "seam"), text(&addresses["sandbox"]["shop"]), text(&addresses["keys"]["host"]))
-}
-
-/// Runs a command to its end, which must be this; what it printed.
-fn run(args: &[&str], code: i32) -> String {
-    let mut command = Command::new(executable());
-    let output = command.args(args).env_remove("BALIK_STORE").env_remove("BALIK_WORK").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
-    String::from_utf8(output.stdout).unwrap()
 }

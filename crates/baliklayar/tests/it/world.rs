@@ -2,6 +2,7 @@
 //! them, each the real one; and what a client, an operator and somebody with the legacy's database open can do.
 
 mod calls;
+mod kios;
 mod provider;
 mod tables;
 
@@ -14,6 +15,7 @@ use baliklayar::serving::clock;
 use baliklayar::way_back::WayBack;
 use cutover::record::Record as Recorded;
 use demo_legacy::Database;
+use kios::{forget_payments, plan};
 use mapping::Mapping;
 use mover::{Ask, Clock, Links, Setup, Verb, Without};
 use shop::Service;
@@ -23,19 +25,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
-use store::{Plan, PlanFile, PlannedShop, Store, Wish};
+use store::{Plan, Store, Wish};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use vocab::document::Record;
-use vocab::id::{Part, ShopId, Side};
+use vocab::id::{ShopId, Side};
 
 /// A wish that is not true by then will not become so.
 const WISH_MAX: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
-
-pub const KIOS: &str = include_str!("../../../../demo/legacy/mapping/kios.toml");
-const KIOS_TOTALS: &str = include_str!("../../../../demo/legacy/mapping/kios.totals.toml");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
@@ -358,35 +357,6 @@ async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
-}
-
-fn plan(source: &str, shops: &[ShopId]) -> Plan {
-    let file = |name: &str, text: &str| PlanFile { name: name.into(), text: text.into() };
-    Plan {
-        source: source.to_owned(),
-        mappings: vec![file("kios.toml", KIOS)],
-        totals: vec![file("kios.totals.toml", KIOS_TOTALS)],
-        policy: String::new(),
-        weights: Part::ALL.iter().map(|part| (*part, 2_000)).collect(),
-        shops: shops.iter().map(|shop| PlannedShop { shop: shop.clone(), parts: Part::ALL.to_vec() }).collect(),
-        deadline: None,
-        created_at: clock()(),
-    }
-}
-
-/// As if whoever wrote the files knew nothing of orders that are not paid yet.
-fn forget_payments(plan: &mut Plan) {
-    let without = |text: &str, parts: &[(&str, &str)]| {
-        parts.iter().fold(text.to_owned(), |text, (from, to)| {
-            let (before, rest) = text.split_once(from).unwrap();
-            let after = if to.is_empty() { "" } else { &rest[rest.find(to).unwrap()..] };
-            format!("{before}{after}")
-        })
-    };
-    let of_kios = [("[table.pesanan]", "[table.idem]"), ("[entity.intent]", "[entity.idempotency]")];
-    plan.mappings[0].text = without(KIOS, &of_kios).replace("pesanan = { block = 10000 }\n", "");
-    let of_totals = [("[keys.intent]", "[keys.idempotency]"), ("# Orders that are not paid yet", "")];
-    plan.totals[0].text = without(KIOS_TOTALS, &of_totals);
 }
 
 fn handed_on(between: Between, asks: mpsc::Sender<Ask>) -> mpsc::Sender<Ask> {

@@ -195,6 +195,18 @@ impl Connection {
         }
     }
 
+    /// Commits what was done, or undoes what failed, whose failure stays the answer.
+    pub fn end<T>(&self, done: Result<T, Error>, what: &'static str) -> Result<T, Error> {
+        match done {
+            Ok(done) => self.commit(what).map(|()| done),
+            Err(error) => {
+                // A connection that cannot even undo has no transaction any more, or none that is ever committed.
+                let _ = self.rollback(what);
+                Err(error)
+            }
+        }
+    }
+
     /// Begins what can be undone by itself.
     pub fn savepoint(&self, what: &'static str) -> Result<(), Error> {
         self.run_later(SAVEPOINT, what)

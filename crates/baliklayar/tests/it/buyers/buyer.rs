@@ -1,7 +1,7 @@
 //! A buyer on the outside: creates a checkout, opens the page, chooses, pays once, twice or not at all, and looks what became
 //! of it; whatever is not answered is asked again.
 
-use crate::client::{Request, exchange, filled_in, id};
+use crate::client::{Request, exchange, filled_in, form, id};
 use crate::world::Provider;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -80,15 +80,12 @@ impl Buyer {
     /// The number to transfer to, or the address of the wallet: chosen again until the page shows one.
     async fn pay_with(&mut self, link: &str, wallet: bool) -> String {
         let body = if wallet { "method=wallet" } else { "method=virtual_account" };
-        let choose = format!(
-            "POST {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let look = format!("GET {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\r\n");
+        let choose = form(link, body);
+        let look = format!("GET {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\r\n").into_bytes();
         let deadline = Instant::now() + patience();
         loop {
             for request in [&choose, &look] {
-                let page = self.try_once(request.as_bytes()).await.map_or_else(String::new, |(_, page)| page);
+                let page = self.try_once(request).await.map_or_else(String::new, |(_, page)| page);
                 if let Some(shown) = shown(&page) {
                     return shown;
                 }

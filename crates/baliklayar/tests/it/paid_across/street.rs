@@ -2,7 +2,7 @@
 //! tables of both sides.
 
 use crate::buyers::Till;
-use crate::client::{exchange, filled_in, id};
+use crate::client::{exchange, filled_in, form, id};
 use crate::world::{Engine, How, Provider, World};
 use baliklayar::serving::clock;
 use mover::{Ask, Verb};
@@ -167,12 +167,7 @@ impl Street {
 
     /// A person says something on the page: how to pay, or where money goes.
     pub async fn say(&self, link: &str, body: &str) {
-        let request = format!(
-            "POST {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\
-             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let (status, page) = exchange(self.world.seam(), request.as_bytes()).await;
+        let (status, page) = exchange(self.world.seam(), &form(link, body)).await;
         assert!(matches!(status, 200 | 303), "{status} {page}");
     }
 

@@ -1,7 +1,7 @@
 //! Deeds of buyers who pay in their own time: a code is given out, it is paid, and some of that goes back.
 
 use super::stage::{Code, Line, Meant, Stage};
-use crate::client::{exchange, id};
+use crate::client::{exchange, form, id};
 use crate::world::{Provider, World};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -72,13 +72,7 @@ async fn give_out(world: &World, stage: &mut Stage) -> (Code, Vec<Line>) {
     let shown = world.get(&stage.shop, &path).await.ok();
     let link = shown["continue_url"].as_str().unwrap_or_else(|| panic!("nobody can pay {shown}"));
     let known = charges(world).await.len();
-    let body = "method=virtual_account";
-    let request = format!(
-        "POST {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\
-         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let (status, page) = exchange(world.seam(), request.as_bytes()).await;
+    let (status, page) = exchange(world.seam(), &form(link, "method=virtual_account")).await;
     assert_eq!(status, 200, "{page}");
     // What there is to pay with is on the page as soon as the provider has answered.
     until(async || world.open(link).await.1.contains("class=\"number\""), "a number to pay with").await;

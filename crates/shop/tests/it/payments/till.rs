@@ -1,5 +1,8 @@
 //! A shop with a provider behind it: both clocks go together, and what is due is done when a test says so.
 
+mod due;
+mod provider;
+
 use super::chaos::cut_off;
 use crate::{checkout_of, details, plan, product, terms, wanted};
 use commerce::checkout::{Details, State};
@@ -7,8 +10,7 @@ use commerce::decision::Aggregate;
 use commerce::intent::{Intent, Method, Patience};
 use commerce::order::Order;
 use demo_provider::{Arguments, Keys};
-use http_body_util::{BodyExt, Full};
-use hyper::Request;
+use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -32,8 +34,6 @@ const API_KEY: &str = "key_test";
 const SECOND_US: i64 = 1_000_000;
 /// Provider and shop are on one machine; a test waits for no answer longer than this.
 const PATIENCE: Patience = Patience { answer_us: 2 * SECOND_US, ..Patience::USUAL };
-/// Looks at what is due until nothing is: more would be a loop that does not end.
-const ROUNDS_MAX: usize = 64;
 
 /// What the store of a till is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,83 +139,6 @@ impl Till {
 
     pub fn now(&self) -> Timestamp {
         Timestamp(machine_us() + self.ahead.load(Ordering::SeqCst))
-    }
-
-    /// So many seconds go by, on both clocks, and whatever becomes due meanwhile is done at its time.
-    pub async fn pass(&self, seconds: i64) {
-        let until = self.now().0 + seconds * SECOND_US;
-        self.work().await;
-        while self.now().0 < until {
-            let left = until - self.now().0;
-            // In steps that grow: soon after something happened much is due, and later little.
-            let gone = seconds * SECOND_US - left;
-            let step = (gone / 4).clamp(SECOND_US, 600 * SECOND_US).min(left).max(SECOND_US);
-            self.skip(step / SECOND_US).await;
-            self.work().await;
-        }
-    }
-
-    /// So many seconds go by in which nobody does anything.
-    pub async fn skip(&self, seconds: i64) {
-        self.ahead.fetch_add(seconds * SECOND_US, Ordering::SeqCst);
-        self.control("clock", &json!({ "advance_s": seconds })).await;
-    }
-
-    /// So many seconds go by; what is due is begun all at once, and one in four is cut off anywhere, as by a kill.
-    pub async fn pass_badly(&self, seconds: i64, below: &mut impl FnMut(u64) -> u64) {
-        let until = self.now().0 + seconds * SECOND_US;
-        while self.now().0 < until {
-            let left = (until - self.now().0).max(SECOND_US);
-            let step = (seconds * SECOND_US / 24).clamp(SECOND_US, left);
-            self.skip(step / SECOND_US).await;
-            let mut after = || (below(4) == 0).then(|| Duration::from_micros(below(8_000)));
-            let mut tasks = tokio::task::JoinSet::new();
-            for due in self.notices_due().await {
-                let service = self.service.clone();
-                tasks.spawn(cut_off(async move { service.read_notice(&due).await }, after()));
-            }
-            for woken in self.store.woken(self.now(), 64).await.unwrap() {
-                let service = self.service.clone();
-                tasks.spawn(cut_off(async move { service.tend(&woken).await }, after()));
-            }
-            tasks.join_all().await;
-        }
-    }
-
-    /// Notices of our shop, and of what nobody here has heard of.
-    async fn notices_due(&self) -> Vec<store::Due> {
-        let mut due = self.store.notices_due(self.now(), true, 64).await.unwrap();
-        due.extend(self.store.notices_due(self.now(), false, 64).await.unwrap());
-        due
-    }
-
-    /// Does what is due now.
-    async fn work(&self) {
-        for _ in 0..ROUNDS_MAX {
-            let (notices, woken) = (self.notices_due().await, self.store.woken(self.now(), 64).await.unwrap());
-            if notices.is_empty() && woken.is_empty() {
-                return;
-            }
-            let mut tasks = tokio::task::JoinSet::new();
-            for due in notices {
-                let service = self.service.clone();
-                tasks.spawn(async move { service.read_notice(&due).await });
-            }
-            for woken in woken {
-                let service = self.service.clone();
-                tasks.spawn(async move { service.tend(&woken).await });
-            }
-            for done in tasks.join_all().await {
-                done.unwrap();
-            }
-        }
-        panic!("what is due is never done: {:?}", self.store.woken(self.now(), 64).await);
-    }
-
-    /// Nothing is due any more, ever.
-    pub async fn at_rest(&self) {
-        let waiting = self.store.woken(Timestamp(i64::MAX), 64).await.unwrap();
-        assert!(waiting.is_empty(), "{waiting:?}");
     }
 
     pub fn fresh(&self) -> Keyed {
@@ -373,50 +296,6 @@ impl Till {
         });
         let back = book["refund"].as_array().unwrap().iter().filter(|row| row["status"] == "confirmed").map(amount);
         moved.sum::<i64>() - back.sum::<i64>()
-    }
-
-    pub async fn book(&self) -> Value {
-        let request = Request::get(format!("{}/book", self.control));
-        self.send(request, String::new()).await.1
-    }
-
-    /// What the provider says at its API of a day, `YYYY-MM-DD`.
-    pub async fn statement(&self, date: &str) -> Value {
-        let (status, said) = self.send(Request::get(format!("{}/v1/statements/{date}", self.api)), String::new()).await;
-        assert_eq!(status, 200, "{said}");
-        said
-    }
-
-    /// How often an operation was asked for since faults were last planned.
-    pub async fn asked(&self, operation: &str) -> u64 {
-        let book = self.book().await;
-        let rows = book["asked"].as_array().unwrap();
-        rows.iter().find(|row| row["operation"] == operation).map_or(0, |row| row["times"].as_u64().unwrap())
-    }
-
-    pub async fn control(&self, act: &str, asked: &Value) -> (u16, Value) {
-        self.send(Request::post(format!("{}/{act}", self.control)), asked.to_string()).await
-    }
-
-    async fn send(&self, request: hyper::http::request::Builder, body: String) -> (u16, Value) {
-        let request = request.header("authorization", format!("Bearer {API_KEY}")).body(Full::new(body.into()));
-        let answer = self.client.request(request.unwrap()).await.unwrap();
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap())
-    }
-
-    /// The next call of an operation goes wrong so.
-    pub async fn plan(&self, operation: &str, what: &str) {
-        self.plan_with(operation, &json!({ "what": what })).await;
-    }
-
-    pub async fn plan_with(&self, operation: &str, fault: &Value) {
-        let mut planned = fault.clone();
-        planned["operation"] = operation.into();
-        planned["nth"] = 1.into();
-        let (status, said) = self.control("faults", &json!({ "seed": 1, "plan": [planned] })).await;
-        assert_eq!(status, 200, "{said}");
     }
 
     pub fn signature(&self, key: &str, body: &str) -> String {
