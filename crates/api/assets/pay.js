@@ -29,6 +29,7 @@ function count() {
 
 function takeCard(section) {
   const form = section.querySelector("form");
+  let sent = false;
   const provider = new URL(section.dataset.card);
   provider.searchParams.set("for", location.origin);
   const frame = document.createElement("iframe");
@@ -38,7 +39,8 @@ function takeCard(section) {
   frame.src = provider;
   addEventListener("message", (message) => {
     const isTheirs = message.origin === provider.origin && message.source === frame.contentWindow;
-    if (!isTheirs || typeof message.data?.token !== "string" || form.elements.card.value) return;
+    if (!isTheirs || typeof message.data?.token !== "string" || sent) return;
+    sent = true;
     form.elements.card.value = message.data.token;
     form.submit();
   });

@@ -80,7 +80,7 @@ pub async fn confirm(State(api): Shared, call: Call) -> Result<Response, Problem
     }
     let method = call.field("method").as_deref().and_then(Method::from_name);
     let method = method.ok_or_else(|| Problem::invalid("method", "is not a way to pay"))?;
-    let card = call.field("card").filter(|card| !card.is_empty());
+    let card = call.field("card").filter(|card| method == Method::CardToken && !card.is_empty());
     let card =
         card.map(|card| CardToken::parse(&card).ok_or_else(|| Problem::invalid("card", "is not a provider's token")));
     let chosen = Chosen { method, card: card.transpose()? };

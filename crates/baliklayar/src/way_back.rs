@@ -64,7 +64,12 @@ impl WayBack {
 
     /// Can what a buyer pays in this way, in their own time, go back, or need not any more?
     fn carries(&self, shop: &ShopId, method: Method) -> bool {
-        let prints = |mapping: &Mapping| mapping.prints(Kind::Intent, ["attempts", "method"], &method.name().into());
+        let prints = |mapping: &Mapping| {
+            let word = |(list, field, word): &(&str, &str, &str)| {
+                mapping.prints(Kind::Intent, [*list, *field], &(*word).into())
+            };
+            word(&("attempts", "method", method.name())) && words_of(method).iter().all(word)
+        };
         self.sealed.load().contains(shop)
             || self.planned.load().as_ref().is_some_and(|planned| !planned.contains(shop))
             || self.mapping.load().as_ref().is_some_and(|mapping| prints(mapping))
@@ -118,4 +123,18 @@ impl WayBack {
 fn sealed_shops(board: &Record) -> BTreeSet<ShopId> {
     let is_sealed = |name: &str| board.record(name).and_then(|row| row.text("state")) == Some(State::Sealed.name());
     board.0.keys().filter(|name| is_sealed(name)).filter_map(|name| ShopId::parse(name).ok()).collect()
+}
+
+/// What is said of payments in this way and of no other.
+const fn words_of(method: Method) -> &'static [(&'static str, &'static str, &'static str)] {
+    match method {
+        Method::VirtualAccount | Method::Qr | Method::Wallet => &[],
+        Method::CardToken => &[
+            ("attempts", "settling", "capture"),
+            ("attempts", "settling", "void"),
+            ("receipts", "kind", "authorised"),
+            ("receipts", "kind", "voided"),
+        ],
+        Method::CashOnDelivery => &[("receipts", "kind", "collected"), ("receipts", "kind", "remitted")],
+    }
 }

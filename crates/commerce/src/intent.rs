@@ -255,7 +255,7 @@ impl Intent {
     /// The order can be placed: it is paid, or somebody will bring the money, and nobody wants it to end.
     pub(crate) fn may_complete(&self) -> bool {
         let open = self.order.is_none() && self.ended.is_none() && !self.too_late;
-        open && (self.is_paid() || (self.is_promised() && self.cancel_asked_at.is_none()))
+        open && (self.is_paid() || (self.promise().is_some() && self.cancel_asked_at.is_none()))
     }
 
     /// Money came after the end, and there is no order to be had for it any more: it goes back.

@@ -7,7 +7,7 @@ mod order;
 use crate::failure::{Failure, Stop, Unwritten};
 use crate::purse::Purse;
 use crate::view::View;
-use crate::{Answer, Frame, Keyed, Listed, Note, Resource, Service, TRIES_MAX};
+use crate::{Answer, Frame, Keyed, Listed, Note, NoteKind, Resource, Service, TRIES_MAX};
 use commerce::checkout::Details;
 use commerce::decision::{Aggregate, Decision};
 use commerce::idempotency::{Operation, Recorded};
@@ -225,4 +225,10 @@ fn entry(entry: Entry) -> store::Entry {
         currency: Name::from(entry.amount.currency().as_str()),
         amount: entry.amount.minor(),
     }
+}
+
+/// It ends when what is under way for it has.
+pub(crate) fn being_canceled() -> Note {
+    let content = "it is canceled as soon as the payment that was begun is surely over";
+    Note { kind: NoteKind::Info, code: "being_canceled", content: content.to_owned() }
 }

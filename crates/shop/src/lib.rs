@@ -26,7 +26,7 @@ pub use command::{Basket, Command};
 pub use failure::Failure;
 pub use frame::{Frame, Keyed};
 pub use invoice::Invoice;
-pub use payment::{Chosen, HandOn, ToPay};
+pub use payment::{Chosen, HandOn, Ordered, ToPay};
 pub use view::Filed;
 
 pub(crate) use failure::Stop;

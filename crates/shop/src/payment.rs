@@ -13,7 +13,7 @@ mod order;
 mod tend;
 mod work;
 
-pub use confirm::{Chosen, ToPay};
+pub use confirm::{Chosen, Ordered, ToPay};
 pub use inbox::HandOn;
 
 use crate::failure::Failure;

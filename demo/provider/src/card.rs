@@ -3,7 +3,8 @@
 //! The number is checked and forgotten. A card that ends in 0002 is one that its bank declines.
 
 use crate::book::Book;
-use crate::door::failed;
+use crate::charge::Wrong;
+use crate::door::{failed, wrong};
 use crate::page::sheet;
 use anyhow::anyhow;
 use axum::body::Body;
@@ -33,11 +34,18 @@ pub fn router(book: Book) -> Router {
         .with_state(book)
 }
 
-/// Whose page it is in.
+/// Whose page it is in, by its origin.
 #[derive(Deserialize)]
 struct Asker {
     #[serde(rename = "for", default)]
     origin: String,
+}
+
+impl Asker {
+    /// Nothing is told to a page that is nobody's.
+    fn is_somebody(&self) -> bool {
+        self.origin.starts_with("https://") || self.origin.starts_with("http://127.0.0.1:")
+    }
 }
 
 /// What was typed in. It does not print itself.
@@ -52,6 +60,9 @@ async fn ask() -> Response<Body> {
 
 async fn take(State(book): State<Book>, Query(asker): Query<Asker>, Form(typed): Form<Typed>) -> Response<Body> {
     let digits: String = typed.number.chars().filter(|letter| !letter.is_whitespace()).collect();
+    if !asker.is_somebody() {
+        return wrong(&Wrong("for", "it is not said whose page this is in".to_owned()));
+    }
     if !is_card(&digits) {
         return form(true);
     }

@@ -110,6 +110,7 @@ pub fn sheet(policy: &'static str, head: &Markup, content: &Markup) -> Response<
     let mut response = Response::new(Body::from(body.into_string()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response
 }

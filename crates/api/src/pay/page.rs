@@ -10,7 +10,7 @@ use commerce::decision::Aggregate;
 use commerce::intent::{Attempt, Fate, Intent, Method};
 use commerce::money::Money;
 use maud::{Markup, html};
-use shop::ToPay;
+use shop::{Ordered, ToPay};
 
 /// What of the page's content can change by itself, in one word.
 pub fn mark(found: &ToPay) -> String {
@@ -20,8 +20,13 @@ pub fn mark(found: &ToPay) -> String {
     let shown = tries.last().and_then(Attempt::shown).map_or("", |_| "shown");
     let came = found.intent.as_ref().map_or(0, Intent::received);
     let canceling = found.intent.as_ref().is_some_and(Intent::is_being_canceled);
-    let door = found.at_the_door;
-    format!("{state}.{}.{last}.{shown}.{came}.{canceling}.{door}.{}", tries.len(), found.owed)
+    let ordered = match found.ordered {
+        None => "",
+        Some(Ordered::Paid) => "paid",
+        Some(Ordered::AtTheDoor) => "at_the_door",
+        Some(Ordered::Canceled) => "canceled",
+    };
+    format!("{state}.{}.{last}.{shown}.{came}.{canceling}.{ordered}.{}", tries.len(), found.owed)
 }
 
 fn frame(lang: Lang, title: &str, mark: Option<&str>, body: &Markup) -> Markup {
@@ -67,11 +72,13 @@ fn now(sheet: &Sheet<'_>, words: &Words, here: &str) -> Markup {
     match (sheet.found.checkout.state(), &sheet.found.intent) {
         (State::Completed { order }, _) => html! {
             section .paid role="status" {
-                @if sheet.found.at_the_door {
-                    h2 { (words.ordered) }
-                    p { (words.at_the_door) }
-                } @else {
-                    h2 { (words.paid) }
+                @match sheet.found.ordered {
+                    Some(Ordered::AtTheDoor) => {
+                        h2 { (words.ordered) }
+                        p { (words.at_the_door) }
+                    },
+                    Some(Ordered::Canceled) => h2 { (words.order_canceled) },
+                    Some(Ordered::Paid) | None => h2 { (words.paid) },
                 }
                 p { (words.order) " " strong { (order) } }
                 @if let Some(invoice) = &sheet.invoice { p { (elsewhere(invoice, None, words.invoice)) } }
@@ -246,7 +253,7 @@ fn card_entry(words: &Words, here: &str, at: &str) -> Markup {
             noscript { p role="alert" { (words.card_script) } }
             form method="post" action=(here) {
                 input type="hidden" name="method" value=(Method::CardToken.name());
-                input type="hidden" name="card";
+                input type="hidden" name="card" autocomplete="off";
             }
             p .soft { (words.card_hint) }
             p { a href=(here) { (words.another) } }

@@ -37,10 +37,10 @@ pub struct Args {
     #[arg(long, env = "BALIK_PROVIDER_KEY", hide_env_values = true, default_value = "")]
     provider_key: String,
     /// https://host[:port] of the page where the provider takes the number of a card; without it cards are not taken
-    #[arg(long)]
+    #[arg(long, requires = "provider")]
     provider_cards: Option<api::WebOrigin>,
     /// The provider's couriers take money at the door
-    #[arg(long)]
+    #[arg(long, requires = "provider")]
     cash_on_delivery: bool,
     /// What the provider signs notices with: the key, and behind a comma the one before while it is being replaced
     #[arg(long, env = "BALIK_PROVIDER_NOTICE_KEYS", hide_env_values = true, default_value = "")]

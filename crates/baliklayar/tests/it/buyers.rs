@@ -78,9 +78,11 @@ impl Till {
     pub async fn judge(&self, store: &Store, book: &Value, told: &[Told]) {
         let rows = |table: &str| book[table].as_array().unwrap();
         let mut came = BTreeMap::<&str, i64>::new();
+        let references: BTreeMap<&str, &str> =
+            rows("charge").iter().map(|charge| (text(charge, "id"), text(charge, "reference"))).collect();
         for row in rows("movement").iter().filter(|row| row["kind"] == "captured") {
-            let charge = rows("charge").iter().find(|charge| charge["id"] == row["charge"]).unwrap();
-            *came.entry(charge["reference"].as_str().unwrap()).or_default() += row["amount"].as_i64().unwrap() * 100;
+            let reference = references[text(row, "charge")];
+            *came.entry(reference).or_default() += row["amount"].as_i64().unwrap() * 100;
         }
         let confirmed = rows("refund").iter().filter(|row| row["status"] == "confirmed");
         let back: BTreeMap<&str, i64> =
@@ -125,6 +127,10 @@ impl Till {
         }
         assert_eq!(store.stock(&self.shop, &[PublicId::new(&*self.product)]).await.unwrap(), [Some(left)]);
     }
+}
+
+fn text<'a>(row: &'a Value, name: &str) -> &'a str {
+    row[name].as_str().unwrap()
 }
 
 fn quantity(line: &Node) -> i64 {

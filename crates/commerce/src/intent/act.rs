@@ -115,7 +115,8 @@ impl Intent {
     fn plan_refunds(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) {
         let owed = self.owed_back();
         if owed > 0 {
-            let mut waits = 0_i64;
+            // What a courier has goes back when the provider has it: it is asked for.
+            let mut waits = self.with_couriers();
             // Its rail may have taken the money back, and then nothing of it is owed.
             for (attempt, since, there) in self.unsure_of() {
                 waits = waits.saturating_add(there);

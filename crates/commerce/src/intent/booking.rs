@@ -66,11 +66,10 @@ impl Intent {
         for receipt in &self.receipts {
             let (debit, credit) = match receipt.kind {
                 ReceiptKind::Captured => (Account::Clearing, Account::Unapplied),
-                ReceiptKind::Reversed => (Account::Unapplied, Account::Clearing),
+                ReceiptKind::Reversed | ReceiptKind::Refunded => (Account::Unapplied, Account::Clearing),
                 ReceiptKind::Disputed => (Account::Dispute, Account::Clearing),
                 ReceiptKind::DisputeWon => (Account::Clearing, Account::Dispute),
                 ReceiptKind::DisputeLost => (Account::Unapplied, Account::Dispute),
-                ReceiptKind::Refunded => (Account::Unapplied, Account::Clearing),
                 ReceiptKind::Collected => (Account::Cash, Account::Unapplied),
                 ReceiptKind::Remitted => (Account::Clearing, Account::Cash),
                 // Nobody's balance changes by what is only held.

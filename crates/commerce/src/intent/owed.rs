@@ -73,7 +73,7 @@ impl Intent {
     pub fn refund_what_is_owed(&self, at: Timestamp) -> Result<Self, Refusal> {
         let mut after = self.clone();
         let unsure = self.unsure_of();
-        let waits: i64 = unsure.iter().map(|(_, _, there)| there).sum();
+        let waits = unsure.iter().map(|(_, _, there)| there).sum::<i64>().saturating_add(self.with_couriers());
         let owed = self.owed_back().saturating_sub(waits).max(0);
         let as_returned = |it: &&Refund| it.state.gives() && it.why == Why::Returned;
         let returned: i64 = self.refunds.iter().filter(as_returned).map(|it| it.amount.minor()).sum();

@@ -107,10 +107,11 @@ impl Intent {
         self.sum(|receipt| if receipt.attempt == attempt { receipt.came() } else { 0 })
     }
 
-    /// The try by which money came last.
-    pub(crate) fn brought_last(&self) -> Option<&Attempt> {
+    /// The try by which money came last, and when it did.
+    pub(crate) fn brought_last(&self) -> Option<(&Attempt, Timestamp)> {
         let last = self.receipts.iter().rev().find(|receipt| receipt.brings())?;
-        self.attempts.iter().find(|attempt| attempt.number == last.attempt)
+        let attempt = self.attempts.iter().find(|attempt| attempt.number == last.attempt)?;
+        Some((attempt, last.at))
     }
 
     /// Whether somebody paid by an attempt, and the provider stands by that, wherever the money is now.
@@ -188,24 +189,6 @@ impl Intent {
         open > 0
     }
 
-    /// What was taken at the door by an attempt and is not with the provider yet, in minor units.
-    pub(super) fn with_the_courier(&self, attempt: u32) -> i64 {
-        self.sum(|receipt| match receipt.kind {
-            ReceiptKind::Collected if receipt.attempt == attempt => receipt.amount.minor(),
-            ReceiptKind::Remitted if receipt.attempt == attempt => -receipt.amount.minor(),
-            ReceiptKind::Authorised
-            | ReceiptKind::Captured
-            | ReceiptKind::Voided
-            | ReceiptKind::Reversed
-            | ReceiptKind::Disputed
-            | ReceiptKind::DisputeWon
-            | ReceiptKind::DisputeLost
-            | ReceiptKind::Refunded
-            | ReceiptKind::Collected
-            | ReceiptKind::Remitted => 0,
-        })
-    }
-
     /// As many receipts as there can be, each as large as can be, fit.
     fn sum(&self, of: impl Fn(&Receipt) -> i64) -> i64 {
         self.receipts.iter().fold(0, |sum: i64, receipt| sum.saturating_add(of(receipt)))
@@ -221,7 +204,7 @@ impl Receipt {
     }
 
     /// By how much there is more of the buyer's money.
-    pub(super) fn came(&self) -> i64 {
+    fn came(&self) -> i64 {
         match self.kind {
             ReceiptKind::Captured | ReceiptKind::Collected => self.amount.minor(),
             ReceiptKind::Reversed | ReceiptKind::DisputeLost | ReceiptKind::Refunded => -self.amount.minor(),

@@ -23,8 +23,8 @@ impl Intent {
                 self.plan_held(attempt, held, capturing == Some(number), now, patience, plan);
                 continue;
             }
-            // Whatever became of the try: a courier has it until the provider does.
-            if self.with_the_courier(number) > 0 {
+            // Whatever became of the try: a courier has it until the provider does, and what the provider has was taken.
+            if self.with_the_courier(number) != 0 {
                 plan.at(attempt.asked.next(attempt.recorded_at), now, Act::Query { attempt: number });
                 continue;
             }
@@ -213,13 +213,17 @@ impl Attempt {
     /// of all that was paid in time it is asked once more, whatever became of the intent meanwhile.
     fn plan_last_word(&self, now: Timestamp, patience: &Patience, plan: &mut Plan) {
         if let Some(over) = self.over_since.filter(|_| !self.is_surely_dead(patience)) {
-            plan.at(self.paced(over.0.saturating_add(patience.grace_us)), now, Act::Query { attempt: self.number });
+            plan.at(
+                self.paced(over.0.saturating_add(self.grace_us(patience))),
+                now,
+                Act::Query { attempt: self.number },
+            );
         }
     }
 
     /// Dead, and where the rail calls it over, it has said so again when it had to know of all that was paid in time.
     pub(super) fn is_surely_dead(&self, patience: &Patience) -> bool {
-        let sure = |since: Timestamp| self.heard_since(since.0.saturating_add(patience.grace_us));
+        let sure = |since: Timestamp| self.heard_since(since.0.saturating_add(self.grace_us(patience)));
         self.fate.is_dead() && (self.fate != Fate::Over || self.over_since.is_none_or(sure))
     }
 

@@ -53,15 +53,37 @@ impl Back {
 }
 
 impl Order {
+    /// Nobody took the money at the door: nothing was paid, and all of it is canceled.
+    ///
+    /// # Errors
+    /// `order_not_cancellable` where it is not to be paid at the door; `ids_exhausted`.
+    pub fn refused_at_the_door(
+        &self,
+        id: Option<Minted>,
+        now: Timestamp,
+    ) -> Result<(Self, Vec<(PublicId, i64)>), Refusal> {
+        if !self.is_promised() {
+            return Err(self.takes_no(Command::Cancel));
+        }
+        let mut after = self.clone();
+        let at = after.after_the_last(now, id.as_ref());
+        let returned = after.give_back_rest(Command::Cancel, id, at)?;
+        (after.state, after.cancelled_at) = (State::Cancelled, Some(at));
+        Ok((after, returned))
+    }
+
+    fn takes_no(&self, command: Command) -> Refusal {
+        let content = format!("an order in state `{}` takes no {}", self.state.name(), command.adjustment());
+        Refusal::new("order_not_cancellable", Retry::Never, content)
+    }
+
     /// # Errors
     /// `order_not_cancellable` where no unit at all may go back by this command.
     pub fn may_give_back(&self, command: Command) -> Result<(), Refusal> {
-        let is_paid = command.allowed(self.state) && self.is_captured();
-        if is_paid || (command == Command::Cancel && self.is_promised()) {
+        if command.allowed(self.state) && self.is_captured() {
             return Ok(());
         }
-        let content = format!("an order in state `{}` takes no {}", self.state.name(), command.adjustment());
-        Err(Refusal::new("order_not_cancellable", Retry::Never, content))
+        Err(self.takes_no(command))
     }
 
     /// The order after units went back, and the units that return to the shelf, by product. `ids` holds

@@ -93,7 +93,8 @@ impl Taken {
     /// `payment_incomplete` where there is none.
     pub(crate) fn by_intent(intent: &Intent) -> Result<Self, Refusal> {
         let has_come = intent.is_paid();
-        let taken = if has_come { intent.brought_last() } else { intent.promise() };
+        let brought = intent.brought_last().map(|(attempt, _)| attempt);
+        let taken = if has_come { brought } else { intent.promise() };
         let taken = taken.ok_or_else(|| Refusal::new("payment_incomplete", Retry::Later, "not all is here"))?;
         let (method, reference) = (taken.method().name(), taken.reference().to_owned());
         Ok(Self { method, reference, intent: Some(intent.id().clone()), has_come })
@@ -117,17 +118,15 @@ impl Order {
     /// What was promised at the door, or went another way meanwhile, is here: the payment that waited for it is captured. None
     /// where nothing of it waits for this intent, or not all is here.
     #[must_use]
-    pub fn paid_at_the_door(&self, intent: &Intent, at: Timestamp) -> Option<Self> {
-        let brought = intent.brought_last().filter(|_| intent.has_paid_its_order() && !self.is_captured())?;
+    pub fn paid_at_the_door(&self, intent: &Intent) -> Option<Self> {
+        let (brought, at) = intent.brought_last().filter(|_| self.is_promised() && intent.has_paid_its_order())?;
         let mut after = self.clone();
         let waits = |it: &&mut Payment| it.state == PaymentState::Pending && it.intent.as_ref() == Some(intent.id());
         let payment = after.payments.iter_mut().find(waits)?;
         payment.method = brought.method().name().to_owned();
         payment.reference = Some(brought.reference().to_owned());
         (payment.state, payment.paid_at) = (PaymentState::Captured, Some(at));
-        if after.state == State::Open {
-            after.state = State::Paid;
-        }
+        after.state = State::Paid;
         Some(after)
     }
 

@@ -1,6 +1,6 @@
 //! Checkouts: create, from lines or from a cart, replace, cancel.
 
-use super::Decided;
+use super::{Decided, being_canceled};
 use crate::failure::{Failure, Stop};
 use crate::ids::{CHECKOUT, CHECKOUT_LINE};
 use crate::purse::Purse;
@@ -102,11 +102,6 @@ impl Service {
         let decision = Decision::default().changed(&before, &after);
         Ok(Decided::new(decision, &after, view.show_checkout(&after)))
     }
-}
-
-fn being_canceled() -> Note {
-    let content = "it is canceled as soon as the payment that was begun is surely over";
-    Note { kind: NoteKind::Info, code: "being_canceled", content: content.to_owned() }
 }
 
 fn price_changed() -> Note {

@@ -1,6 +1,6 @@
 //! What changes after the sale, and what a seller changes: orders given back, prices and stock edited.
 
-use super::Decided;
+use super::{Decided, being_canceled};
 use crate::failure::Stop;
 use crate::ids::ORDER_ADJUSTMENT;
 use crate::purse::Purse;
@@ -9,13 +9,13 @@ use crate::{Listed, Resource, Service};
 use commerce::catalogue::Catalogue;
 use commerce::decision::Decision;
 use commerce::ledger;
-use commerce::order::{Back, Command as Returning};
+use commerce::order::{Back, Command as Returning, Order};
 use commerce::product::Edit;
 use commerce::{Refusal, Retry};
 use vocab::id::{PublicId, ShopId};
 
 impl Service {
-    pub(crate) async fn give_back(
+    pub(super) async fn give_back(
         &self,
         shop: &ShopId,
         view: &mut View,
@@ -32,22 +32,55 @@ impl Service {
             }
         };
         view.current = Some(Resource::Order(before.clone()));
+        if before.is_promised() && command == Returning::Cancel {
+            return self.cancel_promised(shop, view, &before, back).await;
+        }
         before.may_give_back(command)?;
         let ids = purse.mint(ORDER_ADJUSTMENT, back.adjustments()).await?;
         let (after, returned) = before.give_back(command, back, ids, self.now())?;
-        let catalogue = match returned.is_empty() {
-            true => Catalogue::default(),
-            false => self.catalogue(shop, returned.iter().map(|(product, _)| product)).await?,
-        };
-        let moved = catalogue.stock_changes(returned.iter().map(|(product, units)| (product, *units)))?;
-        let booked = ledger::added(Some(&before), &after)?;
-        let mut decision = Decision::default().changed(&before, &after).moving(moved).booking(booked);
+        let mut decision = self.given_back(shop, &before, &after, returned).await?;
         if let Some(intent) = before.intent() {
             // What the order gives back, the intent sends.
             let given = after.given_back()?.minus(before.given_back()?)?;
             decision = self.given_by_intent(shop, view, intent, given, decision).await?;
         }
         Ok(Decided::new(decision, &after, Resource::Order(after.clone())))
+    }
+
+    /// The order as it is then, its units on the shelf, and what it books.
+    pub(crate) async fn given_back(
+        &self,
+        shop: &ShopId,
+        before: &Order,
+        after: &Order,
+        returned: Vec<(PublicId, i64)>,
+    ) -> Result<Decision, Stop> {
+        let catalogue = match returned.is_empty() {
+            true => Catalogue::default(),
+            false => self.catalogue(shop, returned.iter().map(|(product, _)| product)).await?,
+        };
+        let moved = catalogue.stock_changes(returned.iter().map(|(product, units)| (product, *units)))?;
+        Ok(Decision::default().changed(before, after).moving(moved).booking(ledger::added(Some(before), after)?))
+    }
+
+    /// What is to be paid at the door is with a courier: it ends when the provider says that nothing was taken there.
+    async fn cancel_promised(
+        &self,
+        shop: &ShopId,
+        view: &mut View,
+        order: &Order,
+        back: &Back,
+    ) -> Result<Decided, Stop> {
+        if *back != Back::Whole {
+            let content = "what is to be paid at the door is canceled as a whole, or given back when it is paid";
+            return Err(Refusal::new("order_not_cancellable", Retry::Changed, content).into());
+        }
+        let decision = match order.intent() {
+            Some(intent) => self.not_wanted_at_the_door(shop, view, intent).await?,
+            None => Decision::default(),
+        };
+        let shown = Resource::Order(order.clone());
+        Ok(Decided { notes: vec![being_canceled()], ..Decided::new(decision, order, shown) })
     }
 
     pub(super) async fn edit_product(

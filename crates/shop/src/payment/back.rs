@@ -29,6 +29,17 @@ impl Service {
         Ok(decision.and(self.turned(&before, &before.give_back(amount)?)?))
     }
 
+    /// The order that is to be paid at the door is not wanted any more.
+    pub(crate) async fn not_wanted_at_the_door(
+        &self,
+        shop: &ShopId,
+        view: &mut View,
+        id: &PublicId,
+    ) -> Result<Decision, Stop> {
+        let before = self.intent_beside(shop, view, id).await?;
+        Ok(self.turned(&before, &before.not_wanted_at_the_door(self.now())?)?)
+    }
+
     /// Nothing more is wanted of the buyer: its codes are ended, and then the checkout is.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use crate::{Answer, Frame, Service, TRIES_MAX};
 use commerce::checkout::{self, Checkout, State};
 use commerce::decision::{Aggregate, Decision};
 use commerce::intent::{Attempt, Intent, Method, Opening};
+use commerce::order::{Order, State as OrderState};
 use commerce::refusal::{Refusal, Retry};
 use crash::{Act, Phase, reach};
 use vocab::id::{Kind, PublicId, ShopId, Timestamp};
@@ -45,8 +46,17 @@ pub struct ToPay {
     pub intent: Option<Intent>,
     /// What goes back to the buyer as soon as they say where to, in minor units.
     pub owed: i64,
-    /// It is ordered, and is paid when it is brought.
-    pub at_the_door: bool,
+    /// What became of its order, once there is one.
+    pub ordered: Option<Ordered>,
+}
+
+/// An order in the eyes of who pays it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ordered {
+    Paid,
+    /// It is paid when it is brought.
+    AtTheDoor,
+    Canceled,
 }
 
 /// What one look at the checkout came to.
@@ -81,8 +91,26 @@ impl Service {
         };
         let begun = self.begun_for(shop, id).await?;
         let owed = begun.iter().map(Intent::needs_account).sum();
-        let at_the_door = begun.iter().any(Intent::waits_at_the_door);
-        Ok(Some(ToPay { checkout, intent, owed, at_the_door }))
+        let ordered = match checkout.order() {
+            Some(order) => self.ordered(shop, &mut view, order).await?,
+            None => None,
+        };
+        Ok(Some(ToPay { checkout, intent, owed, ordered }))
+    }
+
+    /// None where its order was closed before it came here, and is history.
+    async fn ordered(&self, shop: &ShopId, view: &mut View, order: &PublicId) -> Result<Option<Ordered>, Failure> {
+        let found = self.load_beside(shop, view, Kind::Order, order, Order::from_document).await;
+        let standing = |order: Order| match order.state() {
+            _ if order.is_promised() => Ordered::AtTheDoor,
+            OrderState::Cancelled => Ordered::Canceled,
+            OrderState::Open | OrderState::Paid | OrderState::Shipped | OrderState::Done => Ordered::Paid,
+        };
+        match found {
+            Ok(found) => Ok(found.map(standing)),
+            Err(Failure::Broken { .. }) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The host says that the buyer wants to pay: where, and nothing is begun. A checkout that cannot be paid says why not.

@@ -32,6 +32,9 @@ impl Service {
         if heard.is_order_unpaid() {
             tracing::error!(%shop, intent = %id, "an order is not paid: its money was taken back, or not all of it was taken at the door");
         }
+        if heard.is_kept_by_a_courier(self.now()) {
+            tracing::error!(%shop, intent = %id, "a courier has had a buyer's money for a week, and the provider has not");
+        }
         Ok(heard)
     }
 
@@ -46,7 +49,7 @@ impl Service {
             let (mut view, before) = self.intent(shop, id).await?;
             let after = change(&before)?;
             let decision = self.turned(&before, &after)?;
-            let decision = self.paid_at_the_door(shop, &mut view, &after, decision).await?;
+            let decision = self.paid_at_the_door(shop, &mut view, [&before, &after], decision).await?;
             if decision.writes.is_empty() {
                 return Ok(after);
             }
@@ -67,13 +70,23 @@ impl Service {
         &self,
         shop: &ShopId,
         view: &mut View,
-        after: &Intent,
+        [before, after]: [&Intent; 2],
         decision: Decision,
     ) -> Result<Decision, Stop> {
         let Some(id) = after.order().filter(|_| after.was_promised()) else { return Ok(decision) };
-        let order = self.load_beside(shop, view, Kind::Order, id, Order::from_document).await?;
-        let order = order.ok_or_else(|| Refusal::not_found("order", id.as_str()))?;
-        match order.paid_at_the_door(after, self.now()) {
+        let order = match self.load_beside(shop, view, Kind::Order, id, Order::from_document).await {
+            Ok(Some(order)) => order,
+            // What money did is written down whatever became of the order.
+            Ok(None) | Err(Failure::Broken { .. }) => {
+                tracing::error!(%shop, order = %id, "an order that was to be paid at the door cannot be read");
+                return Ok(decision);
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        if !order.is_promised() && !order.is_captured() && after.received() > before.received() {
+            tracing::error!(%shop, order = %id, "goods were paid at the door although their order was canceled: they are gone");
+        }
+        match order.paid_at_the_door(after) {
             Some(paid) => Ok(decision.changed(&order, &paid).booking(ledger::added(Some(&order), &paid)?)),
             None => Ok(decision),
         }

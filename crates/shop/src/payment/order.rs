@@ -3,14 +3,15 @@
 use super::Service;
 use crate::TRIES_MAX;
 use crate::failure::{Failure, Stop};
+use crate::ids::ORDER_ADJUSTMENT;
 use crate::instant::came_first;
-use crate::view::{Filed, View};
+use crate::view::View;
 use commerce::catalogue::Catalogue;
 use commerce::checkout::{self, Checkout, State};
 use commerce::decision::{Aggregate, Decision};
 use commerce::intent::{Act, Ending, Intent};
 use commerce::ledger;
-use commerce::order::{Back, Command as Returning, Order};
+use commerce::order::Order;
 use commerce::refusal::Refusal;
 use std::collections::BTreeMap;
 use vocab::id::{Kind, PublicId, ShopId};
@@ -103,20 +104,21 @@ impl Service {
     /// Goods were refused at the door: their order is canceled, and they are on the shelf again.
     pub(super) async fn cancel_refused(&self, shop: &ShopId, id: &PublicId) -> Result<(), Stop> {
         for _ in 0..TRIES_MAX {
-            let (_, intent) = self.intent(shop, id).await?;
+            let (mut view, intent) = self.intent(shop, id).await?;
             let Some(order) = intent.order().filter(|_| intent.was_promised()) else { return Ok(()) };
             if !self.plans(&intent, &Act::CancelOrder)? {
                 return Ok(());
             }
-            let mut view = self.view(shop, None, Some((Kind::Order, order.clone()))).await?;
-            // Money that was taken since the intent was read has made it another order, in the same commit.
-            if !matches!(view.order(order)?, Filed::Live(live) if live.is_promised()) {
-                continue;
-            }
+            let before = self.load_beside(shop, &mut view, Kind::Order, order, Order::from_document).await?;
+            let before = before.ok_or_else(|| Refusal::not_found("order", order.as_str()))?;
             let mut purse = self.purse();
-            let canceled = self.give_back(shop, &mut view, &mut purse, order, Returning::Cancel, &Back::Whole).await?;
+            let (after, returned) =
+                before.refused_at_the_door(Some(purse.mint_one(ORDER_ADJUSTMENT).await?), self.now())?;
+            let decision = self.given_back(shop, &before, &after, returned).await?;
+            let given = after.given_back()?.minus(before.given_back()?)?;
+            let decision = decision.and(self.turned(&intent, &intent.give_back(given)?)?);
             tracing::info!(%shop, %order, "nobody took the money at the door; the order is canceled");
-            if came_first(self.commit_from(&mut purse, shop, &view, canceled.decision).await)? {
+            if came_first(self.commit_from(&mut purse, shop, &view, decision).await)? {
                 return Ok(());
             }
         }

@@ -47,7 +47,7 @@ pub struct Config {
     pub notice_keys: Vec<String>,
     /// Where it is to send notices.
     pub notices_at: String,
-    /// `http://host:port` of the page on which it takes the number of a card; none: cards are not taken.
+    /// Origin of the page on which it takes the number of a card; none: cards are not taken.
     pub cards_at: Option<String>,
     /// Whether its couriers take money at the door.
     pub cash: bool,

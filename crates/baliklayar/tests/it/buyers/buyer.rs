@@ -43,28 +43,10 @@ impl Buyer {
         };
         let created = self.until(|body| body["id"].is_string(), &request.bytes()).await;
         let (checkout, link) = (id(&created), created["continue_url"].as_str().unwrap().to_owned());
-        let wallet = self.chance.below(2) == 0;
-        let target = self.pay_with(&link, wallet).await;
-        let times = match self.chance.below(10) {
-            0 | 1 => 0,
-            2 => 2,
-            _ => 1,
+        let times = match self.chance.below(6) {
+            0 => self.pay_by_card(&link).await,
+            _ => self.pay_later(&link, provider).await,
         };
-        tokio::time::sleep(Duration::from_millis(self.chance.below(self.dawdles_ms.max(1)))).await;
-        for time in 0..times {
-            // A second time, and all the same: the provider takes it.
-            match target.strip_prefix("http://") {
-                Some(page) if time == 0 => pay_on_page(page).await,
-                Some(page) => {
-                    let charge = page.rsplit('_').next().unwrap();
-                    let book = provider.book().await;
-                    let charges = book["charge"].as_array().unwrap();
-                    let of_it = charges.iter().find(|it| it["id"] == format!("chg_{charge}")).unwrap();
-                    provider.control("pay", &json!({ "reference": of_it["reference"], "late": true })).await;
-                }
-                None => _ = provider.control("pay", &json!({ "code": target, "late": time > 0 })).await,
-            }
-        }
         let look = Request {
             method: "GET",
             path: format!("/shops/{}/checkout-sessions/{checkout}", self.shop),
@@ -75,6 +57,44 @@ impl Buyer {
         let shown = self.until(is_done, &look.bytes()).await;
         let order = shown["order"]["id"].as_str().map(str::to_owned);
         Told { checkout, pays: times, order }
+    }
+
+    /// By a number or in a wallet; how often.
+    async fn pay_later(&mut self, link: &str, provider: &Provider) -> u32 {
+        let wallet = self.chance.below(2) == 0;
+        let target = self.pay_with(link, wallet).await;
+        let times = match self.chance.below(10) {
+            0 | 1 => 0,
+            2 => 2,
+            _ => 1,
+        };
+        tokio::time::sleep(Duration::from_millis(self.chance.below(self.dawdles_ms.max(1)))).await;
+        for time in 0..times {
+            match target.strip_prefix("http://") {
+                Some(page) if time == 0 => pay_on_page(page).await,
+                // A second time, and all the same: the provider takes it.
+                _ => _ = provider.control("pay", &json!({ "code": target, "late": time > 0 })).await,
+            }
+        }
+        times
+    }
+
+    /// By a card that is good, offered again whenever the page says that it was not charged.
+    async fn pay_by_card(&mut self, link: &str) -> u32 {
+        let choose = form(link, "method=card_token&card=tok_visa");
+        let look = format!("GET {link} HTTP/1.1\r\nhost: host\r\nconnection: close\r\n\r\n").into_bytes();
+        let deadline = Instant::now() + patience();
+        loop {
+            let page = self.try_once(&look).await.map_or_else(String::new, |(_, page)| page);
+            if page.contains("class=\"paid\"") {
+                return 1;
+            }
+            if page.contains("class=\"choices\"") {
+                self.try_once(&choose).await;
+            }
+            assert!(Instant::now() < deadline, "buyer {}: a card is neither charged nor not: {page}", self.number);
+            tokio::time::sleep(LOOK * 5).await;
+        }
     }
 
     /// The number to transfer to, or the address of the wallet: chosen again until the page shows one.

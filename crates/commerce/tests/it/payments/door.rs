@@ -20,9 +20,9 @@ fn balance(intent: &Intent, account: Account) -> i64 {
     intent.postings().iter().map(|it| (sign(it.debit) - sign(it.credit)) * it.amount.minor()).sum()
 }
 
-/// The rail has called it over, and again when it had to know of all that was taken.
+/// The rail has called it over, and again when its couriers had to have told of all that they took.
 fn refused(order: &Intent) -> Intent {
-    let sure = Timestamp(LATER.0 + PATIENCE.grace_us);
+    let sure = Timestamp(LATER.0 + 3 * 24 * HOUR);
     answered(&answered(order, 1, Answer::Over, LATER), 1, Answer::Over, sure)
 }
 
@@ -32,7 +32,7 @@ fn goods_that_are_paid_at_the_door_are_ordered_at_once_unless_somebody_canceled_
     assert_eq!(acts(&promised, LATER), [Act::Complete]);
     assert_eq!(promised.state(LATER, &PATIENCE), State::Promised);
     let order = ordered();
-    assert!(order.waits_at_the_door() && !order.is_order_unpaid());
+    assert!(!order.is_order_unpaid());
     assert_eq!(order.attempt(Method::Qr, LATER).map(|_| ()).map_err(|it| it.code), Err("payment_received"));
     let canceled = promised.cancel(LATER).expect("not paid");
     assert!(!acts(&canceled, LATER).contains(&Act::Complete));
@@ -71,38 +71,69 @@ fn goods_that_are_refused_at_the_door_are_no_order_any_more() {
     let order = ordered();
     let over = answered(&order, 1, Answer::Over, LATER);
     assert_eq!(acts(&over, LATER), [], "who paid at the last moment has paid");
+    let early = answered(&over, 1, Answer::Over, Timestamp(LATER.0 + 48 * HOUR));
+    assert_eq!(acts(&early, Timestamp(LATER.0 + 49 * HOUR)), [], "a courier's office may not have told yet");
+    let told = received(&early, "a", ReceiptKind::Collected, 1, DUE);
+    assert!(!acts(&refused(&told), MUCH_LATER).contains(&Act::CancelOrder));
     let refused = refused(&order);
     assert_eq!(acts(&refused, MUCH_LATER), [Act::CancelOrder]);
     let canceled = refused.give_back(idr(DUE)).expect("all of it");
     assert_eq!((canceled.owed_back(), canceled.state(LATER, &PATIENCE)), (0, State::Canceled));
     assert_eq!(acts(&canceled, MUCH_LATER), []);
     assert!(canceled.postings().is_empty(), "nothing was booked");
-    // And yet somebody paid: it goes back, to an account that the buyer names.
+    // And yet somebody paid: it goes back, to an account that the buyer names, when the provider has it.
     let paid = received(&canceled, "a", ReceiptKind::Collected, 1, DUE);
-    assert_eq!((paid.owed_back(), acts(&paid, MUCH_LATER).contains(&Act::Refund)), (DUE, true));
-    assert_eq!(paid.refund_what_is_owed(MUCH_LATER).expect("a refund").needs_account(), DUE);
+    assert_eq!((paid.owed_back(), acts(&paid, MUCH_LATER)), (DUE, ASK.to_vec()));
+    assert_eq!(paid.refund_what_is_owed(MUCH_LATER).expect("nothing yet").needs_account(), 0);
+    let brought = received(&paid, "b", ReceiptKind::Remitted, 1, DUE);
+    assert_eq!(acts(&brought, MUCH_LATER), [Act::Refund]);
+    assert_eq!(brought.refund_what_is_owed(MUCH_LATER).expect("a refund").needs_account(), DUE);
 }
 
 #[test]
 fn an_order_is_not_ended_whose_money_was_taken_at_the_door() {
-    let taken = received(&ordered(), "a", ReceiptKind::Collected, 1, DUE / 5 * 2);
-    assert!(taken.is_order_unpaid(), "somebody has to look");
-    assert!(!acts(&refused(&taken), MUCH_LATER).contains(&Act::CancelOrder));
-    let all = received(&taken, "b", ReceiptKind::Collected, 1, DUE / 5 * 3);
+    let part = received(&ordered(), "a", ReceiptKind::Collected, 1, DUE / 5 * 2);
+    assert!(part.is_order_unpaid(), "somebody has to look");
+    assert!(!acts(&refused(&part), MUCH_LATER).contains(&Act::CancelOrder));
+    // The rest may come, and its notice never.
+    let with_the_provider = received(&part, "b", ReceiptKind::Remitted, 1, DUE / 5 * 2);
+    assert_eq!(acts(&with_the_provider, MUCH_LATER), ASK);
+    let all = received(&part, "c", ReceiptKind::Collected, 1, DUE / 5 * 3);
     assert!(!all.is_order_unpaid());
-    let reversed = received(&all, "c", ReceiptKind::Reversed, 1, DUE);
+    let reversed = received(&all, "d", ReceiptKind::Reversed, 1, DUE);
     assert!(reversed.is_order_unpaid() && !acts(&refused(&reversed), MUCH_LATER).contains(&Act::CancelOrder));
+    // What the provider has was taken, whoever forgot to say so.
+    let only_brought = received(&ordered(), "b", ReceiptKind::Remitted, 1, DUE);
+    assert_eq!(acts(&refused(&only_brought), MUCH_LATER), ASK);
 }
 
 #[test]
-fn what_is_canceled_before_it_is_brought_is_not_to_be_paid_at_the_door() {
-    let canceled = ordered().give_back(idr(DUE)).expect("all of it");
+fn what_a_courier_keeps_is_somebodys_to_look_at() {
+    let taken = received(&ordered(), "a", ReceiptKind::Collected, 1, DUE);
+    let brought = received(&taken, "b", ReceiptKind::Remitted, 1, DUE);
+    let [week, more] = [6, 8].map(|days| Timestamp(LATER.0 + days * 24 * HOUR));
+    assert_eq!([&taken, &brought].map(|it| it.is_kept_by_a_courier(week)), [false, false]);
+    assert_eq!([&taken, &brought].map(|it| it.is_kept_by_a_courier(more)), [true, false]);
+}
+
+#[test]
+fn what_is_canceled_before_it_is_brought_ends_when_nobody_can_have_paid_it() {
+    let canceled = ordered().not_wanted_at_the_door(LATER).expect("not paid");
+    assert_eq!(canceled.not_wanted_at_the_door(MUCH_LATER).as_ref(), Ok(&canceled));
     assert_eq!(acts(&canceled, LATER), [Act::Expire { attempt: 1 }]);
-    // Of a part the courier is not told: the buyer has it back.
-    let part = ordered().give_back(idr(DUE / 4)).expect("a part");
-    assert_eq!(acts(&part, LATER), ASK);
-    let taken = received(&part, "a", ReceiptKind::Collected, 1, DUE);
-    assert_eq!((taken.owed_back(), taken.is_order_unpaid()), (DUE / 4, false));
+    let told = refused(&canceled.told_to_end(1, LATER).expect("known"));
+    assert_eq!(acts(&told, MUCH_LATER), [Act::CancelOrder]);
+    // The courier was faster.
+    let paid = received(&canceled, "a", ReceiptKind::Collected, 1, DUE);
+    assert_eq!((paid.owed_back(), paid.state(LATER, &PATIENCE)), (0, State::Paid));
+    assert_eq!(paid.not_wanted_at_the_door(LATER).map_err(|it| it.code), Err("payment_received"));
+}
+
+#[test]
+fn nothing_is_ordered_on_a_promise_that_is_being_ended() {
+    let ending = awaiting(Method::CashOnDelivery).told_to_end(1, LATER).expect("known");
+    assert!(!acts(&ending, LATER).contains(&Act::Complete));
+    assert!(ending.completed(&PublicId::new("70")).is_err());
 }
 
 #[test]
@@ -114,8 +145,14 @@ fn the_rest_of_what_is_paid_in_parts_can_be_paid_at_the_door() {
     assert_eq!(attempt.amount(), idr(DUE / 5 * 3));
     let promised = answered(&cash, 2, Answer::Accepted, Timestamp(START + HOUR + 2 * SECOND));
     let order = promised.completed(&PublicId::new("70")).expect("promised");
-    assert!(order.waits_at_the_door() && !order.is_order_unpaid());
+    assert!(!order.is_order_unpaid());
+    // What the courier is to take is not all that is missing then.
+    let reversed = received(&order, "c", ReceiptKind::Reversed, 1, DUE / 5 * 2);
+    assert!(reversed.is_order_unpaid(), "somebody has to look");
+    let gone = answered(&answered(&reversed, 2, Answer::Over, LATER), 2, Answer::Over, MUCH_LATER);
+    let sure = answered(&gone, 1, Answer::Over, MUCH_LATER);
+    assert_eq!(acts(&sure, MUCH_LATER), [Act::CancelOrder]);
     let paid = received(&order, "b", ReceiptKind::Collected, 2, DUE / 5 * 3);
-    assert!(!paid.waits_at_the_door() && !paid.is_order_unpaid());
+    assert!(!paid.is_order_unpaid());
     assert_eq!(paid.state(MUCH_LATER, &PATIENCE), State::Paid);
 }

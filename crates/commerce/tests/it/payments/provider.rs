@@ -105,10 +105,7 @@ impl Provider {
 
     /// Whoever took it at the door hands it over.
     pub fn remit(&mut self, reference: &str, at: i64) -> Option<Receipt> {
-        let charge = self.charges.get(reference)?;
-        let of =
-            |kind: ReceiptKind| charge.receipts.iter().filter(move |it| it.kind == kind).map(|it| it.amount.minor());
-        let amount = of(ReceiptKind::Collected).sum::<i64>() - of(ReceiptKind::Remitted).sum::<i64>();
+        let amount = with_the_courier(self.charges.get(reference)?);
         (amount > 0).then(|| self.write(reference, ReceiptKind::Remitted, amount, at))
     }
 
@@ -245,15 +242,17 @@ impl Provider {
     /// What the provider has for us: what a dispute is about is not among it, nor what a courier has.
     pub fn balance(&self) -> i64 {
         let withheld = self.sum(|kind| match kind {
-            ReceiptKind::Disputed | ReceiptKind::Collected => 1,
-            ReceiptKind::DisputeWon | ReceiptKind::DisputeLost | ReceiptKind::Remitted => -1,
+            ReceiptKind::Disputed => 1,
+            ReceiptKind::DisputeWon | ReceiptKind::DisputeLost => -1,
             ReceiptKind::Authorised
             | ReceiptKind::Captured
             | ReceiptKind::Voided
             | ReceiptKind::Reversed
-            | ReceiptKind::Refunded => 0,
+            | ReceiptKind::Refunded
+            | ReceiptKind::Collected
+            | ReceiptKind::Remitted => 0,
         });
-        self.kept() - withheld
+        self.kept() - withheld - self.charges.values().map(with_the_courier).sum::<i64>()
     }
 
     /// The attempts whose money is held on cards, neither taken nor let go.
@@ -277,4 +276,9 @@ impl Provider {
     pub fn captured(&self) -> i64 {
         self.sum(|kind| i64::from(matches!(kind, ReceiptKind::Captured | ReceiptKind::Collected)))
     }
+}
+
+fn with_the_courier(charge: &Charge) -> i64 {
+    let of = |kind: ReceiptKind| charge.receipts.iter().filter(move |it| it.kind == kind).map(|it| it.amount.minor());
+    of(ReceiptKind::Collected).sum::<i64>() - of(ReceiptKind::Remitted).sum::<i64>()
 }

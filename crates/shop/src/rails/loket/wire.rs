@@ -83,7 +83,8 @@ fn charge(body: &[u8], attempt: &Attempt) -> Result<Said, &'static str> {
     let receipts: Vec<Receipt> =
         charge.movements.iter().map(|movement| receipt(movement, attempt)).collect::<Result<_, _>>()?;
     // Taken, and nobody says how much: it is asked again.
-    let brings = |receipt: &Receipt| matches!(receipt.kind, ReceiptKind::Captured | ReceiptKind::Collected);
+    let of_money = [ReceiptKind::Captured, ReceiptKind::Collected, ReceiptKind::Remitted];
+    let brings = |receipt: &Receipt| of_money.contains(&receipt.kind);
     if answer == Answer::Paid && !receipts.iter().any(brings) {
         return Err("movements");
     }
