@@ -4,14 +4,19 @@
 //! thread, at once for all who wait: that costs it little more than to be asked for one.
 //! Invariant: what a load finds is not older than the load; it waits, but what it is answered is looked for after it came.
 
+#[cfg(test)]
+mod tests;
+
 use crate::documents::{Class, Stored};
 use crate::head::{self, Head};
 use crate::sql::{Ask, Begin, Bind, Connection, Row, Value};
+use crate::writer::is_ones_own_fault;
 use crate::{Error, Result, Store, documents, json, sql};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 #[cfg(test)]
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use vocab::id::{Kind, Name, Origin, PublicId, ShopId};
 
@@ -28,6 +33,8 @@ pub struct Loaded {
 
 /// Loads that are asked for together at most.
 const TOGETHER_MAX: usize = 64;
+/// More keys than any request has: whoever asks for so many waits for another reader, and nobody waits for them.
+const KEYS_MAX: usize = 256;
 /// Loads that may wait before whoever asks does.
 const WAITING_MAX: usize = 1024;
 const _: () = assert!(WAITING_MAX >= TOGETHER_MAX);
@@ -75,8 +82,8 @@ impl Store {
             return Ok(Loaded { head: self.head(shop).await?, documents: Vec::new(), stock: BTreeMap::new() });
         }
         let found = match &self.inner.loads {
-            Some(loads) => loads.load(shop.clone(), ids.to_vec()).await?,
-            None => {
+            Some(loads) if ids.len() <= KEYS_MAX => loads.load(shop.clone(), ids.to_vec()).await?,
+            Some(_) | None => {
                 let (shop, ids) = (shop.clone(), ids.to_vec());
                 self.read_briefly(move |connection| find(connection, keys(&shop, &ids))).await?
             }
@@ -139,11 +146,12 @@ impl Loads {
 fn serve(connection: &Connection, mut waiting: mpsc::Receiver<Wanted>, looked: impl Fn()) {
     let mut wanted = Vec::with_capacity(TOGETHER_MAX);
     while waiting.blocking_recv_many(&mut wanted, TOGETHER_MAX) > 0 {
+        let begun = Instant::now();
         let found = find_all(connection, &wanted);
         looked();
         match found {
             // A key that the server does not take is the fault of whoever asked with it.
-            Err(_) if wanted.len() > 1 && !connection.is_gone() => {
+            Err(_) if is_ones_own_fault(wanted.len(), begun.elapsed()) && !connection.is_gone() => {
                 for one in wanted.drain(..) {
                     let found = find_once(connection, keys(&one.shop, &one.ids));
                     drop(one.answer.send(found));

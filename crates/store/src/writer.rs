@@ -15,6 +15,7 @@ use crate::commit::{CommitError, Committed, Prepared};
 use crate::error::Error;
 use crate::sql::{Begin, Connection};
 use commits::Asked;
+pub use commits::is_ones_own_fault;
 use crash::{Act, Phase};
 use std::collections::VecDeque;
 use tokio::sync::{mpsc, oneshot};

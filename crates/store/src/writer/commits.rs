@@ -2,14 +2,19 @@
 //! the commit. A refusal needs no undo, because nothing of it is written.
 //!
 //! Invariant: where the database fails, all of them are made again one by one, each in a savepoint of its own, so the failure is
-//! its own. Where the server went away nothing is made again: nobody knows what became of it.
+//! its own. Where the server went away nothing is made again: nobody knows what became of it. What took long to fail, as a lock
+//! that is not to be had, is made again neither: that is the fault of none of them, and clients do not wait so long twice.
 
 use super::{Command, Run, Work, answering, begin, commit, undo};
 use crate::commit::{self, CommitError, Committed, Prepared};
 use crate::error::Error;
 use crate::sql::Connection;
 use crash::{Act, Phase, reach};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+
+/// What is found wrong with what is written is found sooner.
+const OWN_FAULT_MAX: Duration = Duration::from_secs(1);
 
 /// A commit, and whoever waits for it.
 pub struct Asked {
@@ -41,6 +46,7 @@ impl Asked {
 /// Makes all of them and answers them, or gives back what is to be made one by one.
 pub fn together(connection: &Connection, group: Vec<Command>, syncs: &mut bool) -> Vec<Command> {
     reach(Act::ShopCommit, Phase::Before);
+    let begun = Instant::now();
     let made = begin(connection, &group, false, syncs).and_then(|()| make(connection, &group));
     match made {
         Ok(made) => {
@@ -50,13 +56,18 @@ pub fn together(connection: &Connection, group: Vec<Command>, syncs: &mut bool) 
         }
         Err(error) => {
             undo(connection, &error);
-            if group.len() > 1 && !connection.is_gone() {
+            if is_ones_own_fault(group.len(), begun.elapsed()) && !connection.is_gone() {
                 return group;
             }
             asked(group).for_each(|asked| asked.answer(Err(error.clone().into())));
             Vec::new()
         }
     }
+}
+
+/// Whether what failed for so many may be the fault of some of them. Of one, everything is.
+pub fn is_ones_own_fault(count: usize, took: Duration) -> bool {
+    count > 1 && took <= OWN_FAULT_MAX
 }
 
 fn make(connection: &Connection, group: &[Command]) -> Result<Vec<Result<Committed, CommitError>>, Error> {

@@ -100,3 +100,9 @@ fn a_group_of_one_shop_is_overtaken_by_none_of_it_and_keeps_no_other() {
         [own(&[("a", 1), ("a", 3)]), own(&[("b", 2), ("b", 4)]), own(&[("a", 62), ("a", 1)]), own(&[("c", 5)])];
     assert_eq!(groups, expected);
 }
+
+#[test]
+fn what_took_as_long_as_a_lock_that_is_not_to_be_had_is_not_tried_again() {
+    let (soon, late) = (std::time::Duration::from_millis(20), std::time::Duration::from_secs(8));
+    assert!(is_ones_own_fault(2, soon) && !is_ones_own_fault(2, late) && !is_ones_own_fault(1, soon));
+}
