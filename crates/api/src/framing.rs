@@ -6,16 +6,23 @@
 use http::HeaderValue;
 use std::str::FromStr;
 
-/// Where a host app's screen is loaded from: `https://host[:port]`, or `http://` on the machine itself.
+/// Where a host app's screen, or a provider's page for cards, is loaded from: `https://host[:port]`, or `http://` on the machine
+/// itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostOrigin(String);
+pub struct WebOrigin(String);
+
+impl WebOrigin {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// An origin that is none, or that names more or less than one place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not the origin of a host app: https://host[:port], or http:// for 127.0.0.1 and localhost")]
+#[error("`{0}` is not an origin: https://host[:port], or http:// for 127.0.0.1 and localhost")]
 pub struct NoOrigin(String);
 
-impl FromStr for HostOrigin {
+impl FromStr for WebOrigin {
     type Err = NoOrigin;
 
     fn from_str(text: &str) -> Result<Self, NoOrigin> {
@@ -45,7 +52,7 @@ fn is_name(host: Option<&str>) -> bool {
 }
 
 /// What a page's policy says of whoever shows it.
-pub fn ancestors(hosts: &[HostOrigin]) -> String {
+pub fn ancestors(hosts: &[WebOrigin]) -> String {
     if hosts.is_empty() {
         return "frame-ancestors 'none'".to_owned();
     }
@@ -53,9 +60,10 @@ pub fn ancestors(hosts: &[HostOrigin]) -> String {
     ["frame-ancestors"].into_iter().chain(origins).collect::<Vec<_>>().join(" ")
 }
 
-/// A policy in which the last word is who may show the page.
-pub fn policy(rest: &str, hosts: &[HostOrigin]) -> HeaderValue {
-    let text = format!("{rest}; {}", ancestors(hosts));
+/// A policy with what the page may show of others in a frame, and in which the last word is who may show the page.
+pub fn policy(rest: &str, shows: Option<&WebOrigin>, hosts: &[WebOrigin]) -> HeaderValue {
+    let frames = shows.map_or_else(String::new, |origin| format!("; frame-src {}", origin.0));
+    let text = format!("{rest}{frames}; {}", ancestors(hosts));
     // All of it is visible ASCII; without it the page would be shown to anybody.
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
 }
@@ -67,7 +75,7 @@ mod tests {
     #[test]
     fn an_origin_is_one_place_and_no_more() {
         for right in ["https://app.example", "https://app.example:8443", "http://127.0.0.1:7402", "http://localhost"] {
-            assert_eq!(right.parse::<HostOrigin>().map(|it| it.0).as_deref(), Ok(right));
+            assert_eq!(right.parse::<WebOrigin>().map(|it| it.0).as_deref(), Ok(right));
         }
         for wrong in [
             "",
@@ -90,14 +98,17 @@ mod tests {
             "http://127.0.0.1.evil.example",
             "'none'",
         ] {
-            assert_eq!(wrong.parse::<HostOrigin>(), Err(NoOrigin(wrong.to_owned())));
+            assert_eq!(wrong.parse::<WebOrigin>(), Err(NoOrigin(wrong.to_owned())));
         }
     }
 
     #[test]
     fn where_nobody_is_named_nobody_shows_the_page() {
-        assert_eq!(policy("default-src 'none'", &[]), "default-src 'none'; frame-ancestors 'none'");
+        assert_eq!(policy("default-src 'none'", None, &[]), "default-src 'none'; frame-ancestors 'none'");
         let hosts = ["https://a.example", "http://localhost:7402"].map(|it| it.parse().unwrap());
+        let cards = "https://pay.example".parse().unwrap();
+        let shows = policy("default-src 'none'", Some(&cards), &[]);
+        assert_eq!(shows, "default-src 'none'; frame-src https://pay.example; frame-ancestors 'none'");
         assert_eq!(ancestors(&hosts), "frame-ancestors https://a.example http://localhost:7402");
     }
 }

@@ -18,7 +18,7 @@ mod serve;
 mod sheet;
 pub mod wire;
 
-pub use framing::{HostOrigin, NoOrigin};
+pub use framing::{NoOrigin, WebOrigin};
 pub use keys::{KeyDigest, Keys, NoDigest};
 pub use limit::Rate;
 pub use routes::{Options, router};

@@ -3,8 +3,9 @@
 //! Invariant: numbers, codes and addresses that a buyer pays with are on this page and nowhere else; without the key of its
 //! link the page looks like one that does not exist. It has one script of its own, which only looks whether something
 //! changed, and works without it. In a host app's frame it is the same page; what leads away from it, a wallet or an invoice,
-//! opens in a window of its own, where a buyer sees whose it is. Absent on purpose: fields for a card, and anything of another
-//! origin.
+//! opens in a window of its own, where a buyer sees whose it is. A card is typed in on a page of the provider, in a frame of
+//! this one, which is told what the provider made of it and nothing else. Absent on purpose: fields for a card, and anything
+//! else of another origin.
 
 mod page;
 mod qr;
@@ -12,7 +13,7 @@ mod qris;
 mod words;
 
 use crate::call::Call;
-use crate::framing::{self, HostOrigin};
+use crate::framing::{self, WebOrigin};
 use crate::invoice::Lang;
 use crate::problem::Problem;
 use crate::routes::{Api, Shared};
@@ -23,7 +24,8 @@ use commerce::Refusal;
 use commerce::intent::Method;
 use http::header::{ACCEPT_LANGUAGE, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
-use shop::{Failure, ToPay};
+use shop::rails::CardToken;
+use shop::{Chosen, Failure, ToPay};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -48,13 +50,16 @@ struct Sheet<'a> {
     key: &'a str,
     /// Where the invoice of the order is, once there is one.
     invoice: Option<String>,
+    /// Where the provider takes a card, once the buyer wants to pay by one.
+    card: Option<String>,
     /// Why what was just asked for was not done.
     refused: Option<&'static str>,
 }
 
-/// What the page may do, and who may show it in a frame.
-pub fn policy(hosts: &[HostOrigin]) -> HeaderValue {
-    framing::policy(POLICY, hosts)
+/// What the page may do, where it shows the provider's, and who may show it in a frame.
+pub fn policy(cards_at: Option<&str>, hosts: &[WebOrigin]) -> HeaderValue {
+    let provider = cards_at.and_then(|origin| origin.parse().ok());
+    framing::policy(POLICY, provider.as_ref(), hosts)
 }
 
 pub async fn show(State(api): Shared, call: Call) -> Result<Response, Problem> {
@@ -75,10 +80,14 @@ pub async fn confirm(State(api): Shared, call: Call) -> Result<Response, Problem
     }
     let method = call.field("method").as_deref().and_then(Method::from_name);
     let method = method.ok_or_else(|| Problem::invalid("method", "is not a way to pay"))?;
+    let card = call.field("card").filter(|card| !card.is_empty());
+    let card =
+        card.map(|card| CardToken::parse(&card).ok_or_else(|| Problem::invalid("card", "is not a provider's token")));
+    let chosen = Chosen { method, card: card.transpose()? };
     let (service, frame) = (api.service.clone(), call.frame.clone());
     let asking = Arc::new(Notify::new());
     let tell = Arc::clone(&asking);
-    let work = async move { Ok(service.confirm_telling(&frame, &id, method, || tell.notify_one()).await?.refusal) };
+    let work = async move { Ok(service.confirm_telling(&frame, &id, &chosen, || tell.notify_one()).await?.refusal) };
     let mut work = tokio::spawn(work);
     // What the shop itself says is waited for, like any other answer of it; what the provider says, not for long.
     let refused = tokio::select! {
@@ -135,7 +144,9 @@ async fn answer(api: &Api, call: &Call, refused: Option<&'static str>) -> Result
     };
     let invoice = found.checkout.order().map(|order| api.links.invoice(shop, order));
     let ways = api.service.ways_to_pay(shop, found.checkout.totals().total());
-    let sheet = Sheet { lang, found: &found, ways, key, invoice, refused };
+    let by_card = call.parameter("way") == Some(Method::CardToken.name()) && ways.contains(&Method::CardToken);
+    let card = api.service.cards_at().filter(|_| by_card).map(|origin| format!("{origin}/card"));
+    let sheet = Sheet { lang, found: &found, ways, key, invoice, card, refused };
     Ok(html(api, StatusCode::OK, page::show(&sheet)))
 }
 

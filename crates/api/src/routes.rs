@@ -2,7 +2,7 @@
 
 use crate::Keys;
 use crate::call::Call;
-use crate::framing::HostOrigin;
+use crate::framing::WebOrigin;
 use crate::invoice;
 use crate::limit::{self, Limiter, Rate};
 use crate::link::Links;
@@ -36,7 +36,7 @@ pub struct Options {
     /// How often each shop may be asked; none: as often as one likes.
     pub rate: Option<Rate>,
     /// Host apps that may show the page where a buyer pays in a frame.
-    pub framed_by: Vec<HostOrigin>,
+    pub framed_by: Vec<WebOrigin>,
 }
 
 /// All paths of the backend. Nothing is served beside them.
@@ -47,7 +47,7 @@ pub fn router(service: Service, keys: Keys, options: Options) -> Router {
             shop.route_layer(middleware::from_fn_with_state(Arc::new(Limiter::new(rate, keys.clone())), limit::keep));
     }
     let links = Links::of(&keys.invoices, &keys.pages);
-    let pay_policy = pay::policy(&options.framed_by);
+    let pay_policy = pay::policy(service.cards_at(), &options.framed_by);
     Router::new()
         .route("/health", get(|| async { StatusCode::OK }))
         .route("/ready", get(ready))

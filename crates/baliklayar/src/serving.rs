@@ -8,6 +8,7 @@ use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::way_back::WayBack;
 use anyhow::{Context, Result};
+use api::WebOrigin;
 use mover::{Links, Setup, Without};
 use shop::Service;
 use shop::rails::{Config, Loket};
@@ -53,6 +54,10 @@ pub struct Provider {
     api: String,
     key: String,
     notice_keys: Vec<String>,
+    /// Where it takes the number of a card; none: cards are not taken.
+    cards_at: Option<WebOrigin>,
+    /// Whether its couriers take money at the door.
+    cash_on_delivery: bool,
 }
 
 impl Provider {
@@ -66,7 +71,14 @@ impl Provider {
         if key.is_empty() || notice_keys.is_empty() {
             anyhow::bail!("a provider needs BALIK_PROVIDER_KEY and BALIK_PROVIDER_NOTICE_KEYS in the environment");
         }
-        Ok(Self { api: api.trim_end_matches('/').to_owned(), key, notice_keys })
+        let api = api.trim_end_matches('/').to_owned();
+        Ok(Self { api, key, notice_keys, cards_at: None, cash_on_delivery: false })
+    }
+
+    /// The same, with what else it takes: cards, on a page there, and cash at the door.
+    #[must_use]
+    pub fn taking(self, cards_at: Option<WebOrigin>, cash_on_delivery: bool) -> Self {
+        Self { cards_at, cash_on_delivery, ..self }
     }
 }
 
@@ -206,6 +218,8 @@ fn with_rail(service: Service, setting: &Setting, seam: SocketAddr) -> Service {
         key: provider.key.clone(),
         notice_keys: provider.notice_keys.clone(),
         notices_at: format!("{public}/notices/{ACCOUNT}"),
+        cards_at: provider.cards_at.as_ref().map(|origin| origin.as_str().to_owned()),
+        cash: provider.cash_on_delivery,
     });
     let header = rail.signature_header();
     let service = service.with_rail(rail);

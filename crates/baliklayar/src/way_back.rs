@@ -4,6 +4,7 @@
 //! is a plan all the same.
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use commerce::intent::Method;
 use cutover::state::State;
 use mapping::Mapping;
 use shop::ids::{IdPlan, Misfit};
@@ -57,16 +58,16 @@ impl WayBack {
                 let misfit = columns.mapping.load().as_ref()?.misfit(kind, document)?;
                 Some(Misfit { path: misfit.path, why: misfit.why })
             }),
-            pays_later: Box::new(move |shop| rules.carries_payments(shop)),
+            carries: Box::new(move |shop, method| rules.carries(shop, method)),
         }
     }
 
-    /// Can what a buyer pays in their own time go back, or need not any more?
-    fn carries_payments(&self, shop: &ShopId) -> bool {
-        let writes = |mapping: &Mapping| mapping.rules().iter().any(|rule| rule.kind == Kind::Intent && rule.writes);
+    /// Can what a buyer pays in this way, in their own time, go back, or need not any more?
+    fn carries(&self, shop: &ShopId, method: Method) -> bool {
+        let prints = |mapping: &Mapping| mapping.prints(Kind::Intent, ["attempts", "method"], &method.name().into());
         self.sealed.load().contains(shop)
             || self.planned.load().as_ref().is_some_and(|planned| !planned.contains(shop))
-            || self.mapping.load().as_ref().is_some_and(|mapping| writes(mapping))
+            || self.mapping.load().as_ref().is_some_and(|mapping| prints(mapping))
     }
 
     /// Looks for the plan, and compiles its mapping where it is another than before; whether there is one that does.

@@ -32,6 +32,7 @@ mod asking;
 mod attempt;
 mod booking;
 mod document;
+mod door;
 mod owed;
 mod receipt;
 mod refund;
@@ -277,17 +278,6 @@ impl Intent {
             return Err(Refusal::new("refund_exceeds_payment", Retry::Changed, "more would go back than was owed"));
         }
         Ok(Self { returned: self.returned.saturating_add(amount.minor()), ..self.clone() })
-    }
-
-    /// There is an order, and less is here than it keeps: a bank has taken it back, or it was never brought.
-    pub fn is_order_unpaid(&self) -> bool {
-        self.order.is_some() && !self.is_promised() && self.received() < self.due.minor().saturating_sub(self.returned)
-    }
-
-    /// Whoever brings the goods will take the money.
-    pub(crate) fn is_promised(&self) -> bool {
-        let promised = |attempt: &Attempt| attempt.method == Method::CashOnDelivery && attempt.fate == Fate::Accepted;
-        self.attempts.iter().any(promised)
     }
 
     /// Somebody asked for its end, and it has not ended yet.

@@ -22,6 +22,8 @@ pub enum Account {
     Refund,
     /// What the buyer's bank holds until a dispute is decided.
     Dispute,
+    /// What was paid at the door, and is not with the provider yet.
+    Cash,
 }
 
 impl Account {
@@ -33,6 +35,7 @@ impl Account {
             Self::Unapplied => "unapplied",
             Self::Refund => "refund",
             Self::Dispute => "dispute",
+            Self::Cash => "cod",
         }
     }
 }

@@ -5,19 +5,20 @@
 
 mod back;
 mod document;
+mod payment;
 
 pub use back::{Back, Command};
+pub(crate) use payment::Taken;
+pub use payment::{Payment, PaymentState};
 
 use crate::checkout::{self, Checkout};
 use crate::decision::Aggregate;
-use crate::intent::Intent;
 use crate::invoice::InvoiceNo;
 use crate::lines::{LineId, ids_exhausted};
 use crate::money::{Currency, Money};
-use crate::payment::{Attempt, INSTANT};
-use crate::refusal::{Refusal, Retry};
+use crate::refusal::Refusal;
 use crate::terms::Totals;
-use vocab::id::{Minted, Origin, PublicId, Timestamp};
+use vocab::id::{Origin, PublicId, Timestamp};
 
 const SECOND_US: i64 = 1_000_000;
 
@@ -102,94 +103,6 @@ impl Line {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PaymentState {
-    Pending,
-    Captured,
-    Failed,
-}
-
-impl PaymentState {
-    const ALL: [Self; 3] = [Self::Pending, Self::Captured, Self::Failed];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Captured => "captured",
-            Self::Failed => "failed",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payment {
-    identity: LineId,
-    method: String,
-    amount: Money,
-    paid_at: Option<Timestamp>,
-    state: PaymentState,
-    reference: Option<String>,
-    intent: Option<PublicId>,
-}
-
-impl Payment {
-    /// As whoever took it called it: `instant`, `transfer` …
-    pub fn method(&self) -> &str {
-        &self.method
-    }
-
-    pub const fn paid_at(&self) -> Option<Timestamp> {
-        self.paid_at
-    }
-
-    pub const fn amount(&self) -> Money {
-        self.amount
-    }
-
-    pub const fn state(&self) -> PaymentState {
-        self.state
-    }
-
-    /// The attempt it answers, where it was made here.
-    pub fn reference(&self) -> Option<&str> {
-        self.reference.as_deref()
-    }
-
-    /// The intent that took the money.
-    pub const fn intent(&self) -> Option<&PublicId> {
-        self.intent.as_ref()
-    }
-}
-
-/// Who has taken the money of an order that is placed.
-pub(crate) struct Taken {
-    method: &'static str,
-    reference: String,
-    intent: Option<PublicId>,
-}
-
-impl Taken {
-    /// The instant rail.
-    pub(crate) fn at_once(attempt: &Attempt) -> Self {
-        Self { method: INSTANT, reference: attempt.id().to_owned(), intent: None }
-    }
-
-    /// By the try that brought money last.
-    ///
-    /// # Errors
-    /// `payment_incomplete` where none did.
-    pub(crate) fn by_intent(intent: &Intent) -> Result<Self, Refusal> {
-        let brought = intent.brought_last();
-        let brought = brought.ok_or_else(|| Refusal::new("payment_incomplete", Retry::Later, "nothing came yet"))?;
-        let reference = brought.reference().to_owned();
-        Ok(Self { method: brought.method().name(), reference, intent: Some(intent.id().clone()) })
-    }
-}
-
 /// Money given back: one per line and command, or one for the whole rest (`line` none).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adjustment {
@@ -256,11 +169,12 @@ pub struct Order {
 }
 
 impl Order {
-    /// The order of a checkout that was paid. It has no invoice number yet: it gets the next one as it is stored.
+    /// The order of a checkout that was paid, or will be at the door: then it is open until it is. It has no invoice number
+    /// yet: it gets the next one as it is stored.
     ///
     /// # Errors
     /// `ids_exhausted` where there are fewer line ids than lines.
-    pub(crate) fn paid(
+    pub(crate) fn placed(
         checkout: &Checkout,
         taken: Taken,
         ids: checkout::OrderIds,
@@ -280,7 +194,7 @@ impl Order {
             origin: ids.order.origin,
             invoice: None,
             checkout: Some(checkout.id().clone()),
-            state: State::Paid,
+            state: if taken.has_come { State::Paid } else { State::Open },
             currency: checkout.currency(),
             placed_at: at,
             cancelled_at: None,
@@ -298,7 +212,7 @@ impl Order {
                 phone: details.buyer_phone.clone(),
             }),
             lines: lines.collect(),
-            payments: vec![captured(taken, ids.payment, checkout.totals().total(), at)],
+            payments: vec![taken.payment(ids.payment, checkout.totals().total(), at)],
             adjustments: Vec::new(),
         })
     }
@@ -359,17 +273,5 @@ impl Order {
 
     pub fn adjustments(&self) -> &[Adjustment] {
         &self.adjustments
-    }
-}
-
-fn captured(taken: Taken, id: Minted, amount: Money, at: Timestamp) -> Payment {
-    Payment {
-        identity: LineId::from(id),
-        method: taken.method.to_owned(),
-        amount,
-        paid_at: Some(at),
-        state: PaymentState::Captured,
-        reference: Some(taken.reference),
-        intent: taken.intent,
     }
 }

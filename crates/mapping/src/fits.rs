@@ -42,6 +42,16 @@ impl Mapping {
         };
         own.or_else(in_one).or_else(in_lists)
     }
+
+    /// Whether the legacy has a way to write this value of a field of a list's elements. False where no rule writes the kind.
+    pub fn prints(&self, kind: Kind, [list, field]: [&str; 2], value: &Node) -> bool {
+        let of_kind = self.rules.iter().filter(|rule| rule.kind == kind && rule.writes);
+        let lists = of_kind.flat_map(|rule| rule.program.lists.iter().filter(|it| *it.name == *list));
+        lists.flat_map(|list| list.fields.iter().map(|it| (it, &self.tables[list.table]))).any(|(form, table)| {
+            let Form::Column(binding) = &form.form else { return false };
+            *form.name == *field && binding.codec.print(value, &table.columns[binding.column]).is_ok()
+        })
+    }
 }
 
 fn first(fields: &[FieldForm], table: &Table, record: &Record, under: &str) -> Option<Misfit> {

@@ -6,6 +6,7 @@
 use crate::Clock;
 use crate::failure::Stop;
 use commerce::decision::Write;
+use commerce::intent::Method;
 use commerce::lines::ids_exhausted;
 use commerce::refusal::{Refusal, Retry};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +32,8 @@ pub struct IdPlan {
     pub origin: Box<OriginOf>,
     /// The first field of a document that could not go back; none where everything could, or need not any more.
     pub misfit: Box<MisfitOf>,
-    /// Can payments that a buyer makes in their own time go back, or need not any more? Else a shop takes none.
-    pub pays_later: Box<dyn Fn(&ShopId) -> bool + Send + Sync>,
+    /// Can what a buyer pays in this way, in their own time, go back, or need not any more? Else a shop does not take it.
+    pub carries: Box<CarriesOf>,
 }
 
 /// A field that the legacy cannot hold: where it is, and what would fit.
@@ -44,6 +45,7 @@ pub struct Misfit {
 
 type OriginOf = dyn Fn(&ShopId, Kind, &Record) -> Option<Origin> + Send + Sync;
 type MisfitOf = dyn Fn(&ShopId, Kind, &Record) -> Option<Misfit> + Send + Sync;
+type CarriesOf = dyn Fn(&ShopId, Method) -> bool + Send + Sync;
 
 impl IdPlan {
     /// No blocks at all: a shop that was born here.
@@ -54,7 +56,7 @@ impl IdPlan {
             mint: Box::new(never),
             origin: Box::new(|_, _, _| None),
             misfit: Box::new(|_, _, _| None),
-            pays_later: Box::new(|_| true),
+            carries: Box::new(|_, _| true),
         }
     }
 }
@@ -158,8 +160,8 @@ impl Ids {
         (self.plan.origin)(shop, kind, document)
     }
 
-    pub(crate) fn pays_later(&self, shop: &ShopId) -> bool {
-        (self.plan.pays_later)(shop)
+    pub(crate) fn carries(&self, shop: &ShopId, method: Method) -> bool {
+        (self.plan.carries)(shop, method)
     }
 
     /// Refuses what a command would make unfit to go back. What was so before keeps nobody from ending it.

@@ -27,7 +27,7 @@ pub use command::{Basket, Command};
 pub use failure::Failure;
 pub use frame::{Frame, Keyed};
 pub use invoice::Invoice;
-pub use payment::{HandOn, ToPay};
+pub use payment::{Chosen, HandOn, ToPay};
 pub use view::Filed;
 
 pub(crate) use failure::Stop;

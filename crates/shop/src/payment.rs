@@ -13,7 +13,7 @@ mod order;
 mod tend;
 mod work;
 
-pub use confirm::ToPay;
+pub use confirm::{Chosen, ToPay};
 pub use inbox::HandOn;
 
 use crate::failure::Failure;
@@ -33,15 +33,35 @@ use vocab::id::{Kind, PublicId, ShopId, Timestamp};
 /// More than anybody begins for one checkout.
 const BEGUN_MAX: usize = 64;
 
+/// How buyers can pay in their own time at a shop: none where there is no rail.
+#[derive(Default)]
+pub(crate) struct Ways {
+    rail: Option<Arc<Loket>>,
+    carried: Vec<Method>,
+}
+
+impl Ways {
+    pub(crate) fn to_pay(&self, due: Money) -> Vec<Method> {
+        let ways = self.rail.as_ref().map_or_else(Vec::new, |rail| rail.ways_to_pay(due));
+        ways.into_iter().filter(|method| self.carried.contains(method)).collect()
+    }
+}
+
 impl Service {
     /// How a buyer can pay so much in their own time at a shop: not at all where the shop may still go back to a program that
     /// knows nothing of such payments.
     pub fn ways_to_pay(&self, shop: &ShopId, due: Money) -> Vec<Method> {
-        self.rail_at(shop).map_or_else(Vec::new, |rail| rail.ways_to_pay(due))
+        self.ways_at(shop).to_pay(due)
     }
 
-    pub(crate) fn rail_at(&self, shop: &ShopId) -> Option<Arc<Loket>> {
-        self.rail.clone().filter(|_| self.ids.pays_later(shop))
+    /// The origin of the provider's page for cards; none where cards are not taken.
+    pub fn cards_at(&self) -> Option<&str> {
+        self.rail.as_ref()?.cards_at()
+    }
+
+    pub(crate) fn ways_at(&self, shop: &ShopId) -> Ways {
+        let carried = Method::ALL.iter().copied().filter(|method| self.ids.carries(shop, *method));
+        Ways { rail: self.rail.clone(), carried: carried.collect() }
     }
 
     /// # Errors

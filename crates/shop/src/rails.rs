@@ -4,10 +4,12 @@
 //! the few words that an intent knows: a word that nobody here knows says nothing, and a no is believed only where it is one.
 //! Absent on purpose: when to ask, and what follows (`commerce::intent` decides, `payment` performs).
 
+mod card;
 mod loket;
 pub mod rupiah;
 mod signed;
 
+pub use card::CardToken;
 pub use loket::{Config, Loket};
 pub use signed::{Admitted, NotAdmitted};
 

@@ -1,7 +1,7 @@
 //! What a request has read: the head, and the aggregates with the versions at which they were seen.
 
 use crate::failure::{Failure, Stop};
-use crate::rails::Loket;
+use crate::payment::Ways;
 use crate::{Frame, Keyed, Resource, Service};
 use commerce::cart::Cart;
 use commerce::catalogue::Catalogue;
@@ -15,7 +15,6 @@ use commerce::product::Product;
 use commerce::terms::Terms;
 use commerce::{Fault, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use store::{Class, Head, Loaded, Stored};
 use vocab::document::Record;
 use vocab::id::{Kind, PublicId, ShopId, Side};
@@ -28,7 +27,7 @@ pub(crate) struct View {
     /// The resource as it stands, for a refusal to show.
     pub(crate) current: Option<Resource>,
     /// By which a checkout can be paid on the page of the backend.
-    rail: Option<Arc<Loket>>,
+    ways: Ways,
     instant: bool,
     seen: BTreeMap<(Kind, PublicId), u64>,
     main: Option<Stored>,
@@ -96,13 +95,12 @@ impl Service {
             .map(|stored| parse(Kind::Idempotency, &wanted[1].1, &stored.document, Recorded::from_document))
             .transpose()?;
         let main_stored = documents.next().flatten();
-        let rail = self.rail_at(shop);
         let mut view = View {
             head,
             terms,
             recorded,
             current: None,
-            rail,
+            ways: self.ways_at(shop),
             instant: self.instant,
             seen: BTreeMap::new(),
             main: main_stored,
@@ -278,7 +276,7 @@ impl View {
     }
 
     pub(crate) fn show_checkout(&self, checkout: &Checkout) -> Resource {
-        let ways = self.rail.as_ref().map_or_else(Vec::new, |rail| rail.ways_to_pay(checkout.totals().total()));
+        let ways = self.ways.to_pay(checkout.totals().total());
         Resource::Checkout { checkout: checkout.clone(), flat: self.terms.shipping_flat(), ways, instant: self.instant }
     }
 }

@@ -1,16 +1,16 @@
 //! Charges: asked for once for each reference, and paid by buyers whatever anybody had in mind.
 
 use crate::book::{Book, next};
-use crate::{notice, pay_code};
+use crate::{card, notice, pay_code};
 use anyhow::{Context, bail};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub const METHODS: [&str; 5] = ["card_token", "virtual_account", "qr", "wallet", "cash_on_delivery"];
+/// What a courier takes at the door.
+const CASH: &str = "cash_on_delivery";
 const REFERENCE_MAX: usize = 50;
-/// A token that the bank behind it refuses.
-const TOKEN_DECLINED: &str = "tok_decline";
 /// What the provider keeps of each payment, in hundredths of a percent.
 const FEE_BP: i64 = 70;
 
@@ -103,9 +103,8 @@ impl Book {
                 return Ok(charge);
             }
             let number = next(book, "charges")?;
-            let declined = asked.token.as_deref() == Some(TOKEN_DECLINED);
             let status = match asked.method.as_str() {
-                "card_token" if declined => "declined",
+                "card_token" if !card::takes(book, asked.token.as_deref(), &asked.reference)? => "declined",
                 "card_token" => "authorised",
                 _ => "pending",
             };
@@ -137,7 +136,7 @@ impl Book {
     }
 
     /// A buyer pays; without an amount, what was asked for. What comes late or twice is taken all the same, where the
-    /// test wants it so.
+    /// test wants it so. At the door it is the courier who has it then.
     pub fn pay(&self, charge: &str, amount: Option<i64>, late_too: bool) -> anyhow::Result<Result<Value, Wrong>> {
         let now = self.now();
         self.write(|book| {
@@ -150,9 +149,26 @@ impl Book {
             if open && amount >= charge.amount {
                 set_status(book, &charge, "paid")?;
             }
-            let fee = amount.saturating_mul(FEE_BP) / 10_000;
-            self.moved_with_fee(book, &charge, "captured", amount, fee)?;
+            if charge.method == CASH {
+                self.moved(book, &charge, "collected", amount)?;
+            } else {
+                self.moved_with_fee(book, &charge, "captured", amount, fee_of(amount))?;
+            }
             Ok(Ok(shown(book, &find(book, "id", &charge.id)?.context("a charge")?, now)?))
+        })
+    }
+
+    /// The courier hands over what was taken at the door.
+    pub fn remit(&self, charge: &str) -> anyhow::Result<Result<Value, Wrong>> {
+        let now = self.now();
+        self.write(|book| {
+            let Some(charge) = find(book, "id", charge)? else { return Ok(Err(unknown())) };
+            let amount = sum_of(book, &charge.id, "collected")? - sum_of(book, &charge.id, "remitted")?;
+            if amount <= 0 {
+                return Ok(Err(Wrong("nothing_left", "the courier has nothing of it".to_owned())));
+            }
+            self.moved_with_fee(book, &charge, "remitted", amount, fee_of(amount))?;
+            Ok(Ok(shown(book, &charge, now)?))
         })
     }
 
@@ -235,6 +251,10 @@ impl Book {
         book.execute(sql, rusqlite::params![id, charge.id, kind, amount, fee, now])?;
         notice::owe(book, charge, &json!({ "transaction": id, "kind": kind, "amount": amount, "at": now }), now)
     }
+}
+
+const fn fee_of(amount: i64) -> i64 {
+    amount.saturating_mul(FEE_BP) / 10_000
 }
 
 fn unknown() -> Wrong {

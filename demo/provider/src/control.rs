@@ -1,6 +1,7 @@
 //! The control: whoever holds it is every buyer, the bank, the clock and bad luck. And it reads the book.
 //!
-//! `POST /pay {code|reference, amount?, late?}` · `POST /take-back {reference, kind}` · `POST /clock {advance_s}` ·
+//! `POST /pay {code|reference, amount?, late?}` · `POST /remit {reference}` · `POST /refuse {reference}` ·
+//! `POST /take-back {reference, kind}` · `POST /clock {advance_s}` ·
 //! `POST /faults {seed, plan}` · `POST /replay {event}` · `POST /top-up {amount}` · `GET /book`.
 
 use crate::arguments::Keys;
@@ -72,6 +73,15 @@ fn perform(book: &Book, act: &str, asked: &Value) -> anyhow::Result<Result<Value
                 None => Ok(none()),
             }
         }
+        // The goods are refused at the door, or do not arrive: nobody takes the money.
+        "refuse" => match charge()? {
+            Some(id) => book.expire(&id),
+            None => Ok(none()),
+        },
+        "remit" => match charge()? {
+            Some(id) => book.remit(&id),
+            None => Ok(none()),
+        },
         "clock" => {
             let seconds = asked["advance_s"].as_i64().unwrap_or(0);
             book.advance(seconds.saturating_mul(1_000_000))?;

@@ -10,6 +10,7 @@
 mod api;
 mod arguments;
 mod book;
+mod card;
 mod charge;
 mod clock;
 mod control;
@@ -81,7 +82,7 @@ pub async fn open(
     let serving = async move {
         tokio::select! {
             served = axum::serve(api, api::router(book.clone(), Arc::clone(&keys))) => Ok(served?),
-            served = axum::serve(page, page::router(book.clone())) => Ok(served?),
+            served = axum::serve(page, page::router(book.clone()).merge(card::router(book.clone()))) => Ok(served?),
             served = axum::serve(control, control::router(book.clone(), Arc::clone(&keys))) => Ok(served?),
             told = notice::tell_all(book, keys) => told,
         }

@@ -85,6 +85,11 @@ fn page(rupiah: i64, ended: Option<&str>) -> Response<Body> {
 }
 
 fn framed(content: &Markup) -> Response<Body> {
+    sheet(POLICY, &html! {}, content)
+}
+
+/// A page of ours, under a policy.
+pub fn sheet(policy: &'static str, head: &Markup, content: &Markup) -> Response<Body> {
     let body: Markup = html! {
         (DOCTYPE)
         html lang="id" {
@@ -92,6 +97,7 @@ fn framed(content: &Markup) -> Response<Body> {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Loket" }
+                (head)
             }
             body {
                 main {
@@ -104,7 +110,7 @@ fn framed(content: &Markup) -> Response<Body> {
     let mut response = Response::new(Body::from(body.into_string()));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response
 }
 

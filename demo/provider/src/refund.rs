@@ -43,7 +43,7 @@ fn by_key(book: &Connection, key: &str) -> anyhow::Result<Option<Refund>> {
 
 /// What the shop may be paid out: what came, less fees, what went back, and what is on its way.
 pub fn balance(book: &Connection) -> anyhow::Result<i64> {
-    let came = "select coalesce(sum(case kind when 'captured' then amount - fee when 'dispute_won' then amount
+    let came = "select coalesce(sum(case kind when 'captured' then amount - fee when 'remitted' then amount - fee when 'dispute_won' then amount
             when 'topped_up' then amount when 'reversed' then -amount when 'disputed' then -amount else 0 end), 0)
         from movement";
     let back = "select coalesce(sum(amount), 0) from refund where status <> 'rejected'";

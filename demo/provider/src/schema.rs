@@ -14,6 +14,8 @@ pub const TABLES: &str = "
         expires_at integer not null,
         code text
     ) strict;
+    -- What stands for a card that was typed in here; the card itself is kept nowhere.
+    create table if not exists card (token text primary key, is_good integer not null, used_by text) strict, without rowid;
     create index if not exists charge_by_code on charge (code) where code is not null;
     -- What money did. Never changed, never deleted.
     create table if not exists movement (

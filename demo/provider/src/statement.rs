@@ -18,7 +18,7 @@ impl Book {
         self.read(|book| {
             let sql = "select m.id, coalesce(c.reference, m.payout), m.kind, m.amount, m.fee, m.at
                 from movement m left join charge c on c.id = m.charge
-                where m.at >= ?1 and m.at < ?2 and m.kind not in ('authorised', 'voided')
+                where m.at >= ?1 and m.at < ?2 and m.kind not in ('authorised', 'voided', 'collected')
                 union all
                 select r.key, coalesce(c.reference, r.key), 'refunded', -r.amount, 0, r.settles_at
                 from refund r left join charge c on c.id = r.charge

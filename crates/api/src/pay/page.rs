@@ -20,7 +20,8 @@ pub fn mark(found: &ToPay) -> String {
     let shown = tries.last().and_then(Attempt::shown).map_or("", |_| "shown");
     let came = found.intent.as_ref().map_or(0, Intent::received);
     let canceling = found.intent.as_ref().is_some_and(Intent::is_being_canceled);
-    format!("{state}.{}.{last}.{shown}.{came}.{canceling}.{}", tries.len(), found.owed)
+    let door = found.at_the_door;
+    format!("{state}.{}.{last}.{shown}.{came}.{canceling}.{door}.{}", tries.len(), found.owed)
 }
 
 fn frame(lang: Lang, title: &str, mark: Option<&str>, body: &Markup) -> Markup {
@@ -66,7 +67,12 @@ fn now(sheet: &Sheet<'_>, words: &Words, here: &str) -> Markup {
     match (sheet.found.checkout.state(), &sheet.found.intent) {
         (State::Completed { order }, _) => html! {
             section .paid role="status" {
-                h2 { (words.paid) }
+                @if sheet.found.at_the_door {
+                    h2 { (words.ordered) }
+                    p { (words.at_the_door) }
+                } @else {
+                    h2 { (words.paid) }
+                }
                 p { (words.order) " " strong { (order) } }
                 @if let Some(invoice) = &sheet.invoice { p { (elsewhere(invoice, None, words.invoice)) } }
             }
@@ -84,6 +90,8 @@ fn now(sheet: &Sheet<'_>, words: &Words, here: &str) -> Markup {
                 p role="status" { (words.part) " " strong { (came(sheet.lang, intent)) } }
                 (choices(None, words.rest_how))
             },
+            // What the shop does about it is under way: the money is taken, or the order placed.
+            Some(attempt) if is_done_by_the_shop(attempt.method()) => checking(words),
             Some(attempt) if attempt.fate() == Fate::Accepted => html! {
                 (to_pay_with(sheet, words, intent, attempt))
                 (choices(Some(attempt.method()), words.another))
@@ -93,6 +101,10 @@ fn now(sheet: &Sheet<'_>, words: &Words, here: &str) -> Markup {
         },
         (State::Awaiting { .. } | State::Paying(_), _) => checking(words),
     }
+}
+
+const fn is_done_by_the_shop(method: Method) -> bool {
+    matches!(method, Method::CardToken | Method::CashOnDelivery)
 }
 
 fn came(lang: Lang, intent: &Intent) -> String {
@@ -134,7 +146,7 @@ fn to_pay_with(sheet: &Sheet<'_>, words: &Words, intent: &Intent, attempt: &Atte
             p { (words.number_hint) }
         },
         Method::Qr => scannable(words, intent, attempt),
-        Method::Wallet | Method::CardToken => html! {
+        Method::Wallet => html! {
             h2 { (words.of_method(attempt.method())) }
             @if is_address(shown) {
                 p { (elsewhere(shown, Some("button"), words.wallet)) }
@@ -143,7 +155,7 @@ fn to_pay_with(sheet: &Sheet<'_>, words: &Words, intent: &Intent, attempt: &Atte
                 p role="alert" { (words.unreadable) }
             }
         },
-        Method::CashOnDelivery => html! { h2 { (words.of_method(attempt.method())) } },
+        Method::CardToken | Method::CashOnDelivery => html! { h2 { (words.of_method(attempt.method())) } },
     };
     html! {
         section .pay {
@@ -206,15 +218,38 @@ fn in_fours(number: &str) -> String {
 }
 
 fn choices(sheet: &Sheet<'_>, words: &Words, here: &str, but: Option<Method>, heading: &str) -> Markup {
+    if let Some(card) = &sheet.card {
+        return card_entry(words, here, card);
+    }
     html! {
         section .choices {
             h2 { (heading) }
             form method="post" action=(here) {
                 @for method in sheet.ways.iter().filter(|method| but != Some(**method)) {
-                    button type="submit" name="method" value=(method.name()) { (words.of_method(*method)) }
+                    @if *method == Method::CardToken {
+                        a .choice href={ (here) "&way=" (method.name()) } { (words.of_method(*method)) }
+                    } @else {
+                        button .choice type="submit" name="method" value=(method.name()) { (words.of_method(*method)) }
+                    }
                 }
             }
             @if but.is_some() { p .soft { (words.another_hint) } }
+        }
+    }
+}
+
+/// The provider's page for a card, and what the script fills in when that has made something of it.
+fn card_entry(words: &Words, here: &str, at: &str) -> Markup {
+    html! {
+        section .card data-card=(at) data-title=(words.card_frame) {
+            h2 { (words.of_method(Method::CardToken)) }
+            noscript { p role="alert" { (words.card_script) } }
+            form method="post" action=(here) {
+                input type="hidden" name="method" value=(Method::CardToken.name());
+                input type="hidden" name="card";
+            }
+            p .soft { (words.card_hint) }
+            p { a href=(here) { (words.another) } }
         }
     }
 }

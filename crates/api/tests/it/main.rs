@@ -226,7 +226,7 @@ async fn plan(store: &Store) -> IdPlan {
         mint: Box::new(|_, number| Minted { id: PublicId::new(number.to_string()), origin: None }),
         origin: Box::new(|_, _, _| None),
         misfit: Box::new(|_, _, _| None),
-        pays_later: Box::new(|_| true),
+        carries: Box::new(|_, _| true),
     }
 }
 

@@ -40,6 +40,8 @@ impl Provider {
             key: "provider-key".to_owned(),
             notice_keys: vec![NOTICE_KEY.to_owned()],
             notices_at: "http://127.0.0.1:9/notices/loket".to_owned(),
+            cards_at: None,
+            cash: false,
         })
     }
 

@@ -109,12 +109,16 @@ impl Ports {
         format!("http://127.0.0.1:{}", self.provider.api)
     }
 
+    pub fn provider_page(&self) -> String {
+        format!("http://127.0.0.1:{}", self.provider.page)
+    }
+
     /// As `addresses.json` names them: what is there whether there is a legacy or not.
     pub fn addresses(&self) -> Value {
         let at = |port: u16| format!("http://127.0.0.1:{port}");
         json!({
             "seam": at(self.seam), "console": at(self.console), "host": at(self.host), "backend": at(self.backend),
-            "provider": at(self.provider.api), "provider_page": at(self.provider.page),
+            "provider": at(self.provider.api), "provider_page": self.provider_page(),
             "provider_control": at(self.provider.control),
         })
     }
@@ -237,9 +241,11 @@ pub fn serving_args(args: &Args, folder: &Path, ports: Ports, fault: Option<Faul
         ("--backend-port", ports.backend.to_string()),
         ("--legacy", format!("127.0.0.1:{}", ports.legacy)),
         ("--provider", ports.provider_api()),
+        ("--provider-cards", ports.provider_page()),
     ] {
         serving.extend([flag.to_owned(), value]);
     }
+    serving.push("--cash-on-delivery".to_owned());
     serving.extend(ports.host_origins().into_iter().flat_map(|origin| ["--host-origin".to_owned(), origin]));
     for without in &args.without {
         serving.extend(["--without".to_owned(), without.clone()]);

@@ -5,7 +5,7 @@
 
 use crate::serving::{Provider, Setting};
 use anyhow::{Context, Result};
-use api::{HostOrigin, KeyDigest, Keys, Options, Rate};
+use api::{KeyDigest, Keys, Options, Rate, WebOrigin};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -33,7 +33,7 @@ pub struct Config {
     #[serde(default)]
     instant: bool,
     #[serde(default, deserialize_with = "origins")]
-    framed_by: Vec<HostOrigin>,
+    framed_by: Vec<WebOrigin>,
     limits: Option<Limits>,
     keys: Callers,
     provider: Option<ProviderAt>,
@@ -68,15 +68,23 @@ fn digests<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<KeyDigest>, D::Erro
     texts.iter().enumerate().map(digest).collect()
 }
 
-fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<HostOrigin>, D::Error> {
+fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<WebOrigin>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
     texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+}
+
+fn origin<'de, D: Deserializer<'de>>(from: D) -> Result<Option<WebOrigin>, D::Error> {
+    String::deserialize(from)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProviderAt {
     api: String,
+    #[serde(default, deserialize_with = "origin")]
+    cards: Option<WebOrigin>,
+    #[serde(default)]
+    cash_on_delivery: bool,
 }
 
 /// What links are made with.
@@ -150,7 +158,8 @@ impl Config {
             None => None,
             Some(at) => {
                 let told = Provider::told(at.api, env("BALIK_PROVIDER_KEY"), &env("BALIK_PROVIDER_NOTICE_KEYS"));
-                Some(told.map_err(|why| Wrong(format!("[provider]: {why}")))?)
+                let told = told.map_err(|why| Wrong(format!("[provider]: {why}")))?;
+                Some(told.taking(at.cards, at.cash_on_delivery))
             }
         };
         let rate = self.limits.map(|limits| Rate { per_second: limits.per_second, burst: limits.burst });
@@ -287,6 +296,10 @@ burst = 2000
 # Over http:// only: TLS to a provider needs a proxy on this machine. BALIK_PROVIDER_KEY and BALIK_PROVIDER_NOTICE_KEYS are needed in the environment.
 # [provider]
 # api = "http://127.0.0.1:8443"
+# Its page where buyers type in a card, shown in a frame; without it cards are not taken.
+# cards = "https://cards.example"
+# Its couriers take money at the door.
+# cash_on_delivery = true
 "#;
 
 #[cfg(test)]
@@ -333,6 +346,11 @@ mod tests {
             ("instant = false", "legacy = \"no port\"", "legacy"),
             ("backend = \"127.0.0.1:7403\"", "backend = \"0.0.0.0:7403\"", "backend"),
             ("# [provider]\n# api = \"http:", "[provider]\napi = \"https:", "needs a proxy"),
+            (
+                "# [provider]",
+                "[provider]\napi = \"http://a.example\"\ncards = \"http://a.example\"\n#",
+                "is not an origin",
+            ),
             ("per_second = 1000", "per_second = 0", "[limits]"),
             ("seller = [", "seller = [] #", "line 35: at least one digest"),
             ("host = [\"", "host = [\"my-secret-key\", \"", "line 34: number 1: is not `sha256:`"),

@@ -96,6 +96,8 @@ async fn keys(store: &Store) -> Result<Keys> {
 fn setting(folder: &Path, ports: Ports, keys: &Keys) -> Result<Setting> {
     let framed_by = ports.host_origins().iter().map(|origin| origin.parse()).collect::<Result<_, _>>()?;
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let provider = Provider::told(ports.provider_api(), keys.provider.clone(), &keys.notices)?;
+    let provider = provider.taking(Some(ports.provider_page().parse()?), true);
     Ok(Setting {
         work: folder.to_owned(),
         seam: at(ports.seam),
@@ -107,7 +109,7 @@ fn setting(folder: &Path, ports: Ports, keys: &Keys) -> Result<Setting> {
         keys: api::Keys::of(&keys.host, &keys.seller, &keys.pages),
         options: api::Options { rate: None, framed_by },
         instant: true,
-        provider: Some(Provider::told(ports.provider_api(), keys.provider.clone(), &keys.notices)?),
+        provider: Some(provider),
         without: vec![],
         fault: None,
     })

@@ -36,6 +36,12 @@ pub struct Args {
     provider: Option<String>,
     #[arg(long, env = "BALIK_PROVIDER_KEY", hide_env_values = true, default_value = "")]
     provider_key: String,
+    /// https://host[:port] of the page where the provider takes the number of a card; without it cards are not taken
+    #[arg(long)]
+    provider_cards: Option<api::WebOrigin>,
+    /// The provider's couriers take money at the door
+    #[arg(long)]
+    cash_on_delivery: bool,
     /// What the provider signs notices with: the key, and behind a comma the one before while it is being replaced
     #[arg(long, env = "BALIK_PROVIDER_NOTICE_KEYS", hide_env_values = true, default_value = "")]
     provider_notice_keys: String,
@@ -44,7 +50,7 @@ pub struct Args {
     page_key: String,
     /// https://host[:port] of a host app that may show the page where a buyer pays in a frame; without it nobody may
     #[arg(long, env = "BALIK_HOST_ORIGINS", value_delimiter = ',')]
-    host_origin: Vec<api::HostOrigin>,
+    host_origin: Vec<api::WebOrigin>,
     /// Detector to take away; tests and demo only
     #[arg(long)]
     without: Vec<String>,
@@ -69,7 +75,10 @@ impl Args {
         let provider = match self.provider {
             None => None,
             Some(_) if self.page_key.is_empty() => anyhow::bail!("--provider needs BALIK_PAGE_KEY in the environment"),
-            Some(api) => Some(Provider::told(api, self.provider_key, &self.provider_notice_keys)?),
+            Some(api) => {
+                let told = Provider::told(api, self.provider_key, &self.provider_notice_keys)?;
+                Some(told.taking(self.provider_cards, self.cash_on_delivery))
+            }
         };
         Ok(Setting {
             work: self.work,

@@ -1,6 +1,8 @@
 //! A buyer pays in their own time: through the host app, the page of the backend, the provider and its notice, with every
 //! part of the product between them.
 
+mod ways;
+
 use crate::boundary::scan::Scan;
 use crate::client::{Request, exchange, filled_in, form, id, payment};
 use crate::host::picture_of;
@@ -134,7 +136,7 @@ async fn a_purchase_is_paid_on_the_page_and_the_host_app_learns_nothing_but_that
     let created = street.checkout().await;
     let checkout = id(&created);
     let handler = &created["ucp"]["payment_handlers"]["dev.baliklayar.pay"][0];
-    assert_eq!(handler["available_instruments"].as_array().map(Vec::len), Some(3), "{created}");
+    assert_eq!(handler["available_instruments"].as_array().map(Vec::len), Some(5), "{created}");
     let told = street.complete(&checkout, &on_page()).await;
     assert_eq!(
         (told["status"].as_str(), told["ucp"]["status"].as_str()),

@@ -108,7 +108,7 @@ impl Checkout {
 
     /// The only way into `Completed`.
     fn complete(&self, taken: Taken, ids: OrderIds, at: Timestamp) -> Result<(Self, Order), Refusal> {
-        let order = Order::paid(self, taken, ids, at)?;
+        let order = Order::placed(self, taken, ids, at)?;
         let state = State::Completed { order: order.id().clone() };
         Ok((Self { state, ..self.clone() }, order))
     }

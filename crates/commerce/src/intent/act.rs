@@ -44,6 +44,8 @@ pub enum Act {
     CompleteLate,
     /// Units go back on the shelf, and the checkout learns of it.
     End(Ending),
+    /// Nobody took the money at the door: the order is canceled.
+    CancelOrder,
     /// Put on record what is owed back, and send it.
     Refund,
     /// Send a refund again, under its key.
@@ -81,7 +83,7 @@ impl Intent {
     pub fn plan(&self, now: Timestamp, patience: &Patience) -> Plan {
         let mut plan = Plan::default();
         self.plan_tries(now, patience, &mut plan);
-        self.plan_order(&mut plan);
+        self.plan_order(patience, &mut plan);
         self.plan_end(now, patience, &mut plan);
         self.plan_refunds(now, patience, &mut plan);
         plan
@@ -100,11 +102,13 @@ impl Intent {
         silent && !self.is_disputed() && self.needs_account() == 0
     }
 
-    fn plan_order(&self, plan: &mut Plan) {
+    fn plan_order(&self, patience: &Patience, plan: &mut Plan) {
         if self.is_late() {
             plan.acts.push(Act::CompleteLate);
         } else if self.may_complete() {
             plan.acts.push(Act::Complete);
+        } else if self.is_refused_at_the_door(patience) {
+            plan.acts.push(Act::CancelOrder);
         }
     }
 

@@ -71,6 +71,8 @@ impl Intent {
                 ReceiptKind::DisputeWon => (Account::Clearing, Account::Dispute),
                 ReceiptKind::DisputeLost => (Account::Unapplied, Account::Dispute),
                 ReceiptKind::Refunded => (Account::Unapplied, Account::Clearing),
+                ReceiptKind::Collected => (Account::Cash, Account::Unapplied),
+                ReceiptKind::Remitted => (Account::Clearing, Account::Cash),
                 // Nobody's balance changes by what is only held.
                 ReceiptKind::Authorised | ReceiptKind::Voided => continue,
             };

@@ -27,6 +27,10 @@ pub enum ReceiptKind {
     /// It went back to the buyer, and we had not asked for it: somebody did that at the provider's own desk. A refund of
     /// ours is never told like this.
     Refunded,
+    /// Whoever brought the goods has taken it at the door, and has it: the buyer has paid.
+    Collected,
+    /// What was taken at a door is with the provider.
+    Remitted,
 }
 
 words!(ReceiptKind {
@@ -38,6 +42,8 @@ words!(ReceiptKind {
     DisputeWon = "dispute_won",
     DisputeLost = "dispute_lost",
     Refunded = "refunded",
+    Collected = "collected",
+    Remitted = "remitted",
 });
 
 /// One thing that a provider said of money. Unique by transaction and kind.
@@ -103,7 +109,7 @@ impl Intent {
 
     /// The try by which money came last.
     pub(crate) fn brought_last(&self) -> Option<&Attempt> {
-        let last = self.receipts.iter().rev().find(|receipt| receipt.kind == ReceiptKind::Captured)?;
+        let last = self.receipts.iter().rev().find(|receipt| receipt.brings())?;
         self.attempts.iter().find(|attempt| attempt.number == last.attempt)
     }
 
@@ -122,7 +128,9 @@ impl Intent {
 
     fn paid_by(&self, attempt: u32) -> i64 {
         self.sum(|receipt| match receipt.kind {
-            ReceiptKind::Captured | ReceiptKind::Reversed if receipt.attempt == attempt => receipt.came(),
+            ReceiptKind::Captured | ReceiptKind::Collected | ReceiptKind::Reversed if receipt.attempt == attempt => {
+                receipt.came()
+            }
             ReceiptKind::Authorised
             | ReceiptKind::Captured
             | ReceiptKind::Voided
@@ -130,7 +138,9 @@ impl Intent {
             | ReceiptKind::Disputed
             | ReceiptKind::DisputeWon
             | ReceiptKind::DisputeLost
-            | ReceiptKind::Refunded => 0,
+            | ReceiptKind::Refunded
+            | ReceiptKind::Collected
+            | ReceiptKind::Remitted => 0,
         })
     }
 
@@ -155,7 +165,9 @@ impl Intent {
             | ReceiptKind::Disputed
             | ReceiptKind::DisputeWon
             | ReceiptKind::DisputeLost
-            | ReceiptKind::Refunded => 0,
+            | ReceiptKind::Refunded
+            | ReceiptKind::Collected
+            | ReceiptKind::Remitted => 0,
         });
         held.max(0)
     }
@@ -169,9 +181,29 @@ impl Intent {
             | ReceiptKind::Captured
             | ReceiptKind::Voided
             | ReceiptKind::Reversed
-            | ReceiptKind::Refunded => 0,
+            | ReceiptKind::Refunded
+            | ReceiptKind::Collected
+            | ReceiptKind::Remitted => 0,
         });
         open > 0
+    }
+
+    /// What was taken at the door by an attempt and is not with the provider yet, in minor units.
+    pub(super) fn with_the_courier(&self, attempt: u32) -> i64 {
+        self.sum(|receipt| match receipt.kind {
+            ReceiptKind::Collected if receipt.attempt == attempt => receipt.amount.minor(),
+            ReceiptKind::Remitted if receipt.attempt == attempt => -receipt.amount.minor(),
+            ReceiptKind::Authorised
+            | ReceiptKind::Captured
+            | ReceiptKind::Voided
+            | ReceiptKind::Reversed
+            | ReceiptKind::Disputed
+            | ReceiptKind::DisputeWon
+            | ReceiptKind::DisputeLost
+            | ReceiptKind::Refunded
+            | ReceiptKind::Collected
+            | ReceiptKind::Remitted => 0,
+        })
     }
 
     /// As many receipts as there can be, each as large as can be, fit.
@@ -183,12 +215,21 @@ impl Intent {
 const _: () = assert!(money::MINOR_MAX <= i64::MAX / 1_024 && RECEIPTS_MAX == 1_024);
 
 impl Receipt {
+    /// It is money that came from the buyer.
+    pub(super) const fn brings(&self) -> bool {
+        matches!(self.kind, ReceiptKind::Captured | ReceiptKind::Collected)
+    }
+
     /// By how much there is more of the buyer's money.
-    fn came(&self) -> i64 {
+    pub(super) fn came(&self) -> i64 {
         match self.kind {
-            ReceiptKind::Captured => self.amount.minor(),
+            ReceiptKind::Captured | ReceiptKind::Collected => self.amount.minor(),
             ReceiptKind::Reversed | ReceiptKind::DisputeLost | ReceiptKind::Refunded => -self.amount.minor(),
-            ReceiptKind::Authorised | ReceiptKind::Voided | ReceiptKind::Disputed | ReceiptKind::DisputeWon => 0,
+            ReceiptKind::Authorised
+            | ReceiptKind::Voided
+            | ReceiptKind::Disputed
+            | ReceiptKind::DisputeWon
+            | ReceiptKind::Remitted => 0,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What an intent is at a moment: a fold over its facts, the first that holds.
 
-use super::{Ending, Fate, Intent, Patience, ReceiptKind, RefundState};
+use super::{Ending, Fate, Intent, Patience, Receipt, ReceiptKind, RefundState};
 use vocab::id::Timestamp;
 
 /// Never stored: it is counted again from the facts each time.
@@ -63,7 +63,7 @@ impl Intent {
         let reversed = self.receipts().iter().any(|receipt| receipt.kind == ReceiptKind::Reversed);
         let moving = |state: RefundState| !state.is_final();
         let here = self.here();
-        let came = self.receipts().iter().any(|receipt| receipt.kind == ReceiptKind::Captured);
+        let came = self.receipts().iter().any(Receipt::brings);
         Some(match () {
             () if self.is_disputed() => State::Disputed,
             () if self.refunds().iter().any(|refund| moving(refund.state())) => State::Refunding,

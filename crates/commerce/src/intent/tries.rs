@@ -23,6 +23,11 @@ impl Intent {
                 self.plan_held(attempt, held, capturing == Some(number), now, patience, plan);
                 continue;
             }
+            // Whatever became of the try: a courier has it until the provider does.
+            if self.with_the_courier(number) > 0 {
+                plan.at(attempt.asked.next(attempt.recorded_at), now, Act::Query { attempt: number });
+                continue;
+            }
             match attempt.fate {
                 Fate::Recorded => {
                     let due = attempt.recorded_at.0.saturating_add(patience.answer_us);
@@ -57,8 +62,9 @@ impl Intent {
         let came = self.took_money(attempt.number);
         let spent = self.is_spent(attempt);
         match () {
-            // The courier's money comes when it comes.
-            () if cash && (self.order.is_some() || over_from > now.0) => {}
+            () if cash && self.order.is_some() => self.plan_at_the_door(attempt, now, patience, plan),
+            // The order is placed at once.
+            () if cash && over_from > now.0 => {}
             () if spent || (came && done) => self.plan_last_look(attempt, now, patience, plan),
             // A second code, although all is done: nobody is to pay that one too.
             () if done => plan.end_of(attempt, attempt.recorded_at.0, now, patience),
@@ -79,10 +85,10 @@ impl Intent {
     }
 
     /// Who has paid a code may pay it again, and the notice of that may never come: each code is asked about once after
-    /// its time. A card cannot be paid twice by its owner.
+    /// its time.
     fn plan_last_look(&self, attempt: &Attempt, now: Timestamp, patience: &Patience, plan: &mut Plan) {
         let sure = self.last_look_at(attempt, patience);
-        if attempt.method != Method::CardToken && !attempt.heard_since(sure) {
+        if !attempt.is_paid_once() && !attempt.heard_since(sure) {
             plan.at(attempt.paced(sure), now, Act::Query { attempt: attempt.number });
         }
     }
@@ -103,7 +109,7 @@ impl Intent {
 
     /// Nothing comes of it any more by itself, as far as its rail can know.
     pub(super) fn is_surely_over(&self, attempt: &Attempt, patience: &Patience) -> bool {
-        let looked = attempt.method == Method::CardToken || attempt.heard_since(self.last_look_at(attempt, patience));
+        let looked = attempt.is_paid_once() || attempt.heard_since(self.last_look_at(attempt, patience));
         attempt.is_surely_dead(patience) || (self.is_spent(attempt) && looked)
     }
 
@@ -183,7 +189,7 @@ impl Intent {
 impl Plan {
     /// A try that can be paid is not to be, from a moment on: what became of it is asked, the rail is told, and asked
     /// again; and told again as long as it says that it still waits.
-    fn end_of(&mut self, attempt: &Attempt, from: i64, now: Timestamp, patience: &Patience) {
+    pub(super) fn end_of(&mut self, attempt: &Attempt, from: i64, now: Timestamp, patience: &Patience) {
         let number = attempt.number;
         let query = Act::Query { attempt: number };
         match attempt.told_to_end {

@@ -56,7 +56,8 @@ impl Order {
     /// # Errors
     /// `order_not_cancellable` where no unit at all may go back by this command.
     pub fn may_give_back(&self, command: Command) -> Result<(), Refusal> {
-        if command.allowed(self.state) && self.is_captured() {
+        let is_paid = command.allowed(self.state) && self.is_captured();
+        if is_paid || (command == Command::Cancel && self.is_promised()) {
             return Ok(());
         }
         let content = format!("an order in state `{}` takes no {}", self.state.name(), command.adjustment());

@@ -1,6 +1,7 @@
 //! Being paid once, or not at all: one intent against a provider that loses, delays, repeats and changes its mind.
 
 mod back;
+mod door;
 mod oracle;
 mod provider;
 mod races;

@@ -139,7 +139,7 @@ const ONCE: [(&str, &str, Option<&str>); 18] = [
     ("", "due", None),
     ("", "expires_at", None),
     ("attempts", "reference", Some("57-9")),
-    ("attempts", "method", Some("cash_on_delivery")),
+    ("attempts", "method", Some("wallet")),
     ("attempts", "amount", None),
     ("attempts", "recorded_at", None),
     ("receipts", "transaction", Some("txn_of_another")),
@@ -161,4 +161,14 @@ fn once(nth: u8, after: &mut Record, dice: &mut Dice) -> Option<()> {
         None => record.set(name, record.int(name).unwrap_or(0) + 60_000_000),
     }
     Some(())
+}
+
+#[test]
+fn a_way_to_pay_is_carried_where_the_legacy_has_a_word_for_it() {
+    let mapping = crate::world::mapping();
+    let carried = |method: &str| mapping.prints(Kind::Intent, ["attempts", "method"], &method.into());
+    assert_eq!(["virtual_account", "qr", "wallet"].map(carried), [true; 3]);
+    assert_eq!(["card_token", "cash_on_delivery", "barter"].map(carried), [false; 3]);
+    assert!(!mapping.prints(Kind::Intent, ["attempts", "settling"], &"void".into()), "it is none's column");
+    assert!(!mapping.prints(Kind::Cart, ["attempts", "method"], &"qr".into()));
 }

@@ -15,7 +15,7 @@ use commerce::{Refusal, Retry};
 use vocab::id::{PublicId, ShopId};
 
 impl Service {
-    pub(super) async fn give_back(
+    pub(crate) async fn give_back(
         &self,
         shop: &ShopId,
         view: &mut View,

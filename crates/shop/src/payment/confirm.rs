@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, Stop, Unwritten};
 use crate::ids::{INTENT, ORDER};
+use crate::rails::CardToken;
 use crate::view::View;
 use crate::{Answer, Frame, Service, TRIES_MAX};
 use commerce::checkout::{self, Checkout, State};
@@ -14,11 +15,25 @@ use vocab::id::{Kind, PublicId, ShopId, Timestamp};
 const MINUTE_US: i64 = 60_000_000;
 const DAY_US: i64 = 24 * 60 * MINUTE_US;
 
-/// How long a buyer has, from the moment of the choice: as long as providers of Indonesia give by themselves.
+/// How long a buyer has, from the moment of the choice: as long as providers of Indonesia give by themselves. What is paid at the
+/// door is ordered by then.
 const fn pay_within_us(method: Method) -> i64 {
     match method {
-        Method::VirtualAccount => DAY_US,
-        Method::CardToken | Method::Qr | Method::Wallet | Method::CashOnDelivery => 15 * MINUTE_US,
+        Method::VirtualAccount | Method::CashOnDelivery => DAY_US,
+        Method::CardToken | Method::Qr | Method::Wallet => 15 * MINUTE_US,
+    }
+}
+
+/// How a buyer wants to pay, and what the provider made of a card, where it is by one.
+#[derive(Clone)]
+pub struct Chosen {
+    pub method: Method,
+    pub card: Option<CardToken>,
+}
+
+impl From<Method> for Chosen {
+    fn from(method: Method) -> Self {
+        Self { method, card: None }
     }
 }
 
@@ -30,6 +45,8 @@ pub struct ToPay {
     pub intent: Option<Intent>,
     /// What goes back to the buyer as soon as they say where to, in minor units.
     pub owed: i64,
+    /// It is ordered, and is paid when it is brought.
+    pub at_the_door: bool,
 }
 
 /// What one look at the checkout came to.
@@ -64,7 +81,8 @@ impl Service {
         };
         let begun = self.begun_for(shop, id).await?;
         let owed = begun.iter().map(Intent::needs_account).sum();
-        Ok(Some(ToPay { checkout, intent, owed }))
+        let at_the_door = begun.iter().any(Intent::waits_at_the_door);
+        Ok(Some(ToPay { checkout, intent, owed, at_the_door }))
     }
 
     /// The host says that the buyer wants to pay: where, and nothing is begun. A checkout that cannot be paid says why not.
@@ -111,7 +129,7 @@ impl Service {
     /// # Errors
     /// See [`Failure`]; a refusal is an answer.
     pub async fn confirm(&self, frame: &Frame, id: &PublicId, method: Method) -> Result<Answer, Failure> {
-        self.confirm_telling(frame, id, method, || {}).await
+        self.confirm_telling(frame, id, &method.into(), || {}).await
     }
 
     /// The same; `asking` is called when from here on only the rail is waited for.
@@ -122,18 +140,18 @@ impl Service {
         &self,
         frame: &Frame,
         id: &PublicId,
-        method: Method,
+        chosen: &Chosen,
         asking: impl Fn() + Send + Sync,
     ) -> Result<Answer, Failure> {
         let shop = &frame.shop;
         for _ in 0..TRIES_MAX {
             let mut view = self.writing(frame, None, Some((Kind::Checkout, id.clone()))).await?;
-            let stopped = match self.confirm_once(shop, &mut view, id, method).await {
+            let stopped = match self.confirm_once(shop, &mut view, id, chosen).await {
                 Ok(Confirmed::Again) => continue,
                 Ok(Confirmed::Stands) => Ok(()),
                 Ok(Confirmed::Recorded(intent, attempt)) => {
                     asking();
-                    self.ask_for(shop, &intent, &attempt).await
+                    self.ask_for(shop, &intent, &attempt, chosen.card.as_ref()).await
                 }
                 Ok(Confirmed::Replaces(intent, attempt)) => {
                     asking();
@@ -163,11 +181,17 @@ impl Service {
         shop: &ShopId,
         view: &mut View,
         id: &PublicId,
-        method: Method,
+        chosen: &Chosen,
     ) -> Result<Confirmed, Stop> {
-        let checkout = view.checkout(id)?;
+        let (checkout, method) = (view.checkout(id)?, chosen.method);
         if !self.ways_to_pay(shop, checkout.totals().total()).contains(&method) {
             return Err(unavailable(&format!("nobody can pay by {} here", method.name())).into());
+        }
+        // Nothing can be asked of a rail for a card that nobody knows.
+        if method == Method::CardToken && chosen.card.is_none() {
+            return Err(
+                Refusal::new("card_missing", Retry::Changed, "the provider has not been told which card").into()
+            );
         }
         match checkout.state() {
             State::Completed { .. } => Ok(Confirmed::Stands),
@@ -230,10 +254,16 @@ impl Service {
     }
 
     /// Asks the rail for the money of a try that is on record, and puts down what it says.
-    pub(super) async fn ask_for(&self, shop: &ShopId, intent: &Intent, attempt: &Attempt) -> Result<(), Stop> {
+    pub(super) async fn ask_for(
+        &self,
+        shop: &ShopId,
+        intent: &Intent,
+        attempt: &Attempt,
+        card: Option<&CardToken>,
+    ) -> Result<(), Stop> {
         reach(Act::RailCall, Phase::During);
         let (rail, asked_at) = (self.rail_of(intent)?, self.now());
-        let said = rail.charge(intent, attempt).await;
+        let said = rail.charge(intent, attempt, card).await;
         reach(Act::RailCall, Phase::After);
         self.hear(shop, intent.id(), attempt.number(), asked_at, &said).await.map(drop)
     }

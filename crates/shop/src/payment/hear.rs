@@ -2,11 +2,14 @@
 
 use crate::failure::{Failure, Stop, Unwritten};
 use crate::rails::Said;
+use crate::view::View;
 use crate::{Service, TRIES_MAX};
-use commerce::decision::Aggregate;
+use commerce::decision::{Aggregate, Decision};
 use commerce::intent::{Entered, Intent};
+use commerce::ledger;
+use commerce::order::Order;
 use commerce::refusal::Refusal;
-use vocab::id::{PublicId, ShopId, Timestamp};
+use vocab::id::{Kind, PublicId, ShopId, Timestamp};
 
 impl Service {
     /// Puts on record what the rail said of a try when it was asked: then, and not when that is on the disk. How old an answer
@@ -27,7 +30,7 @@ impl Service {
         });
         let heard = heard.await?;
         if heard.is_order_unpaid() {
-            tracing::error!(%shop, intent = %id, "an order is not paid any more: its money was taken back");
+            tracing::error!(%shop, intent = %id, "an order is not paid: its money was taken back, or not all of it was taken at the door");
         }
         Ok(heard)
     }
@@ -40,9 +43,10 @@ impl Service {
         change: impl Fn(&Intent) -> Result<Intent, Refusal>,
     ) -> Result<Intent, Stop> {
         for _ in 0..TRIES_MAX {
-            let (view, before) = self.intent(shop, id).await?;
+            let (mut view, before) = self.intent(shop, id).await?;
             let after = change(&before)?;
             let decision = self.turned(&before, &after)?;
+            let decision = self.paid_at_the_door(shop, &mut view, &after, decision).await?;
             if decision.writes.is_empty() {
                 return Ok(after);
             }
@@ -54,6 +58,25 @@ impl Service {
             }
         }
         Err(Failure::Busy.into())
+    }
+}
+
+impl Service {
+    /// With the money of an order that was placed on a promise, the order is paid.
+    async fn paid_at_the_door(
+        &self,
+        shop: &ShopId,
+        view: &mut View,
+        after: &Intent,
+        decision: Decision,
+    ) -> Result<Decision, Stop> {
+        let Some(id) = after.order().filter(|_| after.was_promised()) else { return Ok(decision) };
+        let order = self.load_beside(shop, view, Kind::Order, id, Order::from_document).await?;
+        let order = order.ok_or_else(|| Refusal::not_found("order", id.as_str()))?;
+        match order.paid_at_the_door(after, self.now()) {
+            Some(paid) => Ok(decision.changed(&order, &paid).booking(ledger::added(Some(&order), &paid)?)),
+            None => Ok(decision),
+        }
     }
 }
 

@@ -4,13 +4,13 @@ use super::Service;
 use crate::TRIES_MAX;
 use crate::failure::{Failure, Stop};
 use crate::instant::came_first;
-use crate::view::View;
+use crate::view::{Filed, View};
 use commerce::catalogue::Catalogue;
 use commerce::checkout::{self, Checkout, State};
 use commerce::decision::{Aggregate, Decision};
 use commerce::intent::{Act, Ending, Intent};
 use commerce::ledger;
-use commerce::order::Order;
+use commerce::order::{Back, Command as Returning, Order};
 use commerce::refusal::Refusal;
 use std::collections::BTreeMap;
 use vocab::id::{Kind, PublicId, ShopId};
@@ -98,6 +98,29 @@ impl Service {
         let completed = intent.completed(order.id())?;
         let decision = self.turned(intent, &completed)?.changed(checkout, after).placed(order);
         Ok(decision.booking(ledger::added(None, order)?))
+    }
+
+    /// Goods were refused at the door: their order is canceled, and they are on the shelf again.
+    pub(super) async fn cancel_refused(&self, shop: &ShopId, id: &PublicId) -> Result<(), Stop> {
+        for _ in 0..TRIES_MAX {
+            let (_, intent) = self.intent(shop, id).await?;
+            let Some(order) = intent.order().filter(|_| intent.was_promised()) else { return Ok(()) };
+            if !self.plans(&intent, &Act::CancelOrder)? {
+                return Ok(());
+            }
+            let mut view = self.view(shop, None, Some((Kind::Order, order.clone()))).await?;
+            // Money that was taken since the intent was read has made it another order, in the same commit.
+            if !matches!(view.order(order)?, Filed::Live(live) if live.is_promised()) {
+                continue;
+            }
+            let mut purse = self.purse();
+            let canceled = self.give_back(shop, &mut view, &mut purse, order, Returning::Cancel, &Back::Whole).await?;
+            tracing::info!(%shop, %order, "nobody took the money at the door; the order is canceled");
+            if came_first(self.commit_from(&mut purse, shop, &view, canceled.decision).await)? {
+                return Ok(());
+            }
+        }
+        Err(Failure::Busy.into())
     }
 
     /// Nothing will be paid any more: the checkout is open again, or canceled where somebody asked for that, its units on the

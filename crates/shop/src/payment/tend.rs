@@ -79,7 +79,7 @@ impl Service {
             Act::Send { attempt } => {
                 self.rail_of(intent)?;
                 let told = self.change_intent(shop, id, |intent| intent.sent_again(attempt, self.now())).await?;
-                self.ask_for(shop, &told, numbered(&told, attempt)?).await
+                self.ask_for(shop, &told, numbered(&told, attempt)?, None).await
             }
             Act::Expire { attempt } => self.expire(shop, id, attempt).await.map(drop),
             Act::Settle { attempt, what, minor } => {
@@ -89,6 +89,7 @@ impl Service {
             Act::Complete => self.place(shop, id).await,
             Act::CompleteLate => self.place_late(shop, id).await,
             Act::End(ending) => self.end_intent(shop, id, ending).await,
+            Act::CancelOrder => self.cancel_refused(shop, id).await,
             Act::Refund => self.refund_owed(shop, id).await,
             Act::SendRefund { key } => self.send_refund_again(shop, id, &key).await,
             Act::QueryRefund { key } => self.query_refund(shop, id, &key).await,

@@ -8,7 +8,7 @@ mod outside;
 mod wire;
 
 use super::signed::{self, NotAdmitted};
-use super::{Said, rupiah};
+use super::{CardToken, Said, rupiah};
 use bytes::Bytes;
 use commerce::decision::Aggregate;
 use commerce::intent::{Attempt, Intent, Method, Patience, Refund, RefundAnswer, Settling};
@@ -29,6 +29,9 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// Of one transaction, since 1 March 2022 (Bank Indonesia).
 const QRIS_MAX_RUPIAH: i64 = 10_000_000;
+/// As a buyer sees them, one above the other.
+const OFFERED: [Method; 5] =
+    [Method::VirtualAccount, Method::Qr, Method::Wallet, Method::CardToken, Method::CashOnDelivery];
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
 /// Where the provider is, and by what we know each other. Secrets: this type does not print itself.
@@ -44,6 +47,10 @@ pub struct Config {
     pub notice_keys: Vec<String>,
     /// Where it is to send notices.
     pub notices_at: String,
+    /// `http://host:port` of the page on which it takes the number of a card; none: cards are not taken.
+    pub cards_at: Option<String>,
+    /// Whether its couriers take money at the door.
+    pub cash: bool,
 }
 
 pub struct Loket {
@@ -97,8 +104,18 @@ impl Loket {
     /// How a buyer can pay so much here: nothing but whole rupiah, and a QRIS no more than its limit.
     pub fn ways_to_pay(&self, due: Money) -> Vec<Method> {
         let Some(rupiah) = rupiah::from_money(due) else { return Vec::new() };
-        let takes = |method: &Method| *method != Method::Qr || rupiah <= QRIS_MAX_RUPIAH;
-        [Method::VirtualAccount, Method::Qr, Method::Wallet].into_iter().filter(takes).collect()
+        let takes = |method: &Method| match method {
+            Method::VirtualAccount | Method::Wallet => true,
+            Method::Qr => rupiah <= QRIS_MAX_RUPIAH,
+            Method::CardToken => self.config.cards_at.is_some(),
+            Method::CashOnDelivery => self.config.cash,
+        };
+        OFFERED.into_iter().filter(takes).collect()
+    }
+
+    /// Where a buyer types in a card, for the frame on the page where they pay.
+    pub fn cards_at(&self) -> Option<&str> {
+        self.config.cards_at.as_deref()
     }
 
     pub(crate) fn admit(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Notice, NotAdmitted> {
@@ -106,16 +123,19 @@ impl Loket {
     }
 
     /// Asks for money, under the reference that is on record; asked again, it is the same charge.
-    pub(crate) async fn charge(&self, intent: &Intent, attempt: &Attempt) -> Said {
+    pub(crate) async fn charge(&self, intent: &Intent, attempt: &Attempt, card: Option<&CardToken>) -> Said {
         let Some(amount) = rupiah::from_money(attempt.amount()) else { return Said::nothing(Some("amount")) };
-        let asked = json!({
+        let mut asked = json!({
             "reference": attempt.reference(),
             "amount": amount,
             "currency": "IDR",
             "method": attempt.method().name(),
-            "expires_at": intent.expires_at().0,
+            "expires_at": intent.pays_until(attempt).0,
             "notice_url": self.config.notices_at,
         });
+        if let Some(card) = card {
+            asked["token"] = card.as_str().into();
+        }
         self.about(self.post("/v1/charges", &asked).await, attempt)
     }
 

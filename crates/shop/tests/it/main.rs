@@ -178,7 +178,7 @@ fn plan() -> IdPlan {
         }),
         origin: Box::new(|_, _, _| None),
         misfit: Box::new(|_, _, _| None),
-        pays_later: Box::new(|_| true),
+        carries: Box::new(|_, _| true),
     }
 }
 

@@ -31,6 +31,8 @@ impl Provider {
             key: Self::API_KEY.to_owned(),
             notice_keys: vec![Self::NOTICE_KEY.to_owned()],
             notices_at: format!("http://{seam}/notices/loket"),
+            cards_at: Some(format!("http://{}", doors.page)),
+            cash: true,
         });
         (Self { api: format!("http://{}", doors.api), control: doors.control }, rail)
     }

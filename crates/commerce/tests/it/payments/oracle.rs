@@ -9,9 +9,10 @@ impl World {
     /// What is wrong, if anything is.
     pub fn verdict(&self) -> Result<(), String> {
         let (kept, orders) = (self.provider.kept(), self.orders);
-        // Whoever was to bring cash may have brought less, or nothing.
+        // Whoever was to bring cash may have brought less; where they brought nothing, there is no order any more.
         let wanted = if orders == 0 { 0 } else { DUE - self.intent.given_by_order() };
         let (came, taken) = (self.provider.captured(), self.provider.taken_back());
+        let stands = wanted;
         let wanted = wanted.min(came);
         // What was paid out before anybody knew that it had been taken back is lost; what was taken back may have been
         // what was too much.
@@ -28,6 +29,8 @@ impl World {
             (orders <= 1, format!("{orders} orders")),
             (money, format!("the shop has {kept}, with {orders} orders; it should have {wanted}")),
             (clearing == self.provider.balance(), format!("clearing {clearing}, book {}", self.provider.balance())),
+            (came > 0 || stands == 0, "an order stands that nobody paid".to_owned()),
+            (self.balance_of(Account::Cash) == 0, "a courier has money for ever".to_owned()),
             (self.balance_of(Account::Refund) == 0, "a refund is not over".to_owned()),
             (!held, "money is held on a card for ever".to_owned()),
             (self.units_back + orders == 1, format!("units came back {} times, {orders} orders", self.units_back)),

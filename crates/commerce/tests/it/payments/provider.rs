@@ -96,7 +96,20 @@ impl Provider {
         if amount >= charge.amount && open {
             charge.status = Status::Paid;
         }
-        Some((self.write(reference, ReceiptKind::Captured, amount, at), open))
+        let kind = match charge.method {
+            Method::CashOnDelivery => ReceiptKind::Collected,
+            Method::CardToken | Method::VirtualAccount | Method::Qr | Method::Wallet => ReceiptKind::Captured,
+        };
+        Some((self.write(reference, kind, amount, at), open))
+    }
+
+    /// Whoever took it at the door hands it over.
+    pub fn remit(&mut self, reference: &str, at: i64) -> Option<Receipt> {
+        let charge = self.charges.get(reference)?;
+        let of =
+            |kind: ReceiptKind| charge.receipts.iter().filter(move |it| it.kind == kind).map(|it| it.amount.minor());
+        let amount = of(ReceiptKind::Collected).sum::<i64>() - of(ReceiptKind::Remitted).sum::<i64>();
+        (amount > 0).then(|| self.write(reference, ReceiptKind::Remitted, amount, at))
     }
 
     pub fn expire(&mut self, reference: &str) {
@@ -135,7 +148,9 @@ impl Provider {
             | ReceiptKind::Voided
             | ReceiptKind::Reversed
             | ReceiptKind::Disputed
-            | ReceiptKind::Refunded => self.left(charge),
+            | ReceiptKind::Refunded
+            | ReceiptKind::Collected
+            | ReceiptKind::Remitted => self.left(charge),
         };
         let taken = (amount > 0).then(|| self.write(reference, kind, amount, at))?;
         if let Some(charge) = self.charges.get_mut(reference).filter(|_| kind == ReceiptKind::Reversed) {
@@ -165,9 +180,9 @@ impl Provider {
         let of_this = |it: &&Refund| it.attempt == Some(charge.attempt) && it.answer != RefundAnswer::Rejected;
         let back: i64 = self.refunds.values().filter(of_this).map(|refund| refund.amount).sum();
         let money = charge.receipts.iter().map(|receipt| match receipt.kind {
-            ReceiptKind::Captured | ReceiptKind::DisputeWon => receipt.amount.minor(),
+            ReceiptKind::Captured | ReceiptKind::Collected | ReceiptKind::DisputeWon => receipt.amount.minor(),
             ReceiptKind::Reversed | ReceiptKind::Disputed | ReceiptKind::Refunded => -receipt.amount.minor(),
-            ReceiptKind::Authorised | ReceiptKind::Voided | ReceiptKind::DisputeLost => 0,
+            ReceiptKind::Authorised | ReceiptKind::Voided | ReceiptKind::DisputeLost | ReceiptKind::Remitted => 0,
         });
         money.sum::<i64>() - back
     }
@@ -205,9 +220,13 @@ impl Provider {
     /// What buyers paid, less what they have again: by refund, reversal or dispute.
     pub fn kept(&self) -> i64 {
         let came = self.sum(|kind| match kind {
-            ReceiptKind::Captured => 1,
+            ReceiptKind::Captured | ReceiptKind::Collected => 1,
             ReceiptKind::Reversed | ReceiptKind::DisputeLost | ReceiptKind::Refunded => -1,
-            ReceiptKind::Authorised | ReceiptKind::Voided | ReceiptKind::Disputed | ReceiptKind::DisputeWon => 0,
+            ReceiptKind::Authorised
+            | ReceiptKind::Voided
+            | ReceiptKind::Disputed
+            | ReceiptKind::DisputeWon
+            | ReceiptKind::Remitted => 0,
         });
         came - self.returned()
     }
@@ -223,11 +242,11 @@ impl Provider {
         done.map(|refund| refund.amount).sum()
     }
 
-    /// What the provider has for us: what a dispute is about is not among it.
+    /// What the provider has for us: what a dispute is about is not among it, nor what a courier has.
     pub fn balance(&self) -> i64 {
         let withheld = self.sum(|kind| match kind {
-            ReceiptKind::Disputed => 1,
-            ReceiptKind::DisputeWon | ReceiptKind::DisputeLost => -1,
+            ReceiptKind::Disputed | ReceiptKind::Collected => 1,
+            ReceiptKind::DisputeWon | ReceiptKind::DisputeLost | ReceiptKind::Remitted => -1,
             ReceiptKind::Authorised
             | ReceiptKind::Captured
             | ReceiptKind::Voided
@@ -256,6 +275,6 @@ impl Provider {
     }
 
     pub fn captured(&self) -> i64 {
-        self.sum(|kind| i64::from(kind == ReceiptKind::Captured))
+        self.sum(|kind| i64::from(matches!(kind, ReceiptKind::Captured | ReceiptKind::Collected)))
     }
 }

@@ -1,6 +1,6 @@
 //! What an intent allows, refuses and plans, one rule at a time.
 
-use super::world::{DUE, EXPIRES, HOUR, LATER, SECOND, START, awaiting, idr, receipt};
+use super::world::{DUE, HOUR, LATER, SECOND, START, awaiting, idr, receipt};
 use commerce::intent::{
     Act, Answer, Ending, Entered, Fate, Intent, Method, Patience, Receipt, ReceiptKind, Settling, State,
 };
@@ -104,22 +104,6 @@ fn a_code_is_asked_about_before_it_is_ended_and_told_again_as_long_as_it_waits()
     assert_eq!(acts(&told, sure), [Act::Query { attempt: 1 }]);
     let waits = answered(&told, 1, Answer::Accepted, sure);
     assert_eq!(acts(&waits, Timestamp(sure.0 + HOUR)), [Act::Expire { attempt: 1 }]);
-}
-
-#[test]
-fn goods_that_are_paid_at_the_door_are_ordered_at_once_unless_somebody_cancelled_before() {
-    let promised = awaiting(Method::CashOnDelivery);
-    assert_eq!(acts(&promised, LATER), [Act::Complete]);
-    assert_eq!(promised.state(LATER, &PATIENCE), State::Promised);
-    let order = promised.completed(&PublicId::new("70")).expect("promised");
-    assert_eq!(acts(&order, Timestamp(EXPIRES + 100 * HOUR)), []);
-    // Refused at the door: nothing came, nothing is owed, and nothing is asked for again.
-    let refused = answered(&order, 1, Answer::Over, LATER).give_back(idr(DUE)).expect("all of it");
-    assert_eq!((refused.owed_back(), refused.state(LATER, &PATIENCE)), (0, State::Canceled));
-    assert_eq!(refused.attempt(Method::Qr, LATER).map(|_| ()).map_err(|it| it.code), Err("payment_received"));
-    let canceled = promised.cancel(LATER).expect("not paid");
-    assert!(!acts(&canceled, LATER).contains(&Act::Complete));
-    assert!(canceled.completed(&PublicId::new("70")).is_err());
 }
 
 #[test]

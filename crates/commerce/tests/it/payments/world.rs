@@ -53,6 +53,8 @@ pub enum Deed {
     TakeBack(u32, ReceiptKind),
     /// The bank does not hold the money of a try any longer.
     Lapse(u32),
+    /// The courier hands over what was taken at the door.
+    Remit(u32),
 }
 
 #[derive(Debug)]
@@ -190,10 +192,13 @@ impl World {
                 let late = self.takes_late;
                 let paid = self.provider.pay(&reference(*attempt), DUE / 100 * percent, self.now, late);
                 if let Some((receipt, found)) = paid {
-                    // Nobody asks about what couriers bring, nor about what the rail had not known for so long.
-                    let unasked = self.intent.attempts().iter().any(|it| {
-                        it.number() == *attempt && (it.method() == Method::CashOnDelivery || it.fate() == Fate::Absent)
-                    });
+                    // Nobody asks about what the rail had not known for so long.
+                    let mut tries = self.intent.attempts().iter();
+                    let unasked = tries.any(|it| it.number() == *attempt && it.fate() == Fate::Absent);
+                    if receipt.kind == ReceiptKind::Collected {
+                        let at = self.now + self.chance.below(72 * HOUR);
+                        self.post(at, Mail::Deed(Deed::Remit(*attempt)));
+                    }
                     self.notify([receipt], found && !unasked);
                 }
                 Ok(())
@@ -203,6 +208,14 @@ impl World {
             Deed::TakeBack(attempt, kind) => {
                 let taken = self.provider.take_back(&reference(*attempt), *kind, self.now);
                 self.notify(taken, false);
+                Ok(())
+            }
+            Deed::Remit(attempt) => {
+                let remitted = self.provider.remit(&reference(*attempt), self.now);
+                // Nobody asks about what nobody knows to have been taken.
+                let known =
+                    self.intent.receipts().iter().any(|it| it.attempt == *attempt && it.kind == ReceiptKind::Collected);
+                self.notify(remitted, known);
                 Ok(())
             }
             Deed::Lapse(attempt) => {
@@ -338,6 +351,10 @@ impl World {
             Act::End(ending) => {
                 self.intent = self.intent.end(ending, now, &PATIENCE).expect("nothing is alive");
                 self.units_back += 1;
+            }
+            Act::CancelOrder => {
+                let rest = DUE - self.intent.given_by_order();
+                self.intent = self.intent.give_back(idr(rest)).expect("what is left");
             }
             Act::Refund => {
                 let before: BTreeSet<String> = self.intent.refunds().iter().map(|it| it.key().to_owned()).collect();

@@ -83,7 +83,8 @@ fn charge(body: &[u8], attempt: &Attempt) -> Result<Said, &'static str> {
     let receipts: Vec<Receipt> =
         charge.movements.iter().map(|movement| receipt(movement, attempt)).collect::<Result<_, _>>()?;
     // Taken, and nobody says how much: it is asked again.
-    if answer == Answer::Paid && !receipts.iter().any(|receipt| receipt.kind == ReceiptKind::Captured) {
+    let brings = |receipt: &Receipt| matches!(receipt.kind, ReceiptKind::Captured | ReceiptKind::Collected);
+    if answer == Answer::Paid && !receipts.iter().any(brings) {
         return Err("movements");
     }
     let has_code = charge.code.is_some();

@@ -33,7 +33,8 @@ const LATE_MS: u64 = 40_000;
 /// The first codes are given out so long before the provider's midnight, at most, and paid for as long on both sides of it.
 const EVENING_S: i64 = 300;
 
-const METHODS: [Method; 3] = [Method::VirtualAccount, Method::Qr, Method::Wallet];
+const METHODS: [Method; 5] =
+    [Method::VirtualAccount, Method::Qr, Method::Wallet, Method::CardToken, Method::CashOnDelivery];
 
 /// What all stories together have come to.
 #[derive(Default)]
@@ -108,6 +109,10 @@ async fn whatever_fails(engine: Engine) {
         "disputed",
         "another amount",
         "paid after midnight",
+        "paid by card",
+        "declined card",
+        "paid at the door",
+        "refused at the door",
     ] {
         assert!(reached.of(what) > 0, "no story has come to: {what}");
     }
@@ -146,6 +151,7 @@ async fn story(engine: Engine, seed: u64, buyers: usize) -> Reached {
         think_again(&till, &mut chance, checkout).await;
     }
     till.pass_badly(DAY_S, &mut |of| chance.below(of)).await;
+    couriers_come(&till, &mut chance).await;
     till.control("top-up", &json!({ "amount": 100_000_000 })).await;
     for checkout in &checkouts {
         if chance.one_in(2) {
@@ -166,7 +172,7 @@ async fn story(engine: Engine, seed: u64, buyers: usize) -> Reached {
 
 async fn faults(till: &Till, seed: u64) {
     let mut plan = vec![json!({ "operation": "charge", "one_in": 10, "what": "late", "ms": LATE_MS })];
-    for operation in ["charge", "query", "expire", "refund", "refund_query"] {
+    for operation in ["charge", "query", "expire", "capture", "void", "refund", "refund_query"] {
         plan.extend(demo_provider::FAULTS_OF_CALLS.map(|what| {
             let ms = if what == "late" { LATE_MS } else { 5 };
             json!({ "operation": operation, "one_in": 30, "what": what, "ms": ms })
@@ -187,6 +193,9 @@ async fn choose(till: &Till, chance: &mut Chance, checkout: &PublicId, decided: 
     }
     let times = if chance.one_in(4) { 2 } else { 1 };
     for _ in 0..times {
+        if chance.one_in(12) {
+            till.confirm_card(checkout, "tok_decline").await;
+        }
         till.confirm_until(checkout, chance.of(&METHODS), chance.below(20)).await;
     }
 }
@@ -256,6 +265,21 @@ async fn think_again(till: &Till, chance: &mut Chance, checkout: &PublicId) {
     }
 }
 
+/// Couriers come to whoever has not paid theirs yet, and bring the provider what they took.
+async fn couriers_come(till: &Till, chance: &mut Chance) {
+    let book = till.book().await;
+    let charges = book["charge"].as_array().unwrap();
+    for charge in charges.iter().filter(|charge| charge["method"] == "cash_on_delivery") {
+        let asked = json!({ "reference": charge["reference"] });
+        let act = if chance.one_in(3) { "refuse" } else { "pay" };
+        till.control(act, &asked).await;
+        till.control("remit", &asked).await;
+        if chance.one_in(3) {
+            till.notice(charge["reference"].as_str().unwrap()).await;
+        }
+    }
+}
+
 /// What the provider's book says of one reference's money, in minor units.
 #[derive(Debug, Default, Clone, Copy)]
 struct Moved {
@@ -303,6 +327,7 @@ async fn judge(till: &Till, seed: u64, buyers: usize, reached: &mut Reached) {
     let of = |account: &str| sums.iter().find(|sum| &*sum.account == account).map_or(0, |sum| sum.amount);
     assert_eq!(sums.iter().map(|sum| sum.amount).sum::<i64>(), 0, "seed {seed}: {sums:?}");
     assert_eq!(of("clearing"), till.held().await, "seed {seed}: clearing is the provider's book: {sums:?}");
+    assert_eq!(of("cod"), 0, "seed {seed}: what couriers took is with the provider: {sums:?}");
     assert_eq!(of("refund"), -owed_by_name, "seed {seed}: what is owed is owed by name: {sums:?}");
     for (id, stored) in till.store.documents(&till.frame.shop, Kind::Order, None, 10_000).await.unwrap() {
         let answer = till.service.order(&till.frame.shop, &id).await.unwrap();
@@ -328,6 +353,13 @@ fn tell(intent: &Intent, sum: Moved, [named, out]: [i64; 2], reached: &mut Reach
         ("reversed", came(ReceiptKind::Reversed).count() > 0),
         ("disputed", came(ReceiptKind::Disputed).count() > 0),
         ("another amount", came(ReceiptKind::Captured).any(|receipt| receipt.amount != intent.due())),
+        (
+            "paid by card",
+            intent.attempts().iter().any(|it| it.method() == Method::CardToken && it.fate() == Fate::Paid),
+        ),
+        ("declined card", intent.attempts().iter().any(|it| it.fate() == Fate::Declined)),
+        ("paid at the door", came(ReceiptKind::Collected).count() > 0 && intent.order().is_some()),
+        ("refused at the door", intent.was_promised() && intent.order().is_some() && intent.receipts().is_empty()),
         ("paid after midnight", came(ReceiptKind::Captured).any(|receipt| tomorrow(receipt.at.0))),
     ] {
         reached.count(what, is_so);
@@ -344,7 +376,7 @@ fn by_reference(book: &Value) -> BTreeMap<String, Moved> {
         let Some(reference) = charges.get(&text(&row, "charge")) else { continue };
         let (of_it, minor) = (moved.entry(reference.clone()).or_default(), row["amount"].as_i64().unwrap() * 100);
         match row["kind"].as_str().unwrap() {
-            "captured" => of_it.came += minor,
+            "captured" | "collected" => of_it.came += minor,
             "reversed" | "dispute_lost" => of_it.taken += minor,
             _ => {}
         }

@@ -15,8 +15,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use shop::rails::{Config, Loket};
-use shop::{Answer, Basket, Command, Frame, Keyed, Resource, Service};
+use shop::rails::{CardToken, Config, Loket};
+use shop::{Answer, Basket, Chosen, Command, Frame, Keyed, Resource, Service};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,6 +30,7 @@ pub const STOCK: i64 = 10;
 pub const HOUR_S: i64 = 3_600;
 pub const DAY_S: i64 = 24 * HOUR_S;
 pub const NOTICE_KEY: &str = "whsec_test";
+const GOOD_CARD: &str = "tok_visa";
 const API_KEY: &str = "key_test";
 const SECOND_US: i64 = 1_000_000;
 /// Provider and shop are on one machine; a test waits for no answer longer than this.
@@ -54,6 +55,10 @@ pub struct Till {
     client: Client<HttpConnector, Full<bytes::Bytes>>,
     api: String,
     control: String,
+}
+
+fn chosen(method: Method, token: &str) -> Chosen {
+    Chosen { method, card: CardToken::parse(token).filter(|_| method == Method::CardToken) }
 }
 
 fn machine_us() -> i64 {
@@ -90,6 +95,8 @@ impl Till {
             notice_keys: vec![NOTICE_KEY.to_owned()],
             // Nobody listens: what a notice would say, a question has to find.
             notices_at: "http://127.0.0.1:9/notices/loket".to_owned(),
+            cards_at: Some(format!("http://{}", doors.page)),
+            cash: true,
         };
         let rail = Loket::new(config).patient(patience);
         let service = Service::new(store.clone(), plan(), clock).with_rail(rail);
@@ -171,15 +178,21 @@ impl Till {
         self.open_checkout(1, Details::default()).await
     }
 
+    /// By a card that is good, where it is by one.
     pub async fn confirm(&self, checkout: &PublicId, method: Method) -> Answer {
-        self.service.confirm(&self.frame, checkout, method).await.unwrap()
+        self.service.confirm_telling(&self.frame, checkout, &chosen(method, GOOD_CARD), || {}).await.unwrap()
+    }
+
+    pub async fn confirm_card(&self, checkout: &PublicId, token: &str) -> Answer {
+        self.service.confirm_telling(&self.frame, checkout, &chosen(Method::CardToken, token), || {}).await.unwrap()
     }
 
     /// The buyer confirms, and in one case of four everything is cut off after so many milliseconds.
     pub async fn confirm_until(&self, checkout: &PublicId, method: Method, ms: u64) {
         let (service, frame, id) = (self.service.clone(), self.frame.clone(), checkout.clone());
         let after = (ms < 5).then(|| Duration::from_millis(ms));
-        cut_off(async move { service.confirm(&frame, &id, method).await }, after).await;
+        let chosen = chosen(method, GOOD_CARD);
+        cut_off(async move { service.confirm_telling(&frame, &id, &chosen, || {}).await }, after).await;
     }
 
     /// The intent that a checkout waits for, if it does.
@@ -289,7 +302,7 @@ impl Till {
         let book = self.book().await;
         let amount = |row: &Value| row["amount"].as_i64().unwrap() * 100;
         let moved = book["movement"].as_array().unwrap().iter().map(|row| match row["kind"].as_str().unwrap() {
-            "captured" => amount(row),
+            "captured" | "remitted" => amount(row),
             "reversed" | "disputed" => -amount(row),
             "dispute_won" => amount(row),
             _ => 0,

@@ -22,7 +22,7 @@ pub const fn seconds_to_midnight(at_us: i64) -> i64 {
 pub async fn agree(till: &Till, book: &Value, seed: u64) -> usize {
     let now = till.now().0;
     let moved = book["movement"].as_array().unwrap();
-    let moved = moved.iter().filter(|row| !["authorised", "voided"].contains(&text(row, "kind")));
+    let moved = moved.iter().filter(|row| !["authorised", "voided", "collected"].contains(&text(row, "kind")));
     let back = book["refund"].as_array().unwrap().iter().filter(|row| row["status"] != "rejected");
     // By what the line is called: on which day, and how much.
     let mut expected: BTreeMap<&str, (i64, i64)> =
@@ -37,7 +37,7 @@ pub async fn agree(till: &Till, book: &Value, seed: u64) -> usize {
             assert_eq!(found, Some((day, int(line, "gross"))), "seed {seed}: {} has {line}", date(day));
             lines += 1;
             net += match text(line, "kind") {
-                "captured" | "dispute_won" | "refunded" => int(line, "gross"),
+                "captured" | "remitted" | "dispute_won" | "refunded" => int(line, "gross"),
                 "reversed" | "disputed" => -int(line, "gross"),
                 _ => 0,
             };
