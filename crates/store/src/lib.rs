@@ -72,6 +72,7 @@ use sql::{Connection, Plans, Postgres};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use vocab::id::ShopId;
 use writer::{Door, Writer};
 
@@ -100,6 +101,8 @@ struct Inner {
     readers: Readers,
     /// None where whoever asks reads.
     loads: Option<Loads>,
+    /// How often something was loaded.
+    loaded: AtomicU64,
 }
 
 impl Store {
@@ -178,7 +181,10 @@ impl Store {
 
     fn of(writers: Vec<Connection>, readers: Vec<Connection>, loads: Option<Loads>) -> Result<Self> {
         let writers = writers.into_iter().map(Writer::start).collect::<Result<_>>()?;
-        Ok(Self { inner: Arc::new(Inner { writers, readers: Readers::new(readers), loads }), lease: None })
+        Ok(Self {
+            inner: Arc::new(Inner { writers, readers: Readers::new(readers), loads, loaded: AtomicU64::default() }),
+            lease: None,
+        })
     }
 
     /// Something of the deployment's.

@@ -15,7 +15,8 @@ use crate::{Error, Result, Store, documents, json, sql};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 #[cfg(test)]
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use vocab::id::{Kind, Name, Origin, PublicId, ShopId};
@@ -45,7 +46,8 @@ const LOAD: &str =
                            s.variant, s.on_hand
                     from shop_head h
                     left join document d on d.shop = h.shop and d.kind = ?2 and d.id = ?3
-                    left join stock s on s.shop = d.shop and s.product = case when d.kind = 'product' then d.id end
+                    left join stock s indexed by stock_by_product
+                        on s.shop = d.shop and s.product = case when d.kind = 'product' then d.id end
                     where h.shop = ?1";
 
 /// What there is under one key of a shop that there is.
@@ -76,30 +78,40 @@ struct Wanted {
 }
 
 impl Store {
+    /// How often something was loaded since it was opened. What a request costs is mostly that.
+    pub fn loads(&self) -> u64 {
+        self.inner.loaded.load(Ordering::Relaxed)
+    }
+
     /// The head, the documents asked for and the stock of those that are products, in one snapshot.
     pub async fn load(&self, shop: &ShopId, ids: &[(Kind, PublicId)]) -> Result<Loaded> {
+        self.inner.loaded.fetch_add(1, Ordering::Relaxed);
+        // Boxed is what not every store or caller has: whoever loads is a part of larger futures.
         if ids.is_empty() {
-            return Ok(Loaded { head: self.head(shop).await?, documents: Vec::new(), stock: BTreeMap::new() });
+            let head = Box::pin(self.head(shop)).await?;
+            return Ok(Loaded { head, documents: Vec::new(), stock: BTreeMap::new() });
         }
+        let (shop, ids) = (shop.clone(), ids.to_vec());
         let found = match &self.inner.loads {
-            Some(loads) if ids.len() <= KEYS_MAX => loads.load(shop.clone(), ids.to_vec()).await?,
-            Some(_) | None => {
-                let (shop, ids) = (shop.clone(), ids.to_vec());
-                self.read_briefly(move |connection| find(connection, keys(&shop, &ids))).await?
-            }
+            Some(loads) if ids.len() <= KEYS_MAX => Box::pin(loads.load(shop, ids)).await?,
+            Some(_) | None => self.read_briefly(move |connection| find(connection, keys(&shop, &ids))).await?,
         };
-        let mut loaded = Loaded { head: None, documents: Vec::with_capacity(ids.len()), stock: BTreeMap::new() };
-        for lying in found {
-            let Some(Lying { head, document, stock }) = lying? else {
-                loaded.documents.push(None);
-                continue;
-            };
-            loaded.head = Some(head);
-            loaded.documents.push(document.map(Unread::read).transpose()?);
-            loaded.stock.extend(stock);
-        }
-        Ok(loaded)
+        gathered(found)
     }
+}
+
+fn gathered(found: Found) -> Result<Loaded> {
+    let mut loaded = Loaded { head: None, documents: Vec::with_capacity(found.len()), stock: BTreeMap::new() };
+    for lying in found {
+        let Some(Lying { head, document, stock }) = lying? else {
+            loaded.documents.push(None);
+            continue;
+        };
+        loaded.head = Some(head);
+        loaded.documents.push(document.map(Unread::read).transpose()?);
+        loaded.stock.extend(stock);
+    }
+    Ok(loaded)
 }
 
 /// The way to the thread that asks the server, which ends when the last of these is gone.

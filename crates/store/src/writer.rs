@@ -79,7 +79,7 @@ struct Command {
 enum Work {
     Alone(Run),
     /// What can be made together with others of the kind.
-    Commit(Asked),
+    Commit(Box<Asked>),
 }
 
 impl Command {
@@ -132,7 +132,7 @@ impl Writer {
         let (door, shop) = (Door::Commit, Some(prepared.commit.shop.clone()));
         let by_itself = prepared.is_by_itself();
         let asked = Asked::new(prepared, sender);
-        let work = if by_itself { Work::Alone(asked.alone()) } else { Work::Commit(asked) };
+        let work = if by_itself { Work::Alone(asked.alone()) } else { Work::Commit(Box::new(asked)) };
         self.commands.send(Command { door, shop, work }).await.map_err(|_| Error::Closed)?;
         receiver.await.map_err(|_| Error::Closed)?
     }

@@ -73,3 +73,18 @@ async fn more_keys_than_a_request_has_are_found_as_well() {
     assert!(loaded.documents.last().is_some_and(Option::is_some));
     assert_eq!(trips(&store), before, "another connection was asked");
 }
+
+#[test]
+fn in_a_file_everything_is_found_by_its_key() {
+    let connection = Connection::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
+    crate::schema::migrate(&connection).unwrap();
+    let explained = format!("explain query plan {LOAD}");
+    let plan: Vec<String> =
+        sql::all(&connection, "test", &explained, ["1", "product", "1"], |row| sql::cell(row, 3)).unwrap();
+    let expected = [
+        "SEARCH h USING PRIMARY KEY (shop=?)",
+        "SEARCH d USING INDEX sqlite_autoindex_document_1 (shop=? AND kind=? AND id=?) LEFT-JOIN",
+        "SEARCH s USING INDEX stock_by_product (shop=? AND product=?) LEFT-JOIN",
+    ];
+    assert_eq!(plan, expected);
+}

@@ -88,7 +88,7 @@ fn make(connection: &Connection, group: &[Command]) -> Result<Vec<Result<Committ
 
 fn asked(group: Vec<Command>) -> impl Iterator<Item = Asked> {
     group.into_iter().filter_map(|command| match command.work {
-        Work::Commit(asked) => Some(asked),
+        Work::Commit(asked) => Some(*asked),
         Work::Alone(_) => None,
     })
 }
