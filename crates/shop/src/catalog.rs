@@ -1,11 +1,11 @@
 //! The catalogue: search, lookup of several, one product.
 
 use crate::failure::Failure;
-use crate::view::parse;
+use crate::view::{Stocked, parse};
 use crate::{Answer, Listed, Note, NoteKind, Resource, Service};
 use commerce::Refusal;
 use commerce::product::Product;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use vocab::id::{Kind, PublicId, ShopId};
 
 impl Service {
@@ -20,9 +20,11 @@ impl Service {
         after: Option<&PublicId>,
         limit: usize,
     ) -> Result<Answer, Failure> {
-        self.must_exist(shop).await?;
         // One more than asked for tells whether there is another page.
         let mut found = self.store.products(shop, query, after, limit.saturating_add(1)).await?;
+        if found.is_empty() {
+            self.must_exist(shop).await?;
+        }
         let more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().filter(|_| more).map(|(id, _)| id.clone());
@@ -39,18 +41,17 @@ impl Service {
     /// # Errors
     /// See [`Failure`].
     pub async fn lookup(&self, shop: &ShopId, ids: &[PublicId]) -> Result<Answer, Failure> {
-        self.must_exist(shop).await?;
-        let catalogue = self.catalogue(shop, ids).await?;
+        let Stocked { head, catalogue, stock } = self.look_up(shop, ids.iter().cloned().collect()).await?;
+        head.ok_or(Failure::UnknownShop)?;
         let mut asked = BTreeSet::new();
         let (mut products, mut notes) = (Vec::new(), Vec::new());
         for id in ids.iter().filter(|id| asked.insert(*id)) {
             match catalogue.get(id) {
-                Some(product) => products.push(product.clone()),
+                Some(product) => products.push(listed(product.clone(), &stock)),
                 None => notes.push(unknown(id)),
             }
         }
-        let found = Resource::Found(self.listed(shop, products).await?);
-        Ok(Answer { notes, ..Answer::shown(200, found) })
+        Ok(Answer { notes, ..Answer::shown(200, Resource::Found(products)) })
     }
 
     /// One product.
@@ -58,11 +59,10 @@ impl Service {
     /// # Errors
     /// See [`Failure`].
     pub async fn product(&self, shop: &ShopId, id: &PublicId) -> Result<Answer, Failure> {
-        self.must_exist(shop).await?;
-        let catalogue = self.catalogue(shop, [id]).await?;
-        let found = self.listed(shop, catalogue.products().cloned().collect()).await?;
-        Ok(match found.into_iter().next() {
-            Some(listed) => Answer::shown(200, Resource::Product(listed)),
+        let Stocked { head, catalogue, stock } = self.look_up(shop, BTreeSet::from([id.clone()])).await?;
+        head.ok_or(Failure::UnknownShop)?;
+        Ok(match catalogue.get(id) {
+            Some(product) => Answer::shown(200, Resource::Product(listed(product.clone(), &stock))),
             None => Answer::refused(Refusal::not_found("product", id.as_str()), None),
         })
     }
@@ -73,12 +73,13 @@ impl Service {
 
     async fn listed(&self, shop: &ShopId, products: Vec<Product>) -> Result<Vec<Listed>, Failure> {
         let stock = self.on_hand(shop, &products).await?;
-        let listed = products.into_iter().map(|product| {
-            let on_hand = stock.get(product.variant().id()).copied().unwrap_or(0);
-            Listed { product, on_hand }
-        });
-        Ok(listed.collect())
+        Ok(products.into_iter().map(|product| listed(product, &stock)).collect())
     }
+}
+
+fn listed(product: Product, stock: &BTreeMap<PublicId, i64>) -> Listed {
+    let on_hand = stock.get(product.variant().id()).copied().unwrap_or(0);
+    Listed { product, on_hand }
 }
 
 fn unknown(id: &PublicId) -> Note {

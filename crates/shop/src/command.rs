@@ -15,6 +15,7 @@ use commerce::ledger::Entry;
 use commerce::lines::Wanted;
 use commerce::order::{Back, Command as Returning};
 use commerce::product::{Edit, stock_below_zero, stock_too_large};
+use std::collections::BTreeSet;
 use store::{Commit, Committed};
 use vocab::id::{Kind, Name, PublicId, ShopId};
 
@@ -69,6 +70,22 @@ impl Command {
         }
     }
 
+    /// The products it names, which are read with what it is about.
+    fn products(&self) -> BTreeSet<PublicId> {
+        match self {
+            Self::CreateCart { lines }
+            | Self::UpdateCart { lines, .. }
+            | Self::CreateCheckout { basket: Basket::Lines(lines), .. }
+            | Self::UpdateCheckout { lines, .. } => lines.iter().map(|line| line.product.clone()).collect(),
+            Self::CreateCheckout { basket: Basket::Cart(_), .. }
+            | Self::CancelCart { .. }
+            | Self::CancelCheckout { .. }
+            | Self::CancelOrder { .. }
+            | Self::RefundOrder { .. }
+            | Self::EditProduct { .. } => BTreeSet::new(),
+        }
+    }
+
     const fn status(&self) -> u16 {
         match self {
             Self::CreateCart { .. } | Self::CreateCheckout { .. } => 201,
@@ -105,7 +122,8 @@ impl Service {
     pub async fn execute(&self, frame: &Frame, keyed: &Keyed, command: &Command) -> Result<Answer, Failure> {
         let operation = command.operation();
         for _ in 0..TRIES_MAX {
-            let mut view = self.writing(frame, Some((operation, keyed)), command.main()).await?;
+            let key = Some((operation, keyed));
+            let mut view = self.writing_of(frame, key, command.main(), command.products()).await?;
             if let Some(recorded) = view.recorded.take() {
                 return self.replay(&frame.shop, &recorded, keyed, command.main().as_ref()).await;
             }

@@ -51,7 +51,8 @@ impl Service {
         let shop = &frame.shop;
         for _ in 0..TRIES_MAX {
             let main = Some((Kind::Checkout, id.clone()));
-            let mut view = self.writing(frame, Some((Operation::CheckoutComplete, keyed)), main.clone()).await?;
+            let (key, products) = ((Operation::CheckoutComplete, keyed), self.hints.of(shop, id));
+            let mut view = self.writing_of(frame, Some(key), main.clone(), products).await?;
             if let Some(recorded) = view.recorded.take() {
                 return self.replay(shop, &recorded, keyed, main.as_ref()).await;
             }
@@ -86,7 +87,7 @@ impl Service {
                 Ok(self.try_commit(shop, view, Decision::default().born(&recorded)).await?.then_some(shown))
             }
             State::Paying(attempt) => {
-                self.finish(shop, id, attempt.clone(), None, None).await?;
+                self.finish(shop, id, attempt.clone(), None, None, None).await?;
                 Ok(None)
             }
             State::Open | State::Awaiting { .. } | State::Canceled if !self.instant => {
@@ -96,8 +97,10 @@ impl Service {
             State::Open | State::Awaiting { .. } | State::Canceled => {
                 let choice = checkout::choice(instrument)?;
                 let attempt = Attempt::new(self.ids.uuid(), choice).ok_or_else(ids_exhausted)?;
-                let Some((ids, paying)) = self.start(shop, view, &checkout, attempt).await? else { return Ok(None) };
-                match self.finish(shop, id, paying, Some(ids), Some(keyed)).await? {
+                let started = self.start(shop, view, &checkout, attempt.clone()).await?;
+                let Some((ids, paying)) = started else { return Ok(None) };
+                view.has_written(Kind::Checkout, id);
+                match self.finish(shop, id, attempt, Some(ids), Some(keyed), Some((view, paying))).await? {
                     Finished::Completed(checkout) => Ok(Some(Answer::shown(200, view.show_checkout(&checkout)))),
                     Finished::Reopened(refusal) => Err(refusal.into()),
                     Finished::Elsewhere => Ok(None),
@@ -106,24 +109,25 @@ impl Service {
         }
     }
 
-    /// The first commit: units off the shelf, the attempt on record. None: another commit came first.
+    /// The first commit: units off the shelf, the attempt on record. Answers the checkout as it stands then; none: another commit
+    /// came first.
     async fn start(
         &self,
         shop: &ShopId,
         view: &View,
         checkout: &Checkout,
         attempt: Attempt,
-    ) -> Result<Option<(Numbers<'_>, Attempt)>, Stop> {
-        let catalogue = self.catalogue(shop, checkout.lines().iter().map(checkout::Line::product)).await?;
-        let stock = self.on_hand(shop, catalogue.products()).await?;
+    ) -> Result<Option<(Numbers<'_>, Checkout)>, Stop> {
+        let products = checkout.lines().iter().map(checkout::Line::product);
+        let (catalogue, stock) = self.stocked_of(shop, view, products).await?;
         let left = |variant: &PublicId| stock.get(variant).copied().unwrap_or(0);
-        let (paying, taken) = checkout.pay(attempt.clone(), &catalogue, left)?;
+        let (paying, taken) = checkout.pay(attempt, &catalogue, left)?;
         // Nobody is charged for an order that could not be numbered.
         let numbers = self.numbers(checkout, None).await?;
         let decision = Decision::default().changed(checkout, &paying).moving(taken);
         reach(Act::RailCall, Phase::Before);
         match self.commit(shop, view, decision).await {
-            Ok(_) => Ok(Some((numbers, attempt))),
+            Ok(_) => Ok(Some((numbers, paying))),
             // Units only go here.
             Err(Unwritten::Conflict { .. } | Unwritten::TooMuchStock) => Ok(None),
             Err(Unwritten::OutOfStock { variant, left }) => {
@@ -135,6 +139,9 @@ impl Service {
 
     /// Asks the rail and makes the second commit, with the record of the key if there is one. Without numbers they
     /// are minted here; where there are none left the checkout is opened again.
+    ///
+    /// Who has just begun it knows how it stands, and reads it again only where another commit came first: the commit asks for
+    /// the version of everything that it was decided on.
     async fn finish(
         &self,
         shop: &ShopId,
@@ -142,14 +149,22 @@ impl Service {
         attempt: Attempt,
         mut numbers: Option<Numbers<'_>>,
         keyed: Option<&Keyed>,
+        mut begun: Option<(&mut View, Checkout)>,
     ) -> Result<Finished, Stop> {
         reach(Act::RailCall, Phase::During);
         let outcome = payment::ask(&attempt);
         reach(Act::RailCall, Phase::After);
         for _ in 0..TRIES_MAX {
-            let key = keyed.map(|keyed| (Operation::CheckoutComplete, keyed));
-            let mut view = self.view(shop, key, Some((Kind::Checkout, id.clone()))).await?;
-            let checkout = view.checkout(id)?;
+            let (known, mut read) = (begun.is_some(), None);
+            let (view, checkout) = match begun.take() {
+                Some(begun) => begun,
+                None => {
+                    let key = keyed.map(|keyed| (Operation::CheckoutComplete, keyed));
+                    let view = read.insert(self.view(shop, key, Some((Kind::Checkout, id.clone()))).await?);
+                    let checkout = view.checkout(id)?;
+                    (view, checkout)
+                }
+            };
             if *checkout.state() != State::Paying(attempt.clone()) {
                 // Whoever finished it: a decline is one. Who began it must not begin another instead.
                 return Ok(match outcome {
@@ -160,15 +175,19 @@ impl Service {
             // Who pays two checkouts at once under one key has paid both; the key stands for the first.
             let keyed = keyed.filter(|_| view.recorded.is_none());
             let (decision, finished) = match self.numbered(&checkout, outcome, &mut numbers).await? {
-                Ok(ids) => self.approved(shop, &mut view, &checkout, ids, keyed).await?,
+                Ok(ids) => self.approved(shop, view, &checkout, ids, keyed).await?,
                 Err(refusal) => (self.reopened(shop, &checkout).await?, Finished::Reopened(refusal)),
             };
             let committed = match &mut numbers {
-                Some(numbers) => self.commit_from(&mut numbers.purse, shop, &view, decision).await,
-                None => self.commit(shop, &view, decision).await,
+                Some(numbers) => self.commit_from(&mut numbers.purse, shop, view, decision).await,
+                None => self.commit(shop, view, decision).await,
             };
-            if came_first(committed)? {
-                return Ok(finished);
+            match came_first(committed) {
+                Ok(true) => return Ok(finished),
+                // A hold that was given up has raised the epoch since it was begun.
+                Err(Failure::StaleEpoch { .. }) if known => {}
+                Ok(false) => {}
+                Err(failure) => return Err(failure.into()),
             }
         }
         Err(Failure::Busy.into())
@@ -269,7 +288,9 @@ impl Service {
             let view = self.view(shop, None, Some((Kind::Checkout, id.clone()))).await?;
             let settled = match view.checkout(id) {
                 Ok(checkout) => match checkout.state() {
-                    State::Paying(attempt) => self.finish(shop, id, attempt.clone(), None, None).await.map(|_| ()),
+                    State::Paying(attempt) => {
+                        self.finish(shop, id, attempt.clone(), None, None, None).await.map(|_| ())
+                    }
                     State::Open | State::Awaiting { .. } | State::Completed { .. } | State::Canceled => Ok(()),
                 },
                 Err(stop) => Err(stop),

@@ -11,6 +11,7 @@ mod catalog;
 mod command;
 mod failure;
 mod frame;
+mod hints;
 pub mod ids;
 mod instant;
 mod invoice;
@@ -30,6 +31,7 @@ pub use payment::{Chosen, HandOn, Ordered, ToPay};
 pub use view::Filed;
 
 pub(crate) use failure::Stop;
+use hints::Hints;
 use ids::{IdPlan, Ids};
 use rails::Loket;
 use std::sync::Arc;
@@ -48,6 +50,7 @@ const TRIES_MAX: usize = 16;
 pub struct Service {
     store: Store,
     ids: Arc<Ids>,
+    hints: Arc<Hints>,
     clock: Clock,
     /// None: the instant rail is all there is.
     rail: Option<Arc<Loket>>,
@@ -62,7 +65,16 @@ pub struct Service {
 impl Service {
     pub fn new(store: Store, plan: IdPlan, clock: Clock) -> Self {
         let ids = Arc::new(Ids::new(store.clone(), plan, Arc::clone(&clock)));
-        Self { store, ids, clock, rail: None, instant: true, hand_on: None, news: Arc::default() }
+        Self {
+            store,
+            ids,
+            hints: Arc::default(),
+            clock,
+            rail: None,
+            instant: true,
+            hand_on: None,
+            news: Arc::default(),
+        }
     }
 
     /// The same, with a provider through which buyers pay in their own time.

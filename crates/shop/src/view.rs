@@ -31,6 +31,24 @@ pub(crate) struct View {
     instant: bool,
     seen: BTreeMap<(Kind, PublicId), u64>,
     main: Option<Stored>,
+    shelf: Shelf,
+}
+
+/// Products that were read in the same snapshot, and how many of each there are.
+#[derive(Default)]
+struct Shelf {
+    /// Also those that do not exist.
+    asked: BTreeSet<PublicId>,
+    catalogue: Catalogue,
+    stock: BTreeMap<PublicId, i64>,
+}
+
+/// Products with the stock of their variants, and the head of their shop, of one snapshot.
+pub(crate) struct Stocked {
+    /// None: no such shop.
+    pub(crate) head: Option<Head>,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) stock: BTreeMap<PublicId, i64>,
 }
 
 /// An order that can still change, or one that was closed before it came here.
@@ -48,12 +66,27 @@ impl Service {
         key: Option<(Operation, &Keyed)>,
         main: Option<(Kind, PublicId)>,
     ) -> Result<View, Failure> {
+        self.view_with(shop, key, main, BTreeSet::new()).await
+    }
+
+    /// The same, and these products with their stock.
+    async fn view_with(
+        &self,
+        shop: &ShopId,
+        key: Option<(Operation, &Keyed)>,
+        main: Option<(Kind, PublicId)>,
+        products: BTreeSet<PublicId>,
+    ) -> Result<View, Failure> {
         let terms_id = PublicId::new(shop.as_str());
         let mut wanted = vec![(Kind::Shop, terms_id.clone())];
         wanted.extend(key.map(|(operation, keyed)| (Kind::Idempotency, record_id(operation, &keyed.key))));
         wanted.extend(main.clone());
-        let Loaded { head, documents } = self.store.load(shop, &wanted).await?;
+        let beside = wanted.len();
+        wanted.extend(products.iter().map(|id| (Kind::Product, id.clone())));
+        let Loaded { head, mut documents, stock } = self.store.load(shop, &wanted).await?;
         let head = head.ok_or(Failure::UnknownShop)?;
+        let found = products.iter().zip(documents.split_off(beside));
+        let catalogue = found.filter_map(|(id, stored)| Some(product(id, &stored?))).collect::<Result<_, _>>()?;
         let mut documents = documents.into_iter();
         let terms = documents.next().flatten().ok_or(Failure::NoTerms)?;
         let terms = parse(Kind::Shop, &terms_id, &terms.document, Terms::from_document)?;
@@ -71,6 +104,7 @@ impl Service {
             instant: self.instant,
             seen: BTreeMap::new(),
             main: main_stored,
+            shelf: Shelf { asked: products, catalogue, stock },
         };
         if let (Some(id), Some(stored)) = (main, &view.main) {
             view.seen.insert(id, stored.version);
@@ -85,7 +119,18 @@ impl Service {
         key: Option<(Operation, &Keyed)>,
         main: Option<(Kind, PublicId)>,
     ) -> Result<View, Failure> {
-        let view = self.view(&frame.shop, key, main).await?;
+        self.writing_of(frame, key, main, BTreeSet::new()).await
+    }
+
+    /// The same of something with these products: they and their stock are read with it.
+    pub(crate) async fn writing_of(
+        &self,
+        frame: &Frame,
+        key: Option<(Operation, &Keyed)>,
+        main: Option<(Kind, PublicId)>,
+        products: BTreeSet<PublicId>,
+    ) -> Result<View, Failure> {
+        let view = self.view_with(&frame.shop, key, main, products).await?;
         if frame.epoch.is_some_and(|epoch| epoch != view.head.epoch) {
             return Err(Failure::StaleEpoch { head: view.head.epoch });
         }
@@ -101,17 +146,56 @@ impl Service {
         shop: &ShopId,
         products: impl IntoIterator<Item = &'a PublicId>,
     ) -> Result<Catalogue, Failure> {
-        let ids: BTreeSet<&PublicId> = products.into_iter().collect();
-        let wanted: Vec<_> = ids.into_iter().map(|id| (Kind::Product, id.clone())).collect();
-        if wanted.is_empty() {
-            return Ok(Catalogue::default());
-        }
-        let loaded = self.store.load(shop, &wanted).await?;
-        let found = wanted.iter().zip(loaded.documents).filter_map(|((_, id), stored)| Some((id, stored?)));
-        found.map(|(id, stored)| parse(Kind::Product, id, &stored.document, Product::from_document)).collect()
+        Ok(self.stocked(shop, products.into_iter().cloned().collect()).await?.0)
     }
 
-    /// Stock on hand of every product's variant.
+    /// The same, as a view has read them with the rest; whatever it has not is read now.
+    pub(crate) async fn catalogue_of<'a>(
+        &self,
+        shop: &ShopId,
+        view: &View,
+        products: impl IntoIterator<Item = &'a PublicId>,
+    ) -> Result<Catalogue, Failure> {
+        Ok(self.stocked_of(shop, view, products).await?.0)
+    }
+
+    /// The same with the stock of their variants.
+    pub(crate) async fn stocked_of<'a>(
+        &self,
+        shop: &ShopId,
+        view: &View,
+        products: impl IntoIterator<Item = &'a PublicId>,
+    ) -> Result<(Catalogue, BTreeMap<PublicId, i64>), Failure> {
+        let products: BTreeSet<PublicId> = products.into_iter().cloned().collect();
+        if !products.is_subset(&view.shelf.asked) {
+            return self.stocked(shop, products).await;
+        }
+        let catalogue = products.iter().filter_map(|id| view.shelf.catalogue.get(id).cloned()).collect();
+        Ok((catalogue, view.shelf.stock.clone()))
+    }
+
+    /// The products that exist among these and the stock of their variants, as they stand now.
+    async fn stocked(
+        &self,
+        shop: &ShopId,
+        products: BTreeSet<PublicId>,
+    ) -> Result<(Catalogue, BTreeMap<PublicId, i64>), Failure> {
+        if products.is_empty() {
+            return Ok((Catalogue::default(), BTreeMap::new()));
+        }
+        let Stocked { catalogue, stock, .. } = self.look_up(shop, products).await?;
+        Ok((catalogue, stock))
+    }
+
+    /// The same with the head of the shop.
+    pub(crate) async fn look_up(&self, shop: &ShopId, products: BTreeSet<PublicId>) -> Result<Stocked, Failure> {
+        let wanted: Vec<_> = products.iter().map(|id| (Kind::Product, id.clone())).collect();
+        let Loaded { head, documents, stock } = self.store.load(shop, &wanted).await?;
+        let found = products.iter().zip(documents).filter_map(|(id, stored)| Some(product(id, &stored?)));
+        Ok(Stocked { head, catalogue: found.collect::<Result<_, _>>()?, stock })
+    }
+
+    /// Stock on hand of every product's variant, as it stands now.
     pub(crate) async fn on_hand<'a>(
         &self,
         shop: &ShopId,
@@ -166,6 +250,13 @@ impl View {
         self.seen.insert((kind, id), version);
     }
 
+    /// The main aggregate was committed as this view had it, and stands at the next version.
+    pub(crate) fn has_written(&mut self, kind: Kind, id: &PublicId) {
+        if let Some(version) = self.seen.get_mut(&(kind, id.clone())) {
+            *version += 1;
+        }
+    }
+
     /// A decision as the store takes it.
     pub(crate) fn writes(&self, decision: &Decision) -> Vec<store::Write> {
         let writes = decision.writes.iter().map(|write| store::Write {
@@ -198,6 +289,10 @@ pub(crate) fn parse<T>(
     from_document: impl FnOnce(&Record) -> Result<T, Fault>,
 ) -> Result<T, Failure> {
     from_document(document).map_err(|fault| Failure::Broken { kind, id: id.clone(), fault })
+}
+
+fn product(id: &PublicId, stored: &Stored) -> Result<Product, Failure> {
+    parse(Kind::Product, id, &stored.document, Product::from_document)
 }
 
 /// The kind and id of an aggregate.

@@ -124,7 +124,7 @@ fn count(connection: &Connection, table: &Table) -> Result<u64> {
 /// All of it, or nothing. Connections that wait are opened and used on a thread of their own.
 fn restore_to_postgres(from: Connection, url: &str) -> Result<Rows> {
     let fill = move || {
-        let (mut writers, _) = connect_all(url, Tables::Renewed)?;
+        let (mut writers, ..) = connect_all(url, Tables::Renewed)?;
         let to = writers.pop().ok_or(Error::Closed)?;
         copy(&from, &to)
     };

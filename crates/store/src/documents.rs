@@ -1,8 +1,7 @@
 //! Documents as stored, and the ways to read them.
 
-use crate::head::{self, Head};
 use crate::import::Fingerprint;
-use crate::sql::{Ask, Bind, Connection, Row, Value, params};
+use crate::sql::{Bind, Connection, Owned, Row, Value, params};
 use crate::{Error, Result, Store, serials, sql};
 use vocab::document::Record;
 use vocab::id::{Kind, Name, Origin, PublicId, ShopId, Timestamp};
@@ -38,15 +37,6 @@ pub struct Kept {
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// Documents and the head they belong to, of one snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded {
-    /// None: no such shop.
-    pub head: Option<Head>,
-    /// In the order asked for.
-    pub documents: Vec<Option<Stored>>,
-}
-
 /// How many documents of a kind there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
@@ -69,24 +59,6 @@ impl Class {
 const IDS_MAX: i64 = 10_000;
 
 impl Store {
-    /// The head and the documents asked for, in one snapshot.
-    pub async fn load(&self, shop: &ShopId, ids: &[(Kind, PublicId)]) -> Result<Loaded> {
-        let (shop, ids) = (shop.clone(), ids.to_vec());
-        self.read_briefly(move |connection| {
-            let sql = "select body, version, class, why, origin, source_tx from document
-                       where shop = ?1 and kind = ?2 and id = ?3";
-            let mut head = None;
-            let mut documents: Vec<Option<Stored>> = ids.iter().map(|_| None).collect();
-            let asks = documents.iter_mut().zip(&ids);
-            let mut asks: Vec<Ask<'_>> =
-                asks.map(|(place, id)| Ask::first(READ, sql, key_of(&shop, id), place, stored)).collect();
-            asks.push(head::ask(&shop, head::FIND, &mut head));
-            connection.together(asks)?;
-            Ok(Loaded { head, documents })
-        })
-        .await
-    }
-
     /// The documents with these origins, in the order asked for, in one snapshot.
     pub async fn load_by_origin(
         &self,
@@ -239,10 +211,6 @@ impl Store {
 const READ: &str = "read of documents";
 const WRITE: &str = "write of a document";
 
-fn key_of<'a>(shop: &'a ShopId, (kind, id): &'a (Kind, PublicId)) -> Vec<Value<'a>> {
-    vec![shop.as_str().value(), kind.name().value(), id.as_str().value()]
-}
-
 fn key_by_origin<'a>(shop: &'a ShopId, (kind, origin): &'a (Kind, Origin)) -> Vec<Value<'a>> {
     vec![shop.as_str().value(), kind.name().value(), origin.as_str().value()]
 }
@@ -268,7 +236,7 @@ pub fn with_id(row: &Row<'_>) -> Result<(PublicId, Stored)> {
     Ok((sql::public_id(row, 6)?, stored(row)?))
 }
 
-fn class(row: &Row<'_>, at: usize) -> Result<Class> {
+pub fn class(row: &Row<'_>, at: usize) -> Result<Class> {
     let name: String = sql::cell(row, at)?;
     let found = [Class::Live, Class::History].into_iter().find(|class| class.name() == name);
     found.ok_or(Error::Corrupt { what: "class", why: name })
@@ -301,9 +269,7 @@ pub fn insert_new(connection: &Connection, put: &Put<'_>) -> Result<bool> {
     Ok(cells(put, |cells| sql::execute(connection, WRITE, sql, cells))? > 0)
 }
 
-/// Inserts or overwrites; whether that is right was the door's to check.
-pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
-    let sql = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
+const PUT: &str = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
                                      changed_at, body, serial, fingerprint)
                values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
                on conflict (shop, kind, id) do update set class = excluded.class, why = excluded.why,
@@ -311,7 +277,20 @@ pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
                    state = excluded.state, title = excluded.title, changed_at = excluded.changed_at,
                    body = excluded.body, serial = excluded.serial,
                    fingerprint = excluded.fingerprint";
-    cells(put, |cells| sql::defer(connection, WRITE, sql, cells))
+
+/// Inserts or overwrites; whether that is right was the door's to check.
+pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
+    cells(put, |cells| sql::defer(connection, WRITE, PUT, cells))
+}
+
+/// The same of several, no two of them of one document.
+pub fn put_all(connection: &Connection, rows: Vec<Vec<Owned>>) -> Result<()> {
+    sql::defer_each(connection, WRITE, PUT, rows)
+}
+
+/// A row of these.
+pub fn row(put: &Put<'_>) -> Result<Vec<Owned>> {
+    cells(put, |cells| Ok(sql::owned(cells)))
 }
 
 /// What a document is found by besides its id and origin.

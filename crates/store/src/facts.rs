@@ -2,7 +2,7 @@
 
 use crate::commit::{Commit, Entry, StockChange};
 use crate::json::{self, Tree};
-use crate::sql::{Connection, Row, params};
+use crate::sql::{Connection, Owned, Row, params};
 use crate::{Error, Result, Store, sql};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -107,10 +107,15 @@ fn compose<'a>(commit: &'a Commit, bodies: &'a [Cow<'_, str>]) -> serde_json::Re
     Ok(Body { writes, stock: stock.collect(), entries: entries.collect() })
 }
 
-pub fn insert(connection: &Connection, commit: &Commit, seq: Seq, body: &str) -> Result<()> {
+/// Writes these, which are new.
+pub fn append_all(connection: &Connection, rows: Vec<Vec<Owned>>) -> Result<()> {
     let sql = "insert into fact (shop, seq, epoch, at, body) values (?1, ?2, ?3, ?4, ?5)";
-    let cells = params![commit.shop.as_str(), sql::int(seq.0)?, sql::int(commit.epoch.0)?, commit.at.0, body];
-    sql::defer(connection, "write of a fact", sql, cells)
+    sql::defer_each(connection, "write of a fact", sql, rows)
+}
+
+/// A row of these.
+pub fn row(commit: &Commit, seq: Seq, body: &str) -> Result<Vec<Owned>> {
+    Ok(sql::owned(params![commit.shop.as_str(), sql::int(seq.0)?, sql::int(commit.epoch.0)?, commit.at.0, body]))
 }
 
 fn fact(row: &Row<'_>) -> Result<Fact> {

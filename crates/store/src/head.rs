@@ -98,7 +98,8 @@ pub fn lock(connection: &Connection, shop: &ShopId) -> Result<Option<Head>> {
     sql::first(connection, READ, LOCK, [shop.as_str()], head)
 }
 
-fn head(row: &Row<'_>) -> Result<Head> {
+/// A head from `shop, owner, epoch, fenced, seq`.
+pub fn head(row: &Row<'_>) -> Result<Head> {
     Ok(Head {
         shop: sql::shop(row, 0)?,
         owner: sql::side(row, 1)?,

@@ -1,7 +1,7 @@
 //! The ledger: entries per order, debit positive.
 
 use crate::commit::{Commit, Entry};
-use crate::sql::{Ask, Bind, Connection, params};
+use crate::sql::{Ask, Bind, Connection, Owned, params};
 use crate::{Error, Result, Store, sql};
 use std::collections::BTreeMap;
 use vocab::id::{Name, PublicId, Seq, ShopId};
@@ -56,28 +56,31 @@ const WRITE: &str = "write of the ledger";
 /// The highest number of the entries of each order that a commit adds to; none: it has no entries.
 pub type Lasts = BTreeMap<PublicId, Option<i64>>;
 
-pub fn orders(commit: &Commit) -> Lasts {
-    commit.entries.iter().map(|entry| (entry.order.clone(), None)).collect()
-}
-
-/// The questions for these, with others.
-pub fn asks<'a>(shop: &'a ShopId, lasts: &'a mut Lasts) -> impl Iterator<Item = Ask<'a>> {
+/// The question for these, with others.
+pub fn ask<'a>(shop: &'a ShopId, lasts: &'a mut Lasts) -> Ask<'a> {
     let sql = "select n from ledger where shop = ?1 and order_id = ?2 order by n desc limit 1";
-    lasts.iter_mut().map(move |(order, place)| {
-        let key = vec![shop.as_str().value(), order.as_str().value()];
-        Ask::first(READ, sql, key, place, |row| sql::cell(row, 0))
-    })
+    let key = |order: &'a PublicId| vec![shop.as_str().value(), order.as_str().value()];
+    let (keys, places) = lasts.iter_mut().map(|(order, place)| (key(order), place)).unzip();
+    Ask::first_of_each(READ, sql, keys, places, |row| sql::cell(row, 0))
 }
 
-/// Adds a commit's entries to those that their orders have.
-pub fn append(connection: &Connection, commit: &Commit, seq: Seq, mut lasts: Lasts) -> Result<()> {
-    let made = (commit.at.0, sql::int(seq.0)?);
-    commit.entries.iter().try_for_each(|entry| {
+/// Writes these, which are new.
+pub fn append_all(connection: &Connection, rows: Vec<Vec<Owned>>) -> Result<()> {
+    let sql = "insert into ledger (shop, order_id, n, account, currency, amount, at, seq)
+               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    sql::defer_each(connection, WRITE, sql, rows)
+}
+
+/// A commit's entries behind those that their orders have.
+pub fn rows(commit: &Commit, seq: Seq, lasts: &mut Lasts) -> Result<Vec<Vec<Owned>>> {
+    let (shop, at, seq) = (commit.shop.as_str(), commit.at.0, sql::int(seq.0)?);
+    let rows = commit.entries.iter().map(|entry| {
         let last = lasts.entry(entry.order.clone()).or_default();
         let n = last.unwrap_or(0) + 1;
         *last = Some(n);
-        insert(connection, &commit.shop, n, entry, made)
-    })
+        sql::owned(params![shop, entry.order.as_str(), n, entry.account, entry.currency, entry.amount, at, seq])
+    });
+    Ok(rows.collect())
 }
 
 /// Makes these the only entries of an order. Mostly they are that already.
@@ -143,12 +146,4 @@ fn insert_some(connection: &Connection, shop: &ShopId, first: i64, entries: &[En
         cells.extend([entry.account.value(), entry.currency.value(), entry.amount.value()]);
     }
     sql::defer(connection, WRITE, sql, &cells[..])
-}
-
-/// `at` and `seq` are the commit's.
-fn insert(connection: &Connection, shop: &ShopId, n: i64, entry: &Entry, (at, seq): (i64, i64)) -> Result<()> {
-    let sql = "insert into ledger (shop, order_id, n, account, currency, amount, at, seq)
-               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    let cells = params![shop.as_str(), entry.order.as_str(), n, entry.account, entry.currency, entry.amount, at, seq,];
-    sql::defer(connection, WRITE, sql, cells)
 }

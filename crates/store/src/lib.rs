@@ -28,6 +28,7 @@ mod inbox;
 mod json;
 mod leases;
 mod ledger;
+mod loads;
 mod notes;
 mod overview;
 mod pages;
@@ -48,7 +49,7 @@ pub use checkpoint::checkpoint_beside;
 pub use commit::{Commit, CommitError, Committed, Entry, StockChange, Wake, Write};
 pub use copy::Rows;
 pub use debts::Debt;
-pub use documents::{Class, Count, Kept, Loaded, Stored};
+pub use documents::{Class, Count, Kept, Stored};
 pub use error::Error;
 pub use facts::Fact;
 pub use findings::{AcceptError, Acceptance, Finding, FindingCount, FoundFinding};
@@ -57,6 +58,7 @@ pub use import::{Fingerprint, Import, ImportError, Imported, Made, Outcome, What
 pub use inbox::{Due, Letter, Notice, NoticeKey};
 pub use json::{decode, encode};
 pub use ledger::LedgerSum;
+pub use loads::Loaded;
 pub use overview::{FindingKey, Flip, HoldLength, ShopCount};
 pub use pages::{Wanted, decode_in_part};
 pub use payments::{Referred, Woken};
@@ -64,11 +66,13 @@ pub use plan::{Plan, PlanFile, PlannedShop};
 pub use steps::{RecordedStep, Step};
 pub use wishes::{StoredWish, Wish};
 
+use loads::Loads;
 use readers::{READERS, Readers};
-use sql::{Connection, Postgres};
+use sql::{Connection, Plans, Postgres};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use vocab::id::ShopId;
 use writer::{Door, Writer};
 
@@ -95,6 +99,10 @@ struct Inner {
     /// One of them where there is one file.
     writers: Vec<Writer>,
     readers: Readers,
+    /// None where whoever asks reads.
+    loads: Option<Loads>,
+    /// How often something was loaded.
+    loaded: AtomicU64,
 }
 
 impl Store {
@@ -161,19 +169,22 @@ impl Store {
         let connection = Connection::Sqlite(connection);
         tables.look(&connection)?;
         let readers = (0..READERS).map(|_| sqlite::reader(path).map(Connection::Sqlite)).collect::<Result<_>>()?;
-        Self::of(vec![connection], readers)
+        Self::of(vec![connection], readers, None)
     }
 
     /// On a thread of its own: whoever opens a store may be a task, and these connections wait.
     fn on_postgres(url: &str, tables: Tables) -> Result<Self> {
         let opened = std::thread::scope(|scope| scope.spawn(|| connect_all(url, tables)).join());
-        let (writers, readers) = opened.map_err(|_| Error::Closed)??;
-        Self::of(writers, readers)
+        let (writers, readers, loads) = opened.map_err(|_| Error::Closed)??;
+        Self::of(writers, readers, Some(Loads::start(loads)?))
     }
 
-    fn of(writers: Vec<Connection>, readers: Vec<Connection>) -> Result<Self> {
+    fn of(writers: Vec<Connection>, readers: Vec<Connection>, loads: Option<Loads>) -> Result<Self> {
         let writers = writers.into_iter().map(Writer::start).collect::<Result<_>>()?;
-        Ok(Self { inner: Arc::new(Inner { writers, readers: Readers::new(readers) }), lease: None })
+        Ok(Self {
+            inner: Arc::new(Inner { writers, readers: Readers::new(readers), loads, loaded: AtomicU64::default() }),
+            lease: None,
+        })
     }
 
     /// Something of the deployment's.
@@ -200,11 +211,16 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        self.writer_of(shop).run(door, Some(shop.clone()), act).await
+    }
+
+    /// Whoever writes all that this process writes of a shop.
+    fn writer_of(&self, shop: &ShopId) -> &Writer {
         let mut hasher = DefaultHasher::new();
         shop.hash(&mut hasher);
         let count = u64::try_from(self.inner.writers.len()).unwrap_or(1);
         let nth = usize::try_from(hasher.finish() % count).unwrap_or(0);
-        self.inner.writers[nth].run(door, Some(shop.clone()), act).await
+        &self.inner.writers[nth]
     }
 
     async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
@@ -236,16 +252,17 @@ impl Tables {
     }
 }
 
-/// Connections to write and to read by, and the tables as they should be.
-fn connect_all(url: &str, tables: Tables) -> Result<(Vec<Connection>, Vec<Connection>)> {
-    let connect = |_| {
-        let connected = Postgres::connect(url)
+/// Connections to write, to read and to load by, and the tables as they should be. As many of them read as do in a file.
+fn connect_all(url: &str, tables: Tables) -> Result<(Vec<Connection>, Vec<Connection>, Connection)> {
+    let connect = |plans| {
+        let connected = Postgres::connect(url, plans)
             .map_err(|source| Error::Open { path: "the store's database".to_owned(), source: source.into() })?;
         Ok(Connection::Postgres(Box::new(connected)))
     };
-    let writers: Vec<Connection> = (0..WRITERS).map(connect).collect::<Result<_>>()?;
+    let writers: Vec<Connection> = (0..WRITERS).map(|_| connect(Plans::Once)).collect::<Result<_>>()?;
     writers.first().map_or(Ok(()), |writer| tables.look(writer))?;
-    Ok((writers, (0..READERS).map(connect).collect::<Result<_>>()?))
+    let readers = (1..READERS).map(|_| connect(Plans::AsGiven)).collect::<Result<_>>()?;
+    Ok((writers, readers, connect(Plans::Once)?))
 }
 
 fn cannot_open(path: impl ToString, source: std::io::Error) -> Error {

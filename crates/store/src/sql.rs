@@ -7,6 +7,7 @@ mod connection;
 mod dialect;
 mod exchange;
 mod failure;
+mod open;
 mod postgres;
 #[cfg(test)]
 mod statements;
@@ -15,12 +16,15 @@ mod wire;
 
 pub use connection::{Ask, Begin, Connection, Row};
 pub use dialect::tables_of_postgres;
+pub use open::Plans;
 pub use postgres::Postgres;
 pub(crate) use value::params;
 pub use value::{Bind, Cell, NOTHING, Owned, Params, Value};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use tests::{sale, shop as shop_with_stock, trips};
 
 use crate::error::Error;
 use crate::json;
@@ -68,15 +72,28 @@ pub fn first_of_each<T>(
     read: impl Fn(&Row<'_>) -> Result<T, Error>,
 ) -> Result<Vec<Option<T>>, Error> {
     let mut found: Vec<Option<T>> = keys.iter().map(|_| None).collect();
-    let asks = found.iter_mut().zip(keys).map(|(place, key)| Ask::first(what, sql, key, place, &read));
-    let asks = asks.collect();
-    connection.together(asks)?;
+    connection.together(vec![Ask::first_of_each(what, sql, keys, found.iter_mut().collect(), read)])?;
     Ok(found)
 }
 
 /// A statement that is not waited for: whoever needs no count of rows does not need to.
 pub fn defer(connection: &Connection, what: &'static str, sql: &'static str, params: impl Params) -> Result<(), Error> {
     connection.defer(what, sql, &params.values())
+}
+
+/// The same of each of these rows: an `insert … values (?1, ?2 …)`, which PostgreSQL hears once.
+pub fn defer_each(
+    connection: &Connection,
+    what: &'static str,
+    sql: &'static str,
+    rows: Vec<Vec<Owned>>,
+) -> Result<(), Error> {
+    connection.defer_each(what, sql, rows)
+}
+
+/// Cells that are kept.
+pub fn owned(params: impl Params) -> Vec<Owned> {
+    params.values().into_iter().filter_map(Owned::of).collect()
 }
 
 /// The number of rows changed.

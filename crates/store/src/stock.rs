@@ -1,7 +1,7 @@
 //! Stock on hand, per variant. It moves by signed differences here and is set only by imports.
 
-use crate::commit::{Commit, CommitError, StockChange};
-use crate::sql::{Ask, Bind, Connection, params};
+use crate::commit::{Commit, CommitError, Moved, StockChange};
+use crate::sql::{Ask, Bind, Connection, Owned, params};
 use crate::{Error, Result, Store, sql};
 use std::collections::BTreeMap;
 use vocab::document::Node;
@@ -34,47 +34,55 @@ impl Store {
 const READ: &str = "read of stock";
 const WRITE: &str = "write of stock";
 
+const PUT: &str = "insert into stock (shop, variant, product, on_hand) values (?1, ?2, ?3, ?4)
+               on conflict (shop, variant) do update set on_hand = excluded.on_hand";
+
 const ON_HAND: &str = "select on_hand from stock where shop = ?1 and variant = ?2";
 
 /// On hand of each variant that a commit changes; none: it has no stock.
 pub type OnHand = BTreeMap<PublicId, Option<i64>>;
 
-pub fn variants(commit: &Commit) -> OnHand {
-    commit.stock.iter().map(|change| (change.variant.clone(), None)).collect()
-}
-
-/// The questions for these, with others.
-pub fn asks<'a>(shop: &'a ShopId, on_hand: &'a mut OnHand) -> impl Iterator<Item = Ask<'a>> {
-    on_hand.iter_mut().map(move |(variant, place)| {
-        let key = vec![shop.as_str().value(), variant.as_str().value()];
-        Ask::first(READ, ON_HAND, key, place, |row| sql::cell(row, 0))
-    })
+/// The question for these, with others.
+pub fn ask<'a>(shop: &'a ShopId, on_hand: &'a mut OnHand) -> Ask<'a> {
+    let key = |variant: &'a PublicId| vec![shop.as_str().value(), variant.as_str().value()];
+    let (keys, places) = on_hand.iter_mut().map(|(variant, place)| (key(variant), place)).unzip();
+    Ask::first_of_each(READ, ON_HAND, keys, places, |row| sql::cell(row, 0))
 }
 
 /// Applies one difference of a commit and answers what is left; below zero it is refused.
 pub fn change(
-    connection: &Connection,
     commit: &Commit,
     change: &StockChange,
     on_hand: &mut OnHand,
+    moved: &mut Moved,
 ) -> Result<i64, CommitError> {
-    let (shop, variant) = (&commit.shop, &change.variant);
+    let variant = &change.variant;
     let place = on_hand.entry(variant.clone()).or_default();
     let Some(left) = *place else {
-        begin(connection, commit, change)?;
+        moved.begun.push(begin(commit, change)?);
         return Ok(*place.insert(change.delta));
     };
     let after = left.checked_add(change.delta).ok_or_else(|| CommitError::TooMuchStock { variant: variant.clone() })?;
     if after < 0 {
         return Err(CommitError::OutOfStock { variant: variant.clone(), left });
     }
-    let sql = "update stock set on_hand = ?3 where shop = ?1 and variant = ?2";
-    sql::defer(connection, WRITE, sql, params![shop.as_str(), variant.as_str(), after])?;
+    moved.left.insert(variant.clone(), after);
     Ok(*place.insert(after))
 }
 
+/// Writes what variants begin with.
+pub fn put_all(connection: &Connection, rows: Vec<Vec<Owned>>) -> Result<()> {
+    sql::defer_each(connection, WRITE, PUT, rows)
+}
+
+/// On hand of a variant that has stock, from now on.
+pub fn set_left(connection: &Connection, shop: &ShopId, variant: &PublicId, left: i64) -> Result<()> {
+    let sql = "update stock set on_hand = ?3 where shop = ?1 and variant = ?2";
+    sql::defer(connection, WRITE, sql, params![shop.as_str(), variant.as_str(), left])
+}
+
 /// The first stock of a variant that came into being here: its product is among the commit's own writes.
-fn begin(connection: &Connection, commit: &Commit, change: &StockChange) -> Result<()> {
+fn begin(commit: &Commit, change: &StockChange) -> Result<Vec<Owned>> {
     let has = |node: &Node| match node {
         Node::Record(variant) => variant.text("id") == Some(change.variant.as_str()),
         Node::Null | Node::Bool(_) | Node::Int(_) | Node::Text(_) | Node::List(_) => false,
@@ -84,7 +92,7 @@ fn begin(connection: &Connection, commit: &Commit, change: &StockChange) -> Resu
     let Some(product) = product.filter(|_| change.delta >= 0) else {
         return Err(Error::Invalid(format!("a change of the stock of {}, which has none", change.variant)));
     };
-    insert(connection, &commit.shop, &product.id, &change.variant, change.delta)
+    Ok(sql::owned(params![commit.shop.as_str(), change.variant.as_str(), product.id.as_str(), change.delta]))
 }
 
 /// Sets the stock of a product's variants; those not named are gone. That no variant is another product's was
@@ -100,10 +108,8 @@ pub fn set(connection: &Connection, shop: &ShopId, product: &PublicId, stock: &[
 }
 
 fn insert(connection: &Connection, shop: &ShopId, product: &PublicId, variant: &PublicId, on_hand: i64) -> Result<()> {
-    let sql = "insert into stock (shop, variant, product, on_hand) values (?1, ?2, ?3, ?4)
-               on conflict (shop, variant) do update set on_hand = excluded.on_hand";
     let cells = params![shop.as_str(), variant.as_str(), product.as_str(), on_hand];
-    sql::defer(connection, WRITE, sql, cells)
+    sql::defer(connection, WRITE, PUT, cells)
 }
 
 /// The product that a variant belongs to.

@@ -3,13 +3,19 @@
 //! everything; PostgreSQL has several, each with shops of its own, and a group there is of one shop: two processes that lock
 //! the heads of several would wait for each other in a ring.
 //!
-//! Each command runs in a savepoint of its own, so that a refusal undoes itself and none of its neighbours; what it left to be
-//! said later is waited for inside it. On PostgreSQL a command without neighbours needs none: what it left is said with the
+//! A group of nothing but commits of shops is made in one breath (`commits.rs`), and only where the database fails it one by one.
+//! Any other command runs in a savepoint of its own, so that a refusal undoes itself and none of its neighbours; what it left to
+//! be said later is waited for inside it. On PostgreSQL a command without neighbours needs none: what it left is said with the
 //! commit. A group never waits for more commands, and long commands weigh more, so that a group stays short.
 //! Absent on purpose: what a command does. It gets the connection inside the transaction and nothing else.
 
+mod commits;
+
+use crate::commit::{CommitError, Committed, Prepared};
 use crate::error::Error;
 use crate::sql::{Begin, Connection};
+use commits::Asked;
+pub use commits::is_ones_own_fault;
 use crash::{Act, Phase};
 use std::collections::VecDeque;
 use tokio::sync::{mpsc, oneshot};
@@ -67,7 +73,19 @@ struct Command {
     door: Door,
     /// Whose it is; none: the deployment's.
     shop: Option<ShopId>,
-    run: Run,
+    work: Work,
+}
+
+enum Work {
+    Alone(Run),
+    /// What can be made together with others of the kind.
+    Commit(Box<Asked>),
+}
+
+impl Command {
+    const fn is_commit(&self) -> bool {
+        matches!(self.work, Work::Commit(_))
+    }
 }
 
 /// The way to the writing thread, which ends when the last of these is gone.
@@ -101,24 +119,49 @@ impl Writer {
         E: From<Error> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let run = move |connection: Result<&Connection, Error>, left| {
-            let result = connection.map_err(E::from).and_then(|connection| {
-                let value = act(connection)?;
-                if left == Left::Settled {
-                    connection.settle()?;
-                }
-                Ok(value)
-            });
-            let keep = result.is_ok();
-            let answer = move |group: Result<(), Error>| {
-                // Nobody may be waiting any more: the command stands all the same.
-                drop(sender.send(result.and_then(|value| group.map(|()| value).map_err(E::from))));
-            };
-            Done { keep, answer: Box::new(answer) }
-        };
-        self.commands.send(Command { door, shop, run: Box::new(run) }).await.map_err(|_| Error::Closed)?;
+        self.commands
+            .send(Command { door, shop, work: Work::Alone(answering(act, sender)) })
+            .await
+            .map_err(|_| Error::Closed)?;
         receiver.await.map_err(|_| Error::Closed)?
     }
+
+    /// Makes a commit in its turn, which is durable when this answers `Ok`.
+    pub async fn commit(&self, prepared: Prepared) -> Result<Committed, CommitError> {
+        let (sender, receiver) = oneshot::channel();
+        let (door, shop) = (Door::Commit, Some(prepared.commit.shop.clone()));
+        let by_itself = prepared.is_by_itself();
+        let asked = Asked::new(prepared, sender);
+        let work = if by_itself { Work::Alone(asked.alone()) } else { Work::Commit(Box::new(asked)) };
+        self.commands.send(Command { door, shop, work }).await.map_err(|_| Error::Closed)?;
+        receiver.await.map_err(|_| Error::Closed)?
+    }
+}
+
+/// A command that sends its answer there.
+fn answering<T, E>(
+    act: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    sender: oneshot::Sender<Result<T, E>>,
+) -> Run
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
+    Box::new(move |connection: Result<&Connection, Error>, left| {
+        let result = connection.map_err(E::from).and_then(|connection| {
+            let value = act(connection)?;
+            if left == Left::Settled {
+                connection.settle()?;
+            }
+            Ok(value)
+        });
+        let keep = result.is_ok();
+        let answer = move |group: Result<(), Error>| {
+            // Nobody may be waiting any more: the command stands all the same.
+            drop(sender.send(result.and_then(|value| group.map(|()| value).map_err(E::from))));
+        };
+        Done { keep, answer: Box::new(answer) }
+    })
 }
 
 fn write(connection: &Connection, mut commands: mpsc::Receiver<Command>) {
@@ -143,12 +186,13 @@ fn next_group(waiting: &mut VecDeque<Command>) -> Vec<Command> {
     waiting.drain(..count).collect()
 }
 
-/// The first that waits, and those of the same shop that fit beside it. Those of others wait in their order.
+/// The first that waits, and those of the same shop that fit beside it: commits beside commits. The others wait in their order.
 fn next_of_one(waiting: &mut VecDeque<Command>) -> Vec<Command> {
     let (mut group, mut others) = (Vec::new(), VecDeque::new());
     let mut weight = 0;
     for command in waiting.drain(..) {
-        let same = group.first().is_none_or(|first: &Command| first.shop == command.shop);
+        let is_like = |first: &Command| first.shop == command.shop && first.is_commit() == command.is_commit();
+        let same = group.first().is_none_or(is_like);
         // None of a shop overtakes another of it.
         let follows = !others.iter().any(|other: &Command| other.shop == command.shop);
         if same && follows && (group.is_empty() || weight + command.door.weight() <= GROUP_WEIGHT_MAX) {
@@ -162,8 +206,16 @@ fn next_of_one(waiting: &mut VecDeque<Command>) -> Vec<Command> {
     group
 }
 
-/// Whether an SQLite connection syncs each commit is `syncs`, and changed here only.
+/// Whether an SQLite connection syncs each commit is `syncs`, and changed by [`sync`] only.
 fn commit_group(connection: &Connection, group: Vec<Command>, syncs: &mut bool) {
+    let only_commits = group.iter().all(Command::is_commit);
+    let left = if only_commits { commits::together(connection, group, syncs) } else { group };
+    if !left.is_empty() {
+        one_by_one(connection, left, syncs);
+    }
+}
+
+fn one_by_one(connection: &Connection, group: Vec<Command>, syncs: &mut bool) {
     let lightly = group.iter().all(|command| matches!(command.door, Door::Lightly(_)));
     let commits = group.iter().any(|command| command.door == Door::Commit);
     let reach = |phase| {
@@ -175,7 +227,11 @@ fn commit_group(connection: &Connection, group: Vec<Command>, syncs: &mut bool) 
     let mut state = begin(connection, &group, lightly, syncs);
     let alone = connection.is_postgres() && group.len() == 1;
     let (mut answers, mut keep) = (Vec::with_capacity(group.len()), true);
-    for Command { run, .. } in group {
+    for Command { work, .. } in group {
+        let run = match work {
+            Work::Alone(run) => run,
+            Work::Commit(asked) => asked.alone(),
+        };
         let done = if alone {
             run(state.clone().map(|()| connection), Left::ToTheCommit)
         } else {
@@ -248,108 +304,4 @@ fn undo(connection: &Connection, error: &Error) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sql;
-
-    fn writer() -> Writer {
-        let connection = Connection::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
-        connection.batch("test", "create table t (n integer primary key)").unwrap();
-        Writer::start(connection).unwrap()
-    }
-
-    fn insert(n: i64) -> impl FnOnce(&Connection) -> Result<usize, Error> + Send + 'static {
-        move |connection| sql::execute(connection, "insert", "insert into t values (?1)", [n])
-    }
-
-    async fn all(writer: &Writer) -> Vec<i64> {
-        let read = |connection: &Connection| -> Result<Vec<i64>, Error> {
-            crate::sql::all(connection, "read", "select n from t order by n", sql::NOTHING, |row| {
-                crate::sql::cell(row, 0)
-            })
-        };
-        writer.run(Door::Control, None, read).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_failed_command_undoes_itself_only() {
-        let writer = writer();
-        let (first, again, second) = tokio::join!(
-            writer.run(Door::Control, None, insert(1)),
-            writer.run(Door::Control, None, insert(1)),
-            writer.run(Door::Control, None, insert(2)),
-        );
-        assert!(first.is_ok() && again.is_err() && second.is_ok());
-        assert_eq!(all(&writer).await, [1, 2]);
-    }
-
-    #[tokio::test]
-    async fn when_the_whole_transaction_ends_nobody_of_the_group_is_told_yes() {
-        let writer = writer();
-        // As SQLite itself does when the disk is full.
-        let end = |connection: &Connection| connection.batch("test", "rollback");
-        let (sent, ended) = (Vec::from([1, 2]), writer.run(Door::Control, None, end));
-        let (ended, first, second) = tokio::join!(
-            ended,
-            writer.run(Door::Control, None, insert(sent[0])),
-            writer.run(Door::Control, None, insert(sent[1])),
-        );
-        assert!(ended.is_err());
-        let kept: Vec<i64> =
-            sent.into_iter().zip([first, second]).filter_map(|(n, answer)| answer.ok().map(|_| n)).collect();
-        assert_eq!(all(&writer).await, kept);
-        assert!(writer.run(Door::Control, None, insert(3)).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn only_groups_of_nothing_but_light_imports_are_not_synced() {
-        let writer = writer();
-        let level = |connection: &Connection| -> Result<i64, Error> {
-            let level = sql::first(connection, "test", "pragma synchronous", sql::NOTHING, |row| sql::cell(row, 0))?;
-            Ok(level.unwrap())
-        };
-        let (normal, full) = (1, 2);
-        for (door, expected) in [
-            (Door::Commit, full),
-            (Door::Lightly(1), normal),
-            (Door::Lightly(1), normal),
-            (Door::Control, full),
-            (Door::Lightly(1), normal),
-            (Door::Import(1), full),
-        ] {
-            assert_eq!(writer.run(door, None, level).await.unwrap(), expected, "{door:?}");
-        }
-    }
-
-    #[test]
-    fn long_commands_fill_a_group_and_the_first_always_fits() {
-        let command = |door| {
-            let run = |_: Result<&Connection, Error>, _| Done { keep: true, answer: Box::new(drop) };
-            Command { door, shop: None, run: Box::new(run) }
-        };
-        let doors = [Door::Import(40), Door::Commit, Door::Import(40), Door::Import(100), Door::Commit];
-        let mut waiting: VecDeque<Command> = doors.into_iter().map(command).collect();
-        let groups: Vec<usize> =
-            std::iter::from_fn(|| (!waiting.is_empty()).then(|| next_group(&mut waiting).len())).collect();
-        assert_eq!(groups, [2, 1, 1, 1]);
-    }
-
-    #[test]
-    fn a_group_of_one_shop_is_overtaken_by_none_of_it_and_keeps_no_other() {
-        let command = |(shop, n): (&str, usize)| {
-            let run = |_: Result<&Connection, Error>, _| Done { keep: true, answer: Box::new(drop) };
-            Command { door: Door::Import(n), shop: ShopId::parse(shop).ok(), run: Box::new(run) }
-        };
-        let all = [("a", 1), ("b", 2), ("a", 3), ("a", 62), ("b", 4), ("a", 1), ("c", 5)];
-        let mut waiting: VecDeque<Command> = all.into_iter().map(command).collect();
-        let said = |command: Command| (command.shop.unwrap().to_string(), command.door.weight());
-        let groups: Vec<Vec<(String, usize)>> = std::iter::from_fn(|| {
-            (!waiting.is_empty()).then(|| next_of_one(&mut waiting).into_iter().map(said).collect())
-        })
-        .collect();
-        let own = |group: &[(&str, usize)]| group.iter().map(|(shop, n)| ((*shop).to_owned(), *n)).collect::<Vec<_>>();
-        let expected =
-            [own(&[("a", 1), ("a", 3)]), own(&[("b", 2), ("b", 4)]), own(&[("a", 62), ("a", 1)]), own(&[("c", 5)])];
-        assert_eq!(groups, expected);
-    }
-}
+mod tests;

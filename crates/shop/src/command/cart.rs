@@ -19,7 +19,7 @@ impl Service {
         purse: &mut Purse<'_>,
         lines: &[Wanted],
     ) -> Result<Decided, Stop> {
-        let catalogue = self.catalogue(shop, lines.iter().map(|line| &line.product)).await?;
+        let catalogue = self.catalogue_of(shop, view, lines.iter().map(|line| &line.product)).await?;
         // Checked before ids are minted for it.
         catalogue.all_on_sale(lines)?;
         let id = purse.mint_one(CART).await?;
@@ -40,7 +40,7 @@ impl Service {
         before.must_be_open()?;
         let now_in_it = before.wanted();
         let products = lines.iter().chain(&now_in_it).map(|line| &line.product);
-        let catalogue = self.catalogue(shop, products).await?;
+        let catalogue = self.catalogue_of(shop, view, products).await?;
         view.current = Some(Resource::Cart(before.clone(), catalogue.clone()));
         catalogue.all_on_sale(lines)?;
         let line_ids = purse.mint(CART_LINE, before.fresh_lines(lines)).await?;

@@ -8,7 +8,7 @@ use crate::view::{View, parse};
 use crate::{Note, NoteKind, Service};
 use commerce::Refusal;
 use commerce::checkout::{Checkout, Details, Opening, State};
-use commerce::decision::Decision;
+use commerce::decision::{Aggregate, Decision};
 use commerce::lines::Wanted;
 use store::Stored;
 use vocab::id::{Kind, PublicId, ShopId};
@@ -24,13 +24,14 @@ impl Service {
         lines: &[Wanted],
         details: &Details,
     ) -> Result<Decided, Stop> {
-        let catalogue = self.catalogue(shop, lines.iter().map(|line| &line.product)).await?;
+        let catalogue = self.catalogue_of(shop, view, lines.iter().map(|line| &line.product)).await?;
         // Checked before ids are minted for it.
         catalogue.all_on_sale(lines)?;
         let id = purse.mint_one(CHECKOUT).await?;
         let line_ids = purse.mint(CHECKOUT_LINE, lines.len()).await?;
         let opening = Opening { id, cart, line_ids, at: self.now() };
         let checkout = Checkout::create(opening, lines, details.clone(), &view.terms, &catalogue)?;
+        self.hints.note(shop, checkout.id(), lines.iter().map(|line| &line.product));
         Ok(Decided::new(Decision::default().born(&checkout), &checkout, view.show_checkout(&checkout)))
     }
 
@@ -79,11 +80,12 @@ impl Service {
         let before = view.checkout(id)?;
         view.current = Some(view.show_checkout(&before));
         before.must_be_open()?;
-        let catalogue = self.catalogue(shop, lines.iter().map(|line| &line.product)).await?;
+        let catalogue = self.catalogue_of(shop, view, lines.iter().map(|line| &line.product)).await?;
         catalogue.all_on_sale(lines)?;
         let line_ids = purse.mint(CHECKOUT_LINE, before.fresh_lines(lines)).await?;
         let repriced = before.replace(lines, line_ids, details.clone(), &view.terms, &catalogue)?;
         let after = repriced.checkout;
+        self.hints.note(shop, id, lines.iter().map(|line| &line.product));
         let decision = Decision::default().changed(&before, &after);
         let notes = repriced.price_changed.then(price_changed).into_iter().collect();
         Ok(Decided { notes, ..Decided::new(decision, &after, view.show_checkout(&after)) })

@@ -181,3 +181,26 @@ async fn lookup_finds_withdrawn_products_and_names_unknown_ones() {
     assert!(found.notes[0].content.contains("`9`"), "{:?}", found.notes);
     assert_eq!(refused(&bench.service.product(&bench.frame.shop, &PublicId::new("9")).await.unwrap()), "not_found");
 }
+
+#[tokio::test]
+async fn each_request_of_a_checkout_loads_once() {
+    let bench = Bench::new().await;
+    let loads = || bench.store.loads();
+    let begun = loads();
+    let id = bench.checkout(&[("1", 2), ("2", 1)]).await;
+    assert_eq!(loads() - begun, 1, "create");
+
+    let begun = loads();
+    let lines = wanted(&[("1", 1), ("2", 2)]);
+    bench.run(Command::UpdateCheckout { id: id.clone(), lines, details: details() }).await;
+    assert_eq!(loads() - begun, 1, "update");
+
+    let begun = loads();
+    let paid = bench.pay(&id, "approve").await;
+    assert_eq!(loads() - begun, 1, "complete, which is two commits");
+
+    let begun = loads();
+    bench.service.order(&bench.frame.shop, &order_id(&paid)).await.unwrap();
+    bench.service.product(&bench.frame.shop, &PublicId::new("1")).await.unwrap();
+    assert_eq!(loads() - begun, 2, "an order, a product");
+}

@@ -4,6 +4,7 @@
 #![expect(clippy::duplicate_mod, reason = "each engine has a module of the same races")]
 
 mod after_sale;
+mod between;
 mod buying;
 mod contention;
 mod converting;
@@ -81,18 +82,7 @@ impl Bench {
     }
 
     async fn flip(&self, owner: Side, from: u64, to: u64, fenced: bool) {
-        let shop = self.frame.shop.clone();
-        let step = Step {
-            shop: shop.clone(),
-            epoch: Epoch(to),
-            direction: Direction::ToBackend,
-            step: "flip".into(),
-            phase: "done".into(),
-            at: Timestamp(0),
-            detail: Record::default(),
-        };
-        let change = HeadChange { shop, expect_epoch: Epoch(from), owner, epoch: Epoch(to), fenced };
-        self.store.move_head(change, step).await.unwrap();
+        move_head(&self.store, &self.frame.shop, owner, (from, to), fenced).await;
     }
 
     fn pass(&self, micros: i64) {
@@ -161,6 +151,20 @@ impl Bench {
 }
 
 /// The name of an element's block.
+async fn move_head(store: &Store, shop: &ShopId, owner: Side, (from, to): (u64, u64), fenced: bool) {
+    let step = Step {
+        shop: shop.clone(),
+        epoch: Epoch(to),
+        direction: Direction::ToBackend,
+        step: "flip".into(),
+        phase: "done".into(),
+        at: Timestamp(0),
+        detail: Record::default(),
+    };
+    let change = HeadChange { shop: shop.clone(), expect_epoch: Epoch(from), owner, epoch: Epoch(to), fenced };
+    store.move_head(change, step).await.unwrap();
+}
+
 fn table(element: vocab::id::Element) -> String {
     format!("{}{}", element.kind.name(), element.part.map(|part| format!("_{part}")).unwrap_or_default())
 }

@@ -1,9 +1,9 @@
 //! One connection, and a row that it answers, of either engine.
 
-use super::exchange::{Asked, Said};
+use super::exchange::{Asked, Cells, Said};
 use super::failure::Failed;
 use super::postgres::{Postgres, SNAPSHOT};
-use super::value::{Cell, Owned, Value};
+use super::value::{Bind, Cell, Owned, Value};
 use super::wire;
 use crate::error::{Error, during};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -34,14 +34,14 @@ pub enum Begin {
     WriteLightly,
 }
 
-/// Reads one row.
-type Each<'a> = Box<dyn FnMut(&Row<'_>) -> Result<(), Error> + 'a>;
+/// Reads one row, of which of the keys.
+type Each<'a> = Box<dyn FnMut(usize, &Row<'_>) -> Result<(), Error> + 'a>;
 
-/// A question of several that are asked together; `each` reads a row of its answer.
+/// A question of several that are asked together, for one key or for many; `each` reads a row of its answer.
 pub struct Ask<'a> {
-    pub what: &'static str,
-    pub sql: &'a str,
-    pub values: Vec<Value<'a>>,
+    what: &'static str,
+    sql: &'a str,
+    keys: Vec<Vec<Value<'a>>>,
     each: Each<'a>,
 }
 
@@ -50,17 +50,37 @@ impl<'a> Ask<'a> {
     pub fn first<T>(
         what: &'static str,
         sql: &'a str,
-        values: Vec<Value<'a>>,
+        key: Vec<Value<'a>>,
         place: &'a mut Option<T>,
         read: impl Fn(&Row<'_>) -> Result<T, Error> + 'a,
     ) -> Self {
-        let each = move |row: &Row<'_>| {
-            if place.is_none() {
-                *place = Some(read(row)?);
+        Self::first_of_each(what, sql, vec![key], vec![place], read)
+    }
+
+    /// The first row of each key goes to the place of that key.
+    pub fn first_of_each<T>(
+        what: &'static str,
+        sql: &'a str,
+        keys: Vec<Vec<Value<'a>>>,
+        mut places: Vec<&'a mut Option<T>>,
+        read: impl Fn(&Row<'_>) -> Result<T, Error> + 'a,
+    ) -> Self {
+        Self::rows_of_each(what, sql, keys, move |nth, row| {
+            if let Some(place) = places.get_mut(nth).filter(|place| place.is_none()) {
+                **place = Some(read(row)?);
             }
             Ok(())
-        };
-        Self { what, sql, values, each: Box::new(each) }
+        })
+    }
+
+    /// Every row of each key, with which of the keys it is of.
+    pub fn rows_of_each(
+        what: &'static str,
+        sql: &'a str,
+        keys: Vec<Vec<Value<'a>>>,
+        each: impl FnMut(usize, &Row<'_>) -> Result<(), Error> + 'a,
+    ) -> Self {
+        Self { what, sql, keys, each: Box::new(each) }
     }
 }
 
@@ -84,7 +104,7 @@ impl Connection {
                 Ok(())
             }
             Self::Postgres(connection) => {
-                let asked = Asked { what, said: Said::Query(sql, values.to_vec()) };
+                let asked = Asked { what, said: Said::Query(sql, Cells::One(values.to_vec())) };
                 for row in connection.query(vec![asked]).map_err(failed)?.iter().flatten() {
                     if !each(&Row::Postgres(row))? {
                         break;
@@ -95,28 +115,35 @@ impl Connection {
         }
     }
 
-    /// Asks all of it, and reads the answers when all of them are there.
-    pub fn together(&self, asks: Vec<Ask<'_>>) -> Result<(), Error> {
+    /// Asks all of it, and reads the answers when all of them are there. PostgreSQL is asked once for all keys of a question.
+    pub fn together(&self, mut asks: Vec<Ask<'_>>) -> Result<(), Error> {
+        asks.retain(|ask| !ask.keys.is_empty());
         let connection = match self {
             Self::Postgres(connection) => connection,
-            Self::Sqlite(_) => {
-                let read = |mut ask: Ask<'_>| {
-                    self.rows(ask.what, ask.sql, &ask.values, &mut |row| (ask.each)(row).map(|()| true))
-                };
-                return asks.into_iter().try_for_each(read);
-            }
+            Self::Sqlite(_) => return asks.into_iter().try_for_each(|ask| self.one_by_one(ask)),
         };
         if asks.is_empty() {
             return Ok(());
         }
         let (mut asked, mut readers) = (Vec::with_capacity(asks.len()), Vec::with_capacity(asks.len()));
-        for Ask { what, sql, values, each } in asks {
-            asked.push(Asked { what, said: Said::Query(sql, values) });
-            readers.push(each);
+        for Ask { what, sql, keys, each } in asks {
+            readers.push((keys.len() > 1, each));
+            asked.push(Asked { what, said: Said::Query(sql, Cells::of(keys)) });
         }
         let answers = connection.query(asked).map_err(failed)?;
-        for (rows, mut each) in answers.iter().zip(readers) {
-            rows.iter().try_for_each(|row| each(&Row::Postgres(row)))?;
+        for (rows, (many, mut each)) in answers.iter().zip(readers) {
+            for row in rows {
+                let nth = if many { wire::nth(row).map_err(during("read of a cell"))? } else { 0 };
+                each(nth, &Row::Postgres(row))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn one_by_one(&self, mut ask: Ask<'_>) -> Result<(), Error> {
+        let (what, sql) = (ask.what, ask.sql);
+        for (nth, key) in ask.keys.iter().enumerate() {
+            self.rows(what, sql, key, &mut |row| (ask.each)(nth, row).map(|()| true))?;
         }
         Ok(())
     }
@@ -128,8 +155,20 @@ impl Connection {
             Self::Sqlite(_) => self.execute(what, sql, values).map(drop),
             Self::Postgres(connection) => {
                 let cells = values.iter().copied().filter_map(Owned::of).collect();
-                connection.defer(what, sql, Some(cells)).map_err(failed)
+                connection.defer(what, sql, Some(vec![cells])).map_err(failed)
             }
+        }
+    }
+
+    /// The same of each of these rows; PostgreSQL hears it once.
+    pub(super) fn defer_each(&self, what: &'static str, sql: &'static str, rows: Vec<Vec<Owned>>) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => rows.iter().try_for_each(|row| {
+                let values: Vec<Value<'_>> = row.iter().map(Bind::value).collect();
+                self.execute(what, sql, &values).map(drop)
+            }),
+            Self::Postgres(_) if rows.is_empty() => Ok(()),
+            Self::Postgres(connection) => connection.defer(what, sql, Some(rows)).map_err(failed),
         }
     }
 

@@ -14,6 +14,28 @@ pub fn of_postgres(sql: &str) -> String {
     text
 }
 
+/// A statement that is written for one key, or for one row, said to PostgreSQL of many at once: cell by cell there is an array, of
+/// these types. Rows that are found have behind their cells which of the keys they are of, from 1.
+pub fn of_each(sql: &str, types: &[&str]) -> String {
+    let count = types.len();
+    let arrays: Vec<String> = (1..=count).zip(types).map(|(nth, of)| format!("${nth}::{of}[]")).collect();
+    let arrays = arrays.join(", ");
+    let said = of_postgres(sql);
+    let cells: Vec<String> = (1..=count).map(|nth| format!("${nth}")).collect();
+    let row = format!("values ({})", cells.join(", "));
+    if said.contains(&row) {
+        return said.replacen(&row, &format!("select * from unnest({arrays})"), 1);
+    }
+    // The highest first: `$1` is the beginning of `$12`.
+    let keyed = (1..=count).rev().fold(said, |said, nth| said.replace(&format!("${nth}"), &format!("k.a{nth}")));
+    let names: Vec<String> = (1..=count).map(|nth| format!("a{nth}")).collect();
+    // `offset 0`: it is looked for key by key, by an index, however few rows the planner believes in.
+    format!(
+        "select q.*, k.nth from unnest({arrays}) with ordinality as k({}, nth), lateral ({keyed} offset 0) q",
+        names.join(", ")
+    )
+}
+
 /// Tables and indexes in the words of PostgreSQL. Text is compared byte by byte, as SQLite does.
 pub fn tables_of_postgres(sql: &str) -> String {
     let without_comments = sql.lines().filter(|line| !line.trim_start().starts_with("--"));
@@ -89,6 +111,18 @@ mod tests {
             of_postgres("select 1 from a where b = ?1 /* for update */"),
             "select 1 from a where b = $1 for update"
         );
+    }
+
+    #[test]
+    fn what_is_said_of_one_is_said_of_many_at_once() {
+        let said = of_each("select n from t where a = ?1 and b = ?2 order by n desc limit 1", &["text", "bigint"]);
+        assert_eq!(
+            said,
+            "select q.*, k.nth from unnest($1::text[], $2::bigint[]) with ordinality as k(a1, a2, nth), \
+             lateral (select n from t where a = k.a1 and b = k.a2 order by n desc limit 1 offset 0) q"
+        );
+        let said = of_each("insert into t (a, b)\n values (?1, ?2) on conflict do nothing", &["text", "bytea"]);
+        assert_eq!(said, "insert into t (a, b)\n select * from unnest($1::text[], $2::bytea[]) on conflict do nothing");
     }
 
     #[test]

@@ -18,16 +18,33 @@ pub enum Said<'a> {
     /// Without cells and rows.
     Command(&'a str),
     /// Who asks wants the number of rows that it changes.
-    Execute(&'a str, Vec<Value<'a>>),
-    Query(&'a str, Vec<Value<'a>>),
+    Execute(&'a str, Cells<'a>),
+    Query(&'a str, Cells<'a>),
+}
+
+/// The cells of a statement.
+#[derive(Clone)]
+pub enum Cells<'a> {
+    /// In the order of `?1`, `?2` …
+    One(Vec<Value<'a>>),
+    /// Of many rows or keys at once: in that order a list of each.
+    Each(Vec<Vec<Value<'a>>>),
+}
+
+/// A statement as it is prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form<'a> {
+    One(&'a str),
+    /// For many rows or keys at once.
+    Each(&'a str),
 }
 
 /// What is said with the next that is waited for.
 pub struct Later {
     pub what: &'static str,
     pub sql: &'static str,
-    /// None: a command.
-    pub cells: Option<Vec<Owned>>,
+    /// None: a command. Where it is said of several rows, it is said of all at once.
+    pub rows: Option<Vec<Vec<Owned>>>,
 }
 
 pub enum Answer {
@@ -42,21 +59,46 @@ impl<'a> Asked<'a> {
     }
 
     /// What has to be prepared before this can be said.
-    pub const fn statement(&self) -> Option<&'a str> {
+    pub const fn statement(&self) -> Option<Form<'a>> {
         match self.said {
             Said::Command(_) => None,
-            Said::Execute(sql, _) | Said::Query(sql, _) => Some(sql),
+            Said::Execute(sql, Cells::One(_)) | Said::Query(sql, Cells::One(_)) => Some(Form::One(sql)),
+            Said::Execute(sql, Cells::Each(_)) | Said::Query(sql, Cells::Each(_)) => Some(Form::Each(sql)),
         }
+    }
+}
+
+impl<'a> Cells<'a> {
+    /// What is said of these rows or keys, all of which have as many cells.
+    pub fn of(mut rows: Vec<Vec<Value<'a>>>) -> Self {
+        if rows.len() == 1 {
+            return Self::One(rows.pop().unwrap_or_default());
+        }
+        let width = rows.first().map_or(0, Vec::len);
+        let mut lists: Vec<Vec<Value<'a>>> = (0..width).map(|_| Vec::with_capacity(rows.len())).collect();
+        for row in rows {
+            lists.iter_mut().zip(row).for_each(|(list, cell)| list.push(cell));
+        }
+        Self::Each(lists)
     }
 }
 
 impl Later {
     pub fn asked(&self) -> Asked<'_> {
-        let said = match &self.cells {
+        let said = match &self.rows {
             None => Said::Command(self.sql),
-            Some(cells) => Said::Execute(self.sql, cells.iter().map(Bind::value).collect()),
+            Some(rows) => {
+                let rows = rows.iter().map(|row| row.iter().map(Bind::value).collect());
+                Said::Execute(self.sql, Cells::of(rows.collect()))
+            }
         };
         Asked { what: self.what, said }
+    }
+
+    /// What has to be prepared before this can be said.
+    pub fn statement(&self) -> Option<Form<'static>> {
+        let rows = self.rows.as_ref()?;
+        Some(if rows.len() == 1 { Form::One(self.sql) } else { Form::Each(self.sql) })
     }
 }
 
@@ -128,7 +170,11 @@ async fn answer(client: &Client, said: &Said<'_>, statement: Option<&Statement>)
     }
 }
 
-fn cells<'a>(values: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
-    let cell = |value: &'a Value<'_>| -> &'a (dyn ToSql + Sync) { value };
-    values.iter().map(cell).collect()
+fn cells<'a>(cells: &'a Cells<'_>) -> Vec<&'a (dyn ToSql + Sync)> {
+    let one = |value: &'a Value<'_>| -> &'a (dyn ToSql + Sync) { value };
+    let list = |values: &'a Vec<Value<'_>>| -> &'a (dyn ToSql + Sync) { values };
+    match cells {
+        Cells::One(values) => values.iter().map(one).collect(),
+        Cells::Each(lists) => lists.iter().map(list).collect(),
+    }
 }

@@ -4,19 +4,16 @@
 //! A transaction begins with its first statement and in one breath with it. Until then nothing of it has happened, so a server
 //! that is found gone there is looked for and told the same again.
 
-use super::dialect;
-use super::exchange::{Answer, Asked, Later, Said, in_order};
+use super::exchange::{Answer, Asked, Cells, Form, Later, Said, in_order};
 use super::failure::{Failed, Failure};
+use super::open::{Open, Plans};
 use super::value::{Owned, Value};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::AbortHandle;
-use tokio_postgres::{Client, Config, NoTls, Row, Statement};
+use tokio_postgres::{Config, Row, Statement};
 
-const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// A server that says nothing for so long is taken for one that went away.
 ///
 /// With the two others it is less than the fifteen seconds that clients wait: they are told to come back.
@@ -30,12 +27,6 @@ const FAILS_FOR: Duration = Duration::from_secs(1);
 const LATER_MAX: usize = 256;
 
 pub const SNAPSHOT: &str = "begin isolation level repeatable read, read only";
-
-/// A machine that vanishes in a transaction keeps its locks no longer than so; and a commit that was answered is on disk,
-/// whatever the role or the database is set to.
-const SESSION: &str = "set idle_in_transaction_session_timeout = '10s'; set tcp_keepalives_idle = 5;
-    set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3; set client_connection_check_interval = '2s'; set lock_timeout = '8s';
-    set synchronous_commit = on";
 
 /// Where a connection stands. What is said outside of a transaction is refused here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +43,7 @@ enum Stage {
 
 pub struct Postgres {
     config: Config,
+    plans: Plans,
     /// Of this connection alone; taken when it is dropped.
     runtime: Option<Runtime>,
     open: RefCell<Open>,
@@ -66,14 +58,6 @@ pub struct Postgres {
     pub trips: Cell<usize>,
 }
 
-struct Open {
-    client: Client,
-    connection: AbortHandle,
-    /// Given up, although the driver may not know yet.
-    given_up: Cell<bool>,
-    statements: RefCell<HashMap<String, Statement>>,
-}
-
 /// Where what was said broke off.
 struct Broken {
     nth: usize,
@@ -85,15 +69,16 @@ struct Broken {
 impl Postgres {
     /// # Errors
     /// The address is none, or nobody answers there.
-    pub fn connect(url: &str) -> Result<Self, Box<dyn StdError + Send + Sync>> {
+    pub fn connect(url: &str, plans: Plans) -> Result<Self, Box<dyn StdError + Send + Sync>> {
         let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
         // What a parser says of an address may have its password in it.
         let config = is_url.then(|| url.parse::<Config>().ok()).flatten();
         let config = config.ok_or("it is no address of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE")?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let open = RefCell::new(Open::new(&config, &runtime)?);
+        let open = RefCell::new(Open::new(&config, plans, &runtime)?);
         Ok(Self {
             config,
+            plans,
             runtime: Some(runtime),
             open,
             failed_at: Cell::default(),
@@ -143,7 +128,7 @@ impl Postgres {
         if self.failed_at.get().is_some_and(|at| at.elapsed() < FAILS_FOR) {
             return Err(Failure::Silent);
         }
-        match Open::new(&self.config, runtime) {
+        match Open::new(&self.config, self.plans, runtime) {
             Ok(open) => {
                 *self.open.borrow_mut() = open;
                 Ok(())
@@ -160,18 +145,20 @@ impl Postgres {
     }
 
     pub fn execute(&self, what: &'static str, sql: &str, values: &[Value<'_>]) -> Result<usize, Failed> {
-        let asked = Asked { what, said: Said::Execute(sql, values.to_vec()) };
+        let asked = Asked { what, said: Said::Execute(sql, Cells::One(values.to_vec())) };
         Ok(self.ask(vec![asked], self.answer_max.get())?.pop().map_or(0, Answer::changed))
     }
 
-    /// Says it with the next that is waited for: nobody minds how many rows it changes. Its failure is the answer to that.
-    pub fn defer(&self, what: &'static str, sql: &'static str, cells: Option<Vec<Owned>>) -> Result<(), Failed> {
-        if cells.is_some() {
-            self.know(what, sql)?;
+    /// Says it with the next that is waited for: nobody minds how many rows it changes. Its failure is the answer to that. Of
+    /// several rows it is said at once.
+    pub fn defer(&self, what: &'static str, sql: &'static str, rows: Option<Vec<Vec<Owned>>>) -> Result<(), Failed> {
+        let said = Later { what, sql, rows };
+        if let Some(form) = said.statement() {
+            self.know(what, form)?;
         }
         let full = {
             let mut later = self.later.borrow_mut();
-            later.push(Later { what, sql, cells });
+            later.push(said);
             later.len() >= LATER_MAX
         };
         if full { self.settle() } else { Ok(()) }
@@ -187,13 +174,13 @@ impl Postgres {
 
     /// Prepares a statement of a transaction that has begun, behind all that was to be said before it: where that fails, and the
     /// transaction with it, nothing is lost that an undo would have to know of.
-    fn know(&self, what: &'static str, sql: &str) -> Result<(), Failed> {
+    fn know(&self, what: &'static str, form: Form<'_>) -> Result<(), Failed> {
         let begun = matches!(self.stage.get(), Stage::Inside | Stage::Spoiled);
-        if !begun || self.open.borrow().statements.borrow().contains_key(sql) {
+        if !begun || self.open.borrow().knows(form) {
             return Ok(());
         }
         self.settle()?;
-        let prepared = self.prepared(&self.open.borrow(), sql, self.answer_max.get());
+        let prepared = self.prepared(&self.open.borrow(), form, self.answer_max.get());
         prepared.map(drop).map_err(|failure| {
             self.stage.set(Stage::Spoiled);
             Failed { what, failure }
@@ -262,9 +249,9 @@ impl Postgres {
 
     /// Says what was deferred and then this; answers to this.
     fn ask(&self, asked: Vec<Asked<'_>>, max: Duration) -> Result<Vec<Answer>, Failed> {
-        for Asked { what, said } in &asked {
-            if let Said::Execute(sql, _) | Said::Query(sql, _) = said {
-                self.know(what, sql)?;
+        for asked in &asked {
+            if let Some(form) = asked.statement() {
+                self.know(asked.what, form)?;
             }
         }
         let (stage, count) = (self.stage.get(), asked.len());
@@ -315,7 +302,7 @@ impl Postgres {
         let open = self.open.borrow();
         let mut ready = Vec::with_capacity(all.len());
         for (nth, asked) in all.iter().enumerate() {
-            let prepared = asked.statement().map(|sql| self.prepared(&open, sql, first_max)).transpose();
+            let prepared = asked.statement().map(|form| self.prepared(&open, form, first_max)).transpose();
             ready.push((asked, prepared.map_err(|failure| Broken { nth, unheard: true, failure })?));
         }
         #[cfg(test)]
@@ -329,27 +316,9 @@ impl Postgres {
         })
     }
 
-    fn prepared(&self, open: &Open, sql: &str, max: Duration) -> Result<Statement, Failure> {
-        if let Some(statement) = open.statements.borrow().get(sql) {
-            return Ok(statement.clone());
-        }
+    fn prepared(&self, open: &Open, form: Form<'_>, max: Duration) -> Result<Statement, Failure> {
         let Some(runtime) = &self.runtime else { unreachable!("the runtime is taken by the drop only") };
-        let statement = runtime.block_on(async {
-            let said = dialect::of_postgres(sql);
-            let mut work = std::pin::pin!(open.client.prepare(&said));
-            if let Ok(done) = tokio::time::timeout(max.min(ANSWER_MAX), &mut work).await {
-                return done;
-            }
-            open.give_up();
-            work.await
-        });
-        let statement = statement.map_err(Failure::from);
-        if matches!(&statement, Err(failure) if failure.is_a_farewell()) {
-            open.give_up();
-        }
-        let statement = statement?;
-        open.statements.borrow_mut().insert(sql.to_owned(), statement.clone());
-        Ok(statement)
+        open.prepared(runtime, form, max.min(ANSWER_MAX))
     }
 }
 
@@ -359,36 +328,5 @@ impl Drop for Postgres {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-    }
-}
-
-impl Open {
-    /// # Errors
-    /// Nobody answers, or not in time: then it is an error of the machine's, which is not the driver's.
-    fn new(config: &Config, runtime: &Runtime) -> Result<Self, Failure> {
-        let connecting = async { tokio::time::timeout(CONNECT_MAX, config.connect(NoTls)).await };
-        let (client, connection) = runtime.block_on(connecting).map_err(|_| Failure::Silent)??;
-        let connection = runtime.spawn(async move {
-            if let Err(error) = connection.await.map_err(Failure::from) {
-                tracing::warn!(%error, "a connection to the store's server ended");
-            }
-        });
-        let open = Self {
-            client,
-            connection: connection.abort_handle(),
-            given_up: Cell::default(),
-            statements: RefCell::default(),
-        };
-        let prepared = async { tokio::time::timeout(CONNECT_MAX, open.client.batch_execute(SESSION)).await };
-        let prepared = runtime.block_on(prepared).map_err(|_| Failure::Silent).and_then(|done| Ok(done?));
-        if prepared.is_err() {
-            open.connection.abort();
-        }
-        prepared.map(|()| open)
-    }
-
-    fn give_up(&self) {
-        self.given_up.set(true);
-        self.connection.abort();
     }
 }

@@ -18,6 +18,12 @@ pub fn value(row: &Row, at: usize) -> Result<Value<'_>, Failure> {
     })
 }
 
+/// Which of the keys that were asked for a row is of: its last cell says so, from 1.
+pub fn nth(row: &Row) -> Result<usize, Failure> {
+    let nth: i64 = row.try_get(row.len().saturating_sub(1))?;
+    Ok(usize::try_from(nth).unwrap_or(0).saturating_sub(1))
+}
+
 impl ToSql for Value<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
         match (self, ty) {
