@@ -70,11 +70,12 @@ fn digests<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<KeyDigest>, D::Erro
 
 fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<WebOrigin>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
-    texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+    texts.iter().map(|text| text.parse().map_err(|wrong| D::Error::custom(format!("framed_by: {wrong}")))).collect()
 }
 
 fn origin<'de, D: Deserializer<'de>>(from: D) -> Result<Option<WebOrigin>, D::Error> {
-    String::deserialize(from)?.parse().map(Some).map_err(D::Error::custom)
+    let origin = String::deserialize(from)?.parse();
+    origin.map(Some).map_err(|wrong| D::Error::custom(format!("[provider] cards: {wrong}")))
 }
 
 #[derive(Debug, Deserialize)]
@@ -338,7 +339,7 @@ mod tests {
         for (from, to, says) in [
             ("listen = \"127.0.0.1:7400\"", "listen = \"here\"", "line 7"),
             ("console = \"127.0.0.1:7401\"", "console = \"0.0.0.0:7401\"", "no sign-in"),
-            ("host = [", "host = \"my-secret-key\" #", "line 34: a value of the wrong type, expected a sequence"),
+            ("host = [", "host = \"my-secret-key\" #", "line 32: a value of the wrong type, expected a sequence"),
             ("work = \"work\"", "work = \"work\"\nwrok = 1", "wrok"),
             ("instant = false", "instant = false\nframed_by = [\"http://elsewhere\"]", "framed_by"),
             ("instant = false", "instant = \"my-secret-key\"", "wrong type, expected a boolean"),
@@ -352,8 +353,8 @@ mod tests {
                 "is not an origin",
             ),
             ("per_second = 1000", "per_second = 0", "[limits]"),
-            ("seller = [", "seller = [] #", "line 35: at least one digest"),
-            ("host = [\"", "host = [\"my-secret-key\", \"", "line 34: number 1: is not `sha256:`"),
+            ("seller = [", "seller = [] #", "line 33: at least one digest"),
+            ("host = [\"", "host = [\"my-secret-key\", \"", "line 32: number 1: is not `sha256:`"),
         ] {
             let text = good.replace(from, to);
             assert_ne!(text, good, "{from}");
