@@ -15,6 +15,8 @@ use vocab::id::{Kind, PublicId, ShopId, Timestamp};
 
 /// What is unknown is asked for at 5 s, 30 s and 120 s; what was never sent is believed to be absent a minute later.
 const AT_REST_MAX: Duration = Duration::from_secs(240);
+/// Of so many, some have three questions that are not answered: the next is at 600 s.
+const AT_REST_MAX_LONG: Duration = Duration::from_secs(720);
 /// By then the time to pay is over, a quarter of an hour, and the rail knows of all that was paid in it.
 const SOON: Duration = Duration::from_secs(3_600);
 const LOOK: Duration = Duration::from_millis(100);
@@ -49,7 +51,7 @@ fn now(plus: Duration) -> Timestamp {
 
 /// Nobody wonders any more what became of a try, and nothing is due.
 pub async fn at_rest(store: &Store, shop: &ShopId) {
-    let deadline = Instant::now() + AT_REST_MAX;
+    let deadline = Instant::now() + if crate::demo::long() { AT_REST_MAX_LONG } else { AT_REST_MAX };
     loop {
         let unsure = intents(store, shop).await.into_iter().filter(|intent| {
             let unknown = |fate: Fate| matches!(fate, Fate::Recorded | Fate::Unknown);

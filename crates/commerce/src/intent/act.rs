@@ -1,13 +1,10 @@
 //! What has to happen next for an intent, as data: whoever performs it answers with facts, and asks again.
 
-use super::asking::{ASK_AFTER_US, HOUR_US};
+use super::asking::{ASK_AFTER_US, HOUR_US, OFTEN_FOR_US};
 use super::{Attempt, Ending, Intent, RefundState, Settling};
 use vocab::id::Timestamp;
 
 const SECOND_US: i64 = 1_000_000;
-
-/// Where an answer is due, questions follow each other fast for so long.
-const OFTEN_FOR_US: i64 = 600 * SECOND_US;
 
 /// How long is waited for a rail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,8 @@ use vocab::document::{Node, Record};
 use vocab::id::Timestamp;
 
 const SECOND_US: i64 = 1_000_000;
+/// Where an answer is due, questions follow each other fast for so long.
+pub(super) const OFTEN_FOR_US: i64 = 600 * SECOND_US;
 pub(super) const HOUR_US: i64 = 3_600 * SECOND_US;
 
 /// When a rail is asked again what became of something, after it was put on record; then every hour, for ever: what
@@ -32,6 +34,14 @@ impl Asked {
     pub(super) fn not_found(&mut self, at: Timestamp, patience: &Patience) -> bool {
         let since = *self.absent_since.get_or_insert(at);
         since < at && at.0.saturating_sub(since.0) >= patience.visible_us
+    }
+
+    /// From when on "not found" is believed, once the rail has said it; asked about soon after a question that was not answered, and
+    /// not for long.
+    pub(super) fn believed_from(&self, patience: &Patience) -> Option<i64> {
+        let from = self.absent_since?.0.saturating_add(patience.visible_us);
+        let again = self.last.map_or(from, |last| last.0.saturating_add(ASK_AFTER_US[0]).max(from));
+        (again.saturating_sub(from) < OFTEN_FOR_US).then_some(again)
     }
 
     /// The n-th question goes out so long after the record; late ones do not follow each other at once.

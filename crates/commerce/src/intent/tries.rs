@@ -33,7 +33,7 @@ impl Intent {
                     let due = attempt.recorded_at.0.saturating_add(patience.answer_us);
                     plan.at(due, now, Act::Query { attempt: number });
                 }
-                Fate::Unknown => self.plan_unknown(attempt, done, now, plan),
+                Fate::Unknown => self.plan_unknown(attempt, done, now, patience, plan),
                 Fate::Accepted | Fate::Paid => self.plan_accepted(attempt, done, now, patience, plan),
                 Fate::Over => {
                     self.plan_untold(attempt, now, plan);
@@ -45,14 +45,17 @@ impl Intent {
     }
 
     /// What nobody knows is asked for. What its rail does not know, and the buyer still waits for, is sent once more, and then
-    /// asked for as before. A card's token was not kept.
-    fn plan_unknown(&self, attempt: &Attempt, done: bool, now: Timestamp, plan: &mut Plan) {
+    /// asked for as before. A card's token was not kept: as soon as a second "not found" is believed the buyer can try again, and
+    /// waits for that.
+    fn plan_unknown(&self, attempt: &Attempt, done: bool, now: Timestamp, patience: &Patience, plan: &mut Plan) {
         let number = attempt.number;
         let waits = !done && self.over_from() > now.0 && attempt.told_to_end.is_none();
         if attempt.asked.absent_since.is_some() && waits && attempt.method != Method::CardToken {
             plan.acts.push(Act::Send { attempt: number });
         } else {
-            plan.at(attempt.asked.next(attempt.recorded_at), now, Act::Query { attempt: number });
+            let next = attempt.asked.next(attempt.recorded_at);
+            let believed = attempt.asked.believed_from(patience).filter(|_| attempt.method == Method::CardToken);
+            plan.at(believed.map_or(next, |from| from.min(next)), now, Act::Query { attempt: number });
         }
     }
 

@@ -10,7 +10,7 @@ use testkit::chance::Chance;
 
 const PATIENCE: Duration = Duration::from_secs(200);
 /// Of long tests, which kill for minutes on end.
-const PATIENCE_LONG: Duration = Duration::from_secs(600);
+const PATIENCE_LONG: Duration = Duration::from_secs(900);
 
 const LOOK: Duration = Duration::from_millis(100);
 

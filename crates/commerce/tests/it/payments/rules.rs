@@ -328,3 +328,20 @@ fn a_capture_that_the_rail_does_not_do_gives_way_to_letting_go() {
     assert_eq!(acts(&heard, sure), [Act::Settle { attempt: 1, what: Settling::Void, minor: DUE }]);
     assert!(heard.settling(1, Settling::Void, sure, &PATIENCE).is_ok());
 }
+
+/// Its buyer waits at the page, and nothing is sent again for them.
+#[test]
+fn a_card_that_its_rail_does_not_know_is_asked_for_when_that_is_believed_and_soon_again() {
+    let second = |at: i64| Timestamp(START + at * SECOND);
+    let (card, _) = super::world::World::new(1).intent.attempt(Method::CardToken, Timestamp(START)).expect("the first");
+    let lost = answered(&card, 1, Answer::NotFound, second(5));
+    let query = [Act::Query { attempt: 1 }];
+    let quiet = answered(&lost, 1, Answer::NotFound, second(30));
+    assert_eq!((acts(&quiet, second(69)), acts(&quiet, second(70))), (vec![], query.to_vec()));
+    // That question is not answered, and the next one is no nine minutes later.
+    let unheard = answered(&quiet, 1, Answer::Nothing, second(70));
+    assert_eq!((acts(&unheard, second(74)), acts(&unheard, second(75))), (vec![], query.to_vec()));
+    let absent = answered(&unheard, 1, Answer::NotFound, second(75));
+    assert_eq!(absent.attempts()[0].fate(), Fate::Absent);
+    assert!(absent.attempt(Method::CardToken, second(76)).is_ok());
+}
