@@ -195,7 +195,8 @@ async fn bought_while_it_moves_into(engine: Engine, store: Engine) {
     for number in 0..buyers {
         let (shop, product) = (street.shop.to_string(), street.product.clone());
         let chance = Chance(seed << 32 | number);
-        let buyer = Buyer { shop, product, dawdles_ms: DAWDLES_MS, number, seam: street.world.seam(), chance };
+        let buyer =
+            Buyer { shop, product, dawdles_ms: DAWDLES_MS, cards: false, number, seam: street.world.seam(), chance };
         let provider = street.provider().clone();
         tasks.spawn(async move {
             tokio::time::sleep(Duration::from_millis(number * COMES_EVERY_MS)).await;

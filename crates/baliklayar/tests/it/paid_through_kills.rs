@@ -57,7 +57,7 @@ async fn whoever_is_killed(engine: Engine, processes: u32) {
         tasks.spawn(async move {
             let chance = Chance(seed << 32 | number);
             let (shop, product) = ("s1".to_owned(), "1".to_owned());
-            let told = Buyer { shop, product, dawdles_ms: 0, number, seam, chance }.buy(&provider).await;
+            let told = Buyer { shop, product, dawdles_ms: 0, cards: true, number, seam, chance }.buy(&provider).await;
             drop(place);
             told
         });

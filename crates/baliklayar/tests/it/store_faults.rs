@@ -193,7 +193,9 @@ async fn people_buy_through(fault: Fault) {
         buyers.spawn(async move {
             tokio::time::sleep(COMES_EVERY * u32::try_from(number).unwrap()).await;
             let (shop, product) = ("s1".to_owned(), "1".to_owned());
-            Buyer { shop, product, dawdles_ms: 2_000, number, seam, chance: Chance(number) }.buy(&provider).await
+            Buyer { shop, product, dawdles_ms: 2_000, cards: true, number, seam, chance: Chance(number) }
+                .buy(&provider)
+                .await
         });
     }
     tokio::time::sleep(BEFORE).await;
