@@ -66,6 +66,8 @@ impl Intent {
         let spent = self.is_spent(attempt);
         match () {
             () if cash && self.order.is_some() => self.plan_at_the_door(attempt, now, patience, plan),
+            // Nothing is ordered on it any more: nobody is to take the money.
+            () if cash && attempt.told_to_end.is_some() => plan.end_of(attempt, attempt.recorded_at.0, now, patience),
             // The order is placed at once.
             () if cash && over_from > now.0 => {}
             () if spent || (came && done) => self.plan_last_look(attempt, now, patience, plan),

@@ -132,8 +132,14 @@ fn what_is_canceled_before_it_is_brought_ends_when_nobody_can_have_paid_it() {
 #[test]
 fn nothing_is_ordered_on_a_promise_that_is_being_ended() {
     let ending = awaiting(Method::CashOnDelivery).told_to_end(1, LATER).expect("known");
-    assert!(!acts(&ending, LATER).contains(&Act::Complete));
     assert!(ending.completed(&PublicId::new("70")).is_err());
+    // The call that ends it may be lost: it is asked for, and told again.
+    let sure = Timestamp(LATER.0 + PATIENCE.grace_us);
+    let plan = ending.plan(LATER, &PATIENCE);
+    assert_eq!((plan.acts, plan.wake_at), (vec![], Some(sure)));
+    assert_eq!(acts(&ending, sure), ASK);
+    let waits = answered(&ending, 1, Answer::Accepted, sure);
+    assert_eq!(acts(&waits, Timestamp(sure.0 + HOUR)), [Act::Expire { attempt: 1 }]);
 }
 
 #[test]
