@@ -87,7 +87,7 @@ pub async fn confirm(State(api): Shared, call: Call) -> Result<Response, Problem
     let (service, frame) = (api.service.clone(), call.frame.clone());
     let asking = Arc::new(Notify::new());
     let tell = Arc::clone(&asking);
-    let work = async move { Ok(service.confirm_telling(&frame, &id, &chosen, || tell.notify_one()).await?.refusal) };
+    let work = async move { Ok(service.confirm(&frame, &id, &chosen, || tell.notify_one()).await?.refusal) };
     let mut work = tokio::spawn(work);
     // What the shop itself says is waited for, like any other answer of it; what the provider says, not for long.
     let refused = tokio::select! {

@@ -17,6 +17,7 @@ pub use confirm::{Chosen, Ordered, ToPay};
 pub use inbox::HandOn;
 
 use crate::failure::Failure;
+use crate::ids::Ids;
 use crate::rails::Loket;
 use crate::view::{View, parse};
 use crate::{Service, Stop};
@@ -33,17 +34,17 @@ use vocab::id::{Kind, PublicId, ShopId, Timestamp};
 /// More than anybody begins for one checkout.
 const BEGUN_MAX: usize = 64;
 
-/// How buyers can pay in their own time at a shop: none where there is no rail.
-#[derive(Default)]
+/// How buyers can pay in their own time at a shop, looked up when somebody wants to know; none where there is no rail.
 pub(crate) struct Ways {
     rail: Option<Arc<Loket>>,
-    carried: Vec<Method>,
+    ids: Arc<Ids>,
+    shop: ShopId,
 }
 
 impl Ways {
     pub(crate) fn to_pay(&self, due: Money) -> Vec<Method> {
         let ways = self.rail.as_ref().map_or_else(Vec::new, |rail| rail.ways_to_pay(due));
-        ways.into_iter().filter(|method| self.carried.contains(method)).collect()
+        ways.into_iter().filter(|method| self.ids.carries(&self.shop, *method)).collect()
     }
 }
 
@@ -60,8 +61,7 @@ impl Service {
     }
 
     pub(crate) fn ways_at(&self, shop: &ShopId) -> Ways {
-        let carried = Method::ALL.iter().copied().filter(|method| self.ids.carries(shop, *method));
-        Ways { rail: self.rail.clone(), carried: carried.collect() }
+        Ways { rail: self.rail.clone(), ids: Arc::clone(&self.ids), shop: shop.clone() }
     }
 
     /// # Errors

@@ -1,10 +1,11 @@
 //! The store's PostgreSQL is stopped, killed, cut off, frozen, or its disk is full, while people buy: whoever asks then is answered, or
 //! told to come back; soon after the server is back everybody is answered, and nothing is lost or done twice.
 
-use crate::buyers::{Buyer, Till, at_rest};
+use crate::buyers::{Buyer, Till, Told, at_rest};
 use crate::client::{Request, filled_in};
 use crate::demo::say;
 use crate::deployment::{Deployment, open_shop};
+use crate::world::Provider;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
@@ -17,6 +18,7 @@ use testkit::chance::Chance;
 use testkit::postgres::{connect, fresh_database_on};
 use testkit::server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinSet;
 use vocab::id::ShopId;
 
 const STOCK: i64 = 10_000;
@@ -145,7 +147,7 @@ async fn probe(seam: SocketAddr, number: usize) -> Probe {
 }
 
 async fn probes(seam: SocketAddr, ends: Arc<AtomicBool>) -> Vec<Probe> {
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     for number in 0.. {
         if ends.load(Ordering::Relaxed) {
             break;
@@ -154,6 +156,21 @@ async fn probes(seam: SocketAddr, ends: Arc<AtomicBool>) -> Vec<Probe> {
         tokio::time::sleep(PROBE).await;
     }
     tasks.join_all().await
+}
+
+/// One comes after the other, for so long.
+fn buyers_for(long: Duration, seam: SocketAddr, provider: &Arc<Provider>) -> JoinSet<Told> {
+    let mut buyers = JoinSet::new();
+    for number in 0..u64::try_from(long.as_millis() / COMES_EVERY.as_millis()).unwrap() {
+        let (shop, product, chance) = ("s1".to_owned(), "1".to_owned(), Chance(number));
+        let buyer = Buyer { shop, product, dawdles_ms: 2_000, cards: true, number, seam, chance };
+        let provider = Arc::clone(provider);
+        buyers.spawn(async move {
+            tokio::time::sleep(COMES_EVERY * u32::try_from(number).unwrap()).await;
+            buyer.buy(&provider).await
+        });
+    }
+    buyers
 }
 
 /// One after the other: each has a server of its own, and looks at how long something takes.
@@ -186,18 +203,7 @@ async fn people_buy_through(fault: Fault) {
     let seam = deployment.processes[0].seam;
     let ends = Arc::new(AtomicBool::new(false));
     let probing = tokio::spawn(probes(seam, Arc::clone(&ends)));
-    let mut buyers = tokio::task::JoinSet::new();
-    let coming = (BEFORE + lasts + AFTER).as_millis() / COMES_EVERY.as_millis();
-    for number in 0..u64::try_from(coming).unwrap() {
-        let provider = Arc::clone(&deployment.provider);
-        buyers.spawn(async move {
-            tokio::time::sleep(COMES_EVERY * u32::try_from(number).unwrap()).await;
-            let (shop, product) = ("s1".to_owned(), "1".to_owned());
-            Buyer { shop, product, dawdles_ms: 2_000, cards: true, number, seam, chance: Chance(number) }
-                .buy(&provider)
-                .await
-        });
-    }
+    let buyers = buyers_for(BEFORE + lasts + AFTER, seam, &deployment.provider);
     tokio::time::sleep(BEFORE).await;
     let begun = Instant::now();
     let cut = harm(&mut server, disk.as_ref(), fault, lasts).await;

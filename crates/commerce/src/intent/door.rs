@@ -118,7 +118,7 @@ impl Intent {
     }
 
     /// Some money came, whatever became of it.
-    pub fn has_come(&self) -> bool {
+    fn has_come(&self) -> bool {
         self.receipts.iter().any(Receipt::brings)
     }
 

@@ -132,7 +132,12 @@ impl Order {
 
     /// It was placed on the promise that it is paid at the door, and is not paid yet.
     pub fn is_promised(&self) -> bool {
-        let waits = |it: &Payment| it.state == PaymentState::Pending && it.intent.is_some();
-        self.state == State::Open && self.payments.iter().any(waits)
+        self.promised_by().is_some()
+    }
+
+    /// The intent that promises its money.
+    pub fn promised_by(&self) -> Option<&PublicId> {
+        let mut waiting = self.payments.iter().filter(|it| it.state == PaymentState::Pending);
+        waiting.find_map(|it| it.intent.as_ref()).filter(|_| self.state == State::Open)
     }
 }

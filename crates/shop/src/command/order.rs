@@ -32,8 +32,8 @@ impl Service {
             }
         };
         view.current = Some(Resource::Order(before.clone()));
-        if before.is_promised() && command == Returning::Cancel {
-            return self.cancel_promised(shop, view, &before, back).await;
+        if let Some(intent) = before.promised_by().filter(|_| command == Returning::Cancel) {
+            return self.cancel_promised(shop, view, (&before, intent), back).await;
         }
         before.may_give_back(command)?;
         let ids = purse.mint(ORDER_ADJUSTMENT, back.adjustments()).await?;
@@ -68,17 +68,14 @@ impl Service {
         &self,
         shop: &ShopId,
         view: &mut View,
-        order: &Order,
+        (order, intent): (&Order, &PublicId),
         back: &Back,
     ) -> Result<Decided, Stop> {
         if *back != Back::Whole {
             let content = "what is to be paid at the door is canceled as a whole, or given back when it is paid";
             return Err(Refusal::new("order_not_cancellable", Retry::Changed, content).into());
         }
-        let decision = match order.intent() {
-            Some(intent) => self.not_wanted_at_the_door(shop, view, intent).await?,
-            None => Decision::default(),
-        };
+        let decision = self.not_wanted_at_the_door(shop, view, intent).await?;
         let shown = Resource::Order(order.clone());
         Ok(Decided { notes: vec![being_canceled()], ..Decided::new(decision, order, shown) })
     }

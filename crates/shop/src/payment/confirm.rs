@@ -152,19 +152,12 @@ impl Service {
     }
 
     /// Puts on record that a checkout is to be paid in this way, and asks the rail. Said again it is the same: one code is
-    /// out at a time, and another way to pay ends the one before.
+    /// out at a time, and another way to pay ends the one before. `asking` is called when from here on only the rail is waited
+    /// for.
     ///
     /// # Errors
     /// See [`Failure`]; a refusal is an answer.
-    pub async fn confirm(&self, frame: &Frame, id: &PublicId, method: Method) -> Result<Answer, Failure> {
-        self.confirm_telling(frame, id, &method.into(), || {}).await
-    }
-
-    /// The same; `asking` is called when from here on only the rail is waited for.
-    ///
-    /// # Errors
-    /// As for `confirm`.
-    pub async fn confirm_telling(
+    pub async fn confirm(
         &self,
         frame: &Frame,
         id: &PublicId,

@@ -150,7 +150,6 @@ impl Bench {
     }
 }
 
-/// The name of an element's block.
 async fn move_head(store: &Store, shop: &ShopId, owner: Side, (from, to): (u64, u64), fenced: bool) {
     let step = Step {
         shop: shop.clone(),
@@ -165,6 +164,7 @@ async fn move_head(store: &Store, shop: &ShopId, owner: Side, (from, to): (u64, 
     store.move_head(change, step).await.unwrap();
 }
 
+/// The name of an element's block.
 fn table(element: vocab::id::Element) -> String {
     format!("{}{}", element.kind.name(), element.part.map(|part| format!("_{part}")).unwrap_or_default())
 }

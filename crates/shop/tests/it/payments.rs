@@ -205,7 +205,7 @@ async fn fifty_who_confirm_at_once_have_one_code_and_the_provider_was_asked_once
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let (service, frame, id) = (till.service.clone(), till.frame.clone(), checkout.clone());
-        tasks.spawn(async move { service.confirm(&frame, &id, Method::VirtualAccount).await });
+        tasks.spawn(async move { service.confirm(&frame, &id, &Method::VirtualAccount.into(), || {}).await });
     }
     for answer in tasks.join_all().await {
         assert_eq!(refused(&answer.unwrap()), "");

@@ -62,6 +62,10 @@ async fn what_is_paid_at_the_door_is_ordered_at_once_and_paid_when_it_is_brought
         assert!(Instant::now() < deadline, "the courier has it for ever");
         tokio::time::sleep(LOOK).await;
     }
+    let cancel = street.world.write("POST", &street.shop, &format!("orders/{order}/cancel"), &json!({}));
+    street.host(&cancel).await;
+    let (_, page) = street.world.open(&format!("{link}&lang=en")).await;
+    assert!(page.contains("This order was canceled.") && !page.contains("Paid."), "{page}");
     street.host_heard_nothing().await;
 }
 

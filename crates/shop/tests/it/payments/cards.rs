@@ -55,7 +55,7 @@ async fn a_card_that_is_declined_keeps_nobody_from_paying_in_another_way() {
 async fn nothing_is_begun_for_a_card_that_nobody_knows() {
     let till = Till::open().await;
     let checkout = till.checkout(1).await;
-    let answer = till.service.confirm(&till.frame, &checkout, Method::CardToken).await.unwrap();
+    let answer = till.service.confirm(&till.frame, &checkout, &Method::CardToken.into(), || {}).await.unwrap();
     assert_eq!(refused(&answer), "card_missing");
     assert_eq!((till.state(&checkout).await, till.stock().await), (State::Open, STOCK));
     assert!(till.intents_of(&checkout).await.is_empty());

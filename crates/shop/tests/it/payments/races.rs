@@ -81,7 +81,7 @@ fn read_notices(till: &Till, checkout: &PublicId) -> Work {
 /// The page, where the buyer chooses again how to pay.
 fn return_page(till: &Till, checkout: &PublicId, method: Method) -> Work {
     let (service, frame, checkout) = (till.service.clone(), till.frame.clone(), checkout.clone());
-    Box::pin(async move { service.confirm(&frame, &checkout, method).await })
+    Box::pin(async move { service.confirm(&frame, &checkout, &method.into(), || {}).await })
 }
 
 /// The host says once more that the buyer pays on the page.

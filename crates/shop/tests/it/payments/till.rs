@@ -180,11 +180,11 @@ impl Till {
 
     /// By a card that is good, where it is by one.
     pub async fn confirm(&self, checkout: &PublicId, method: Method) -> Answer {
-        self.service.confirm_telling(&self.frame, checkout, &chosen(method, GOOD_CARD), || {}).await.unwrap()
+        self.service.confirm(&self.frame, checkout, &chosen(method, GOOD_CARD), || {}).await.unwrap()
     }
 
     pub async fn confirm_card(&self, checkout: &PublicId, token: &str) -> Answer {
-        self.service.confirm_telling(&self.frame, checkout, &chosen(Method::CardToken, token), || {}).await.unwrap()
+        self.service.confirm(&self.frame, checkout, &chosen(Method::CardToken, token), || {}).await.unwrap()
     }
 
     /// The buyer confirms, and in one case of four everything is cut off after so many milliseconds.
@@ -192,7 +192,7 @@ impl Till {
         let (service, frame, id) = (self.service.clone(), self.frame.clone(), checkout.clone());
         let after = (ms < 5).then(|| Duration::from_millis(ms));
         let chosen = chosen(method, GOOD_CARD);
-        cut_off(async move { service.confirm_telling(&frame, &id, &chosen, || {}).await }, after).await;
+        cut_off(async move { service.confirm(&frame, &id, &chosen, || {}).await }, after).await;
     }
 
     /// The intent that a checkout waits for, if it does.
