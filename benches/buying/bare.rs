@@ -25,21 +25,26 @@ const WRITERS: usize = 4;
 /// As the store says it.
 const DOCUMENT: &str =
     "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number, changed_at,
-                           body, serial)
-     values (?1, ?2, ?3, 'live', null, ?4, null, null, ?5, null, 9223372036854775807, ?6, ?7, ?8)
+                           body, serial, parent)
+     values (?1, ?2, ?3, 'live', null, ?4, null, null, ?5, null, 9223372036854775807, ?6, ?7, ?8, null)
      on conflict (shop, kind, id) do update set class = excluded.class, why = excluded.why, version = excluded.version,
          source_tx = excluded.source_tx, origin = excluded.origin, state = excluded.state, title = excluded.title,
-         changed_at = excluded.changed_at, body = excluded.body, serial = excluded.serial";
+         changed_at = excluded.changed_at, body = excluded.body, serial = excluded.serial,
+         parent = excluded.parent";
 const STOCK: &str = "update stock set on_hand = on_hand + ?3 where shop = ?1 and variant = ?2";
 const LEDGER: &str = "insert into ledger (shop, order_id, n, account, currency, amount, at, seq)
                       values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const FACT: &str = "insert into fact (shop, seq, epoch, at, body) values (?1, ?2, ?3, ?4, ?5)";
 const HEAD: &str = "update shop_head set seq = ?2 where shop = ?1";
+/// As the store's connections are.
+const QUICKLY_COMPRESSED: &str = "select set_config(name, 'lz4', false) from pg_settings
+                                  where name = 'default_toast_compression' and 'lz4' = any(enumvals)";
 const STATEMENTS: [&str; 5] = [DOCUMENT, STOCK, LEDGER, FACT, HEAD];
 
 /// All that a checkout touches.
 const TABLES: [&str; 5] = [
-    "select shop, kind, id, class, why, version, source_tx, origin, state, title, number, changed_at, body, serial
+    "select shop, kind, id, class, why, version, source_tx, origin, state, title, number, changed_at, body, serial,
+            parent
      from document order by shop, kind, id",
     "select shop, variant, product, on_hand from stock order by shop, variant",
     "select shop, order_id, n, account, currency, amount, at, seq from ledger order by shop, order_id, n",
@@ -199,7 +204,9 @@ impl Writers {
         let Some(database) = &place.database else { return Ok(Self::Sqlite(sqlite(place)?)) };
         let mut clients = Vec::new();
         for _ in 0..WRITERS {
-            clients.push(database.connect().await);
+            let client = database.connect().await;
+            client.batch_execute(QUICKLY_COMPRESSED).await?;
+            clients.push(client);
         }
         Ok(Self::Postgres(clients))
     }

@@ -15,6 +15,7 @@ use commerce::product::Product;
 use commerce::terms::Terms;
 use commerce::{Fault, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use store::{Class, Head, Loaded, Stored};
 use vocab::document::Record;
 use vocab::id::{Kind, PublicId, ShopId, Side};
@@ -30,7 +31,7 @@ pub(crate) struct View {
     ways: Ways,
     instant: bool,
     seen: BTreeMap<(Kind, PublicId), u64>,
-    main: Option<Stored>,
+    main: Option<Arc<Stored>>,
     shelf: Shelf,
 }
 
@@ -86,7 +87,7 @@ impl Service {
         let Loaded { head, mut documents, stock } = self.store.load(shop, &wanted).await?;
         let head = head.ok_or(Failure::UnknownShop)?;
         let found = products.iter().zip(documents.split_off(beside));
-        let catalogue = found.filter_map(|(id, stored)| Some(product(id, &stored?))).collect::<Result<_, _>>()?;
+        let catalogue = found.filter_map(|(id, stored)| Some(product(id, stored.as_deref()?))).collect::<Result<_, _>>()?;
         let mut documents = documents.into_iter();
         let terms = documents.next().flatten().ok_or(Failure::NoTerms)?;
         let terms = parse(Kind::Shop, &terms_id, &terms.document, Terms::from_document)?;
@@ -191,7 +192,7 @@ impl Service {
     pub(crate) async fn look_up(&self, shop: &ShopId, products: BTreeSet<PublicId>) -> Result<Stocked, Failure> {
         let wanted: Vec<_> = products.iter().map(|id| (Kind::Product, id.clone())).collect();
         let Loaded { head, documents, stock } = self.store.load(shop, &wanted).await?;
-        let found = products.iter().zip(documents).filter_map(|(id, stored)| Some(product(id, &stored?)));
+        let found = products.iter().zip(documents).filter_map(|(id, stored)| Some(product(id, stored.as_deref()?)));
         Ok(Stocked { head, catalogue: found.collect::<Result<_, _>>()?, stock })
     }
 

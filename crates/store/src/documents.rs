@@ -180,7 +180,7 @@ impl Store {
         self.read_briefly(move |connection| {
             let sql =
                 "select body, version, class, why, origin, source_tx, id from document indexed by document_by_cart
-                       where shop = ?1 and json_extract(body, '$.cart') = ?2
+                       where shop = ?1 and parent = ?2
                          and kind = 'checkout' and class = 'live' and state in ('open', 'paying', 'awaiting')
                        order by number, id limit 1";
             sql::first(connection, READ, sql, [shop.as_str(), cart.as_str()], with_id)
@@ -263,20 +263,20 @@ pub struct Put<'a> {
 /// Inserts, unless there is one with this id or this origin; whether it did.
 pub fn insert_new(connection: &Connection, put: &Put<'_>) -> Result<bool> {
     let sql = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
-                                     changed_at, body, serial, fingerprint)
-               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                                     changed_at, body, serial, fingerprint, parent)
+               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
                on conflict do nothing";
     Ok(cells(put, |cells| sql::execute(connection, WRITE, sql, cells))? > 0)
 }
 
 const PUT: &str = "insert into document (shop, kind, id, class, why, version, source_tx, origin, state, title, number,
-                                     changed_at, body, serial, fingerprint)
-               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                                     changed_at, body, serial, fingerprint, parent)
+               values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
                on conflict (shop, kind, id) do update set class = excluded.class, why = excluded.why,
                    version = excluded.version, source_tx = excluded.source_tx, origin = excluded.origin,
                    state = excluded.state, title = excluded.title, changed_at = excluded.changed_at,
                    body = excluded.body, serial = excluded.serial,
-                   fingerprint = excluded.fingerprint";
+                   fingerprint = excluded.fingerprint, parent = excluded.parent";
 
 /// Inserts or overwrites; whether that is right was the door's to check.
 pub fn put(connection: &Connection, put: &Put<'_>) -> Result<()> {
@@ -302,9 +302,10 @@ pub struct Indexed {
     title: Option<String>,
     changed_at: Option<i64>,
     serial: Option<i64>,
+    parent: Option<String>,
 }
 
-/// Reads it from `why, state, title, changed_at, serial`, the first of which stands at a place.
+/// Reads it from `why, state, title, changed_at, serial, parent`, the first of which stands at a place.
 pub fn indexed(row: &Row<'_>, at: usize) -> Result<Indexed> {
     Ok(Indexed {
         why: sql::cell(row, at)?,
@@ -312,6 +313,7 @@ pub fn indexed(row: &Row<'_>, at: usize) -> Result<Indexed> {
         title: sql::cell(row, at + 2)?,
         changed_at: sql::cell(row, at + 3)?,
         serial: sql::cell(row, at + 4)?,
+        parent: sql::cell(row, at + 5)?,
     })
 }
 
@@ -324,6 +326,7 @@ pub fn replace(connection: &Connection, new: &Put<'_>, standing: &Indexed) -> Re
         title: title(new.kind, new.document),
         changed_at: new.changed_at,
         serial: serials::of(new),
+        parent: parent(new.kind, new.document).map(str::to_owned),
     };
     if named != *standing {
         return put(connection, new);
@@ -343,7 +346,7 @@ pub fn replace(connection: &Connection, new: &Put<'_>, standing: &Indexed) -> Re
 }
 
 /// The cells of a row of documents, for whoever writes it.
-fn cells<T>(put: &Put<'_>, write: impl FnOnce([&dyn Bind; 15]) -> Result<T>) -> Result<T> {
+fn cells<T>(put: &Put<'_>, write: impl FnOnce([&dyn Bind; 16]) -> Result<T>) -> Result<T> {
     let class = if put.why.is_some() { Class::History } else { Class::Live };
     let cells = params![
         put.shop.as_str(),
@@ -361,8 +364,18 @@ fn cells<T>(put: &Put<'_>, write: impl FnOnce([&dyn Bind; 15]) -> Result<T>) -> 
         put.body,
         serials::of(put),
         put.fingerprint,
+        parent(put.kind, put.document),
     ];
     write(cells)
+}
+
+/// What it was made of, where somebody looks for all that was made of one.
+fn parent(kind: Kind, document: &Record) -> Option<&str> {
+    match kind {
+        Kind::Checkout => document.text("cart"),
+        Kind::Intent => document.text("checkout"),
+        Kind::Shop | Kind::Product | Kind::Cart | Kind::Order | Kind::Idempotency => None,
+    }
 }
 
 /// What a search looks in: only products are searched.

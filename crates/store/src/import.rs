@@ -261,7 +261,7 @@ impl Importing<'_> {
     }
 
     fn held(&self, item: &Imported) -> Result<Option<Held>> {
-        let sql = "select id, version, source_tx, why, state, title, changed_at, serial from document
+        let sql = "select id, version, source_tx, why, state, title, changed_at, serial, parent from document
                    where shop = ?1 and kind = ?2 and origin = ?3";
         sql::first(self.connection, READ, sql, self.key(item), |row| {
             Ok(Held {

@@ -1,7 +1,8 @@
 //! Loads: a shop's head, documents by their keys, and the stock of the products among them, all of one snapshot.
 //!
 //! It is one statement, and so one snapshot without a transaction. In a file whoever asks reads it. A server is asked by one
-//! thread, at once for all who wait: that costs it little more than to be asked for one.
+//! thread, at once for all who wait: that costs it little more than to be asked for one. What several of them want it is asked
+//! for once, and that is read once, by whoever comes to it first: in a sale all want the same terms and the same product.
 //! Invariant: what a load finds is not older than the load; it waits, but what it is answered is looked for after it came.
 
 #[cfg(test)]
@@ -13,10 +14,10 @@ use crate::sql::{Ask, Begin, Bind, Connection, Row, Value};
 use crate::writer::is_ones_own_fault;
 use crate::{Error, Result, Store, documents, json, sql};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 #[cfg(test)]
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use vocab::id::{Kind, Name, Origin, PublicId, ShopId};
@@ -27,7 +28,7 @@ pub struct Loaded {
     /// None: no such shop.
     pub head: Option<Head>,
     /// In the order asked for.
-    pub documents: Vec<Option<Stored>>,
+    pub documents: Vec<Option<Arc<Stored>>>,
     /// On hand, by variant, of every product that was asked for.
     pub stock: BTreeMap<PublicId, i64>,
 }
@@ -57,7 +58,7 @@ struct Lying {
     stock: Vec<(PublicId, i64)>,
 }
 
-/// A document whose text nobody has read yet.
+/// A document whose text is read when somebody wants to know what it says.
 struct Unread {
     body: String,
     version: u64,
@@ -65,10 +66,11 @@ struct Unread {
     why: Option<Name>,
     origin: Option<Origin>,
     source_tx: Option<u64>,
+    read: OnceLock<Result<Arc<Stored>>>,
 }
 
 /// Under each key; none: there is no such shop.
-type Found = Vec<Result<Option<Lying>>>;
+type Found = Vec<Result<Option<Arc<Lying>>>>;
 
 /// What somebody waits for.
 struct Wanted {
@@ -103,13 +105,15 @@ impl Store {
 fn gathered(found: Found) -> Result<Loaded> {
     let mut loaded = Loaded { head: None, documents: Vec::with_capacity(found.len()), stock: BTreeMap::new() };
     for lying in found {
-        let Some(Lying { head, document, stock }) = lying? else {
+        let Some(lying) = lying? else {
             loaded.documents.push(None);
             continue;
         };
-        loaded.head = Some(head);
-        loaded.documents.push(document.map(Unread::read).transpose()?);
-        loaded.stock.extend(stock);
+        loaded.documents.push(lying.document.as_ref().map(Unread::read).transpose()?);
+        loaded.stock.extend(lying.stock.iter().cloned());
+        if loaded.head.is_none() {
+            loaded.head = Some(lying.head.clone());
+        }
     }
     Ok(loaded)
 }
@@ -170,20 +174,27 @@ fn serve(connection: &Connection, mut waiting: mpsc::Receiver<Wanted>, looked: i
                 }
             }
             Err(error) => wanted.drain(..).for_each(|one| drop(one.answer.send(Err(error.clone())))),
-            Ok(found) => {
-                let mut found = found.into_iter();
-                for one in wanted.drain(..) {
-                    let own = found.by_ref().take(one.ids.len()).collect();
-                    // Nobody may be waiting any more.
-                    drop(one.answer.send(Ok(own)));
-                }
-            }
+            // Nobody may be waiting any more.
+            Ok(found) => wanted.drain(..).zip(found).for_each(|(one, own)| drop(one.answer.send(Ok(own)))),
         }
     }
 }
 
-fn find_all(connection: &Connection, wanted: &[Wanted]) -> Result<Found> {
-    find_once(connection, wanted.iter().flat_map(|one| keys(&one.shop, &one.ids)).collect())
+/// For each what it wants.
+fn find_all(connection: &Connection, wanted: &[Wanted]) -> Result<Vec<Found>> {
+    let (mut known, mut different) = (BTreeMap::new(), Vec::new());
+    let mut place = |shop, (kind, id)| {
+        *known.entry((shop, kind, id)).or_insert_with(|| {
+            different.push(key(shop, kind, id));
+            different.len() - 1
+        })
+    };
+    let places: Vec<Vec<usize>> = wanted
+        .iter()
+        .map(|one| one.ids.iter().map(|(kind, id)| place(&one.shop, (*kind, id))).collect())
+        .collect();
+    let found = find_once(connection, different)?;
+    Ok(places.into_iter().map(|places| places.into_iter().map(|nth| found[nth].clone()).collect()).collect())
 }
 
 fn find_once(connection: &Connection, keys: Vec<Vec<Value<'_>>>) -> Result<Found> {
@@ -195,12 +206,16 @@ fn find_once(connection: &Connection, keys: Vec<Vec<Value<'_>>>) -> Result<Found
 }
 
 fn keys<'a>(shop: &'a ShopId, ids: &'a [(Kind, PublicId)]) -> Vec<Vec<Value<'a>>> {
-    ids.iter().map(|(kind, id)| vec![shop.as_str().value(), kind.name().value(), id.as_str().value()]).collect()
+    ids.iter().map(|(kind, id)| key(shop, *kind, id)).collect()
+}
+
+fn key<'a>(shop: &'a ShopId, kind: Kind, id: &'a PublicId) -> Vec<Value<'a>> {
+    vec![shop.as_str().value(), kind.name().value(), id.as_str().value()]
 }
 
 /// What cannot be read under one key is nobody else's failure.
 fn find(connection: &Connection, keys: Vec<Vec<Value<'_>>>) -> Result<Found> {
-    let mut found: Found = keys.iter().map(|_| Ok(None)).collect();
+    let mut found: Vec<Result<Option<Lying>>> = keys.iter().map(|_| Ok(None)).collect();
     let read = |nth: usize, row: &Row<'_>| {
         if let Some(place) = found.get_mut(nth)
             && let Err(error) = place.as_mut().map_or(Ok(()), |place| add(place, row))
@@ -210,7 +225,7 @@ fn find(connection: &Connection, keys: Vec<Vec<Value<'_>>>) -> Result<Found> {
         Ok(())
     };
     connection.together(vec![Ask::rows_of_each(READ, LOAD, keys, read)])?;
-    Ok(found)
+    Ok(found.into_iter().map(|lying| Ok(lying?.map(Arc::new))).collect())
 }
 
 /// A product with several variants has a row for each.
@@ -234,12 +249,17 @@ fn unread(row: &Row<'_>) -> Result<Option<Unread>> {
         why: sql::cell(row, 8)?,
         origin: sql::origin(row, 9)?,
         source_tx: sql::natural_or_null(row, 10)?,
+        read: OnceLock::new(),
     }))
 }
 
 impl Unread {
-    fn read(self) -> Result<Stored> {
-        let Self { body, version, class, why, origin, source_tx } = self;
-        Ok(Stored { document: json::decode(&body)?, version, class, why, origin, source_tx })
+    fn read(&self) -> Result<Arc<Stored>> {
+        let read = || {
+            let (why, origin) = (self.why.clone(), self.origin.clone());
+            let (version, class, source_tx) = (self.version, self.class, self.source_tx);
+            Ok(Arc::new(Stored { document: json::decode(&self.body)?, version, class, why, origin, source_tx }))
+        };
+        self.read.get_or_init(read).clone()
     }
 }

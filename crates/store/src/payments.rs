@@ -37,7 +37,7 @@ impl Store {
         self.read_briefly(move |connection| {
             let sql = "select body, version, class, why, origin, source_tx, id
                        from document indexed by document_of_checkout
-                       where shop = ?1 and json_extract(body, '$.checkout') = ?2 and kind = 'intent'
+                       where shop = ?1 and parent = ?2 and kind = 'intent'
                        order by json_extract(body, '$.created_at'), id limit ?3";
             let cells = params![shop.as_str(), checkout.as_str(), sql::limit(limit)];
             sql::all(connection, READ, sql, cells, documents::with_id)

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0007_fingerprints.sql"),
     include_str!("../migrations/0008_payments.sql"),
     include_str!("../migrations/0009_letters.sql"),
+    include_str!("../migrations/0010_parents.sql"),
 ];
 
 /// Applies what is missing. Several processes may do this to one store at the same time.
@@ -104,6 +105,7 @@ mod tests {
         "d42684ace8faaf5e2910bc494ceacd72562f8605073f102ace51b6e87ee29919",
         "b23cfc3b7d21ee1265fbf4be5d24eaa749e9590c4a7b6cd522994091742ce150",
         "6648cb64015683e5c0eeb23528da917d6101ad7f47b441797a6c4bb289baa672",
+        "471387a9b473c0d18a27e03d7c020bef0aea3feab04b7dd5cc07776bbf865012",
     ];
 
     #[test]

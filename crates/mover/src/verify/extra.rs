@@ -133,7 +133,7 @@ async fn without_rows(
 
 async fn whole(cx: &Context, shop: &ShopId, kind: Kind, id: &PublicId) -> Result<Record> {
     let loaded = cx.store.load(shop, &[(kind, id.clone())]).await?;
-    Ok(loaded.documents.into_iter().flatten().next().map(|stored| stored.document).unwrap_or_default())
+    Ok(loaded.documents.into_iter().flatten().next().map(|stored| stored.document.clone()).unwrap_or_default())
 }
 
 #[cfg(test)]
