@@ -87,7 +87,8 @@ impl Service {
         let Loaded { head, mut documents, stock } = self.store.load(shop, &wanted).await?;
         let head = head.ok_or(Failure::UnknownShop)?;
         let found = products.iter().zip(documents.split_off(beside));
-        let catalogue = found.filter_map(|(id, stored)| Some(product(id, stored.as_deref()?))).collect::<Result<_, _>>()?;
+        let catalogue =
+            found.filter_map(|(id, stored)| Some(product(id, stored.as_deref()?))).collect::<Result<_, _>>()?;
         let mut documents = documents.into_iter();
         let terms = documents.next().flatten().ok_or(Failure::NoTerms)?;
         let terms = parse(Kind::Shop, &terms_id, &terms.document, Terms::from_document)?;

@@ -189,10 +189,8 @@ fn find_all(connection: &Connection, wanted: &[Wanted]) -> Result<Vec<Found>> {
             different.len() - 1
         })
     };
-    let places: Vec<Vec<usize>> = wanted
-        .iter()
-        .map(|one| one.ids.iter().map(|(kind, id)| place(&one.shop, (*kind, id))).collect())
-        .collect();
+    let places: Vec<Vec<usize>> =
+        wanted.iter().map(|one| one.ids.iter().map(|(kind, id)| place(&one.shop, (*kind, id))).collect()).collect();
     let found = find_once(connection, different)?;
     Ok(places.into_iter().map(|places| places.into_iter().map(|nth| found[nth].clone()).collect()).collect())
 }

@@ -122,6 +122,60 @@ mod tests {
         assert_eq!(applied(&connection).unwrap().len(), MIGRATIONS.len());
     }
 
+    /// A store of the ninth migration, with documents of its time.
+    fn aged(connection: &Connection) {
+        for migration in &MIGRATIONS[..9] {
+            create(connection, migration).unwrap();
+        }
+        create(connection, "create table migration (n integer not null primary key, checksum text not null) strict;")
+            .unwrap();
+        for (n, migration) in (1_i64..).zip(&MIGRATIONS[..9]) {
+            sql::execute(connection, "test", "insert into migration values (?1, ?2)", params![n, checksum(migration)])
+                .unwrap();
+        }
+        let document = "insert into document (shop, kind, id, class, version, state, number, body)
+                        values ('s1', ?1, ?2, 'live', 1, ?3, 1, ?4)";
+        for (kind, id, state, body) in [
+            ("checkout", "1", "open", r#"{"cart":"c1"}"#),
+            ("checkout", "2", "open", r#"{"cart":null}"#),
+            ("intent", "3", "open", r#"{"checkout":"1","cart":"c9"}"#),
+            ("order", "4", "paid", r#"{"checkout":"1","cart":"c1"}"#),
+        ] {
+            sql::execute(connection, "test", document, params![kind, id, state, body]).unwrap();
+        }
+    }
+
+    fn parents(connection: &Connection) -> Vec<Option<String>> {
+        let sql = "select parent from document order by id";
+        sql::all(connection, "test", sql, sql::NOTHING, |row| sql::cell(row, 0)).unwrap()
+    }
+
+    fn comes_of_age(connection: &Connection) {
+        connection.begin(Begin::Write, "test").unwrap();
+        aged(connection);
+        connection.commit("test").unwrap();
+        migrate(connection).unwrap();
+        connection.begin(Begin::Read, "test").unwrap();
+        assert_eq!(parents(connection), [Some("c1".to_owned()), None, Some("1".to_owned()), None]);
+        connection.rollback("test").unwrap();
+    }
+
+    #[test]
+    fn what_stood_there_has_the_new_column_on_sqlite() {
+        comes_of_age(&Connection::Sqlite(rusqlite::Connection::open_in_memory().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn what_stood_there_has_the_new_column_on_postgres() {
+        let database = testkit::postgres::fresh_database().await;
+        let url = database.url.clone();
+        let compare = move || {
+            let opened = sql::Postgres::connect(&url, sql::Plans::AsGiven).unwrap();
+            comes_of_age(&Connection::Postgres(Box::new(opened)));
+        };
+        std::thread::spawn(compare).join().unwrap();
+    }
+
     #[test]
     fn a_file_of_another_version_is_refused() {
         let connection = Connection::Sqlite(rusqlite::Connection::open_in_memory().unwrap());

@@ -20,6 +20,8 @@ const AT_REST_MAX_LONG: Duration = Duration::from_secs(720);
 /// By then the time to pay is over, a quarter of an hour, and the rail knows of all that was paid in it.
 const SOON: Duration = Duration::from_secs(3_600);
 const LOOK: Duration = Duration::from_millis(100);
+/// What is due is come to by then.
+const COME_TO: Duration = Duration::from_secs(2);
 
 /// What goes wrong at the provider.
 pub fn faults(seed: u64) -> Value {
@@ -45,11 +47,19 @@ async fn intents(store: &Store, shop: &ShopId) -> Vec<Intent> {
 }
 
 fn now(plus: Duration) -> Timestamp {
-    let since = std::time::UNIX_EPOCH.elapsed().unwrap() + plus;
+    stamp(std::time::UNIX_EPOCH.elapsed().unwrap() + plus)
+}
+
+fn ago(time: Duration) -> Timestamp {
+    stamp(std::time::UNIX_EPOCH.elapsed().unwrap() - time)
+}
+
+fn stamp(since: Duration) -> Timestamp {
     Timestamp(i64::try_from(since.as_micros()).unwrap())
 }
 
-/// Nobody wonders any more what became of a try, and nothing is due.
+/// Nobody wonders any more what became of a try, and nothing has been due for longer than it takes to come to it: of many codes that
+/// nobody has paid there is always one whose time is over just now.
 pub async fn at_rest(store: &Store, shop: &ShopId) {
     let deadline = Instant::now() + if crate::demo::long() { AT_REST_MAX_LONG } else { AT_REST_MAX };
     loop {
@@ -57,7 +67,7 @@ pub async fn at_rest(store: &Store, shop: &ShopId) {
             let unknown = |fate: Fate| matches!(fate, Fate::Recorded | Fate::Unknown);
             intent.attempts().iter().any(|attempt| unknown(attempt.fate())) || !intent.is_settled()
         });
-        let (left, due) = (unsure.count(), store.woken(now(Duration::ZERO), 9).await.unwrap().len());
+        let (left, due) = (unsure.count(), store.woken(ago(COME_TO), 9).await.unwrap().len());
         if left + due == 0 {
             return;
         }

@@ -29,6 +29,12 @@ impl Asked {
         self.last = Some(at);
     }
 
+    /// It has begun something just now, as it may have done at the first call: what becomes of that is asked as often as then, however
+    /// late it is. What follows an answer that came at once follows it as before.
+    pub(super) fn begin_again(&mut self) {
+        self.times = self.times.min(1);
+    }
+
     /// The rail does not know it. Believed where it said so twice, the second time when it had to know: what was sent may
     /// still be on its way.
     pub(super) fn not_found(&mut self, at: Timestamp, patience: &Patience) -> bool {

@@ -213,7 +213,11 @@ impl Intent {
             refund.state = match (refund.state, answer) {
                 (_, RefundAnswer::Confirmed) => RefundState::Confirmed,
                 (done, _) if done.is_final() || done == RefundState::NeedsAccount => done,
-                (_, RefundAnswer::Accepted) => RefundState::Accepted,
+                (RefundState::Accepted, RefundAnswer::Accepted) => RefundState::Accepted,
+                (_, RefundAnswer::Accepted) => {
+                    refund.asked.begin_again();
+                    RefundState::Accepted
+                }
                 (_, RefundAnswer::Rejected) => RefundState::Rejected,
                 // What it had accepted it does not forget.
                 (RefundState::Accepted, RefundAnswer::NotFound | RefundAnswer::Nothing) => RefundState::Accepted,

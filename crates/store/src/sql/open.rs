@@ -13,11 +13,13 @@ use tokio_postgres::{Client, Config, NoTls, Statement};
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 
 /// A machine that vanishes in a transaction keeps its locks no longer than so; and a commit that was answered is on disk,
-/// whatever the role or the database is set to. Long texts are compressed the quick way, where the server was built with it.
+/// whatever the role or the database is set to.
 const SESSION: &str = "set idle_in_transaction_session_timeout = '10s'; set tcp_keepalives_idle = 5;
     set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3; set client_connection_check_interval = '2s'; set lock_timeout = '8s';
-    set synchronous_commit = on; select set_config(name, 'lz4', false) from pg_settings
-        where name = 'default_toast_compression' and 'lz4' = any(enumvals)";
+    set synchronous_commit = on";
+/// Long texts are compressed the quick way, where the server was built with it.
+const QUICKLY_COMPRESSED: &str = "select set_config(name, 'lz4', false) from pg_settings
+                                  where name = 'default_toast_compression' and 'lz4' = any(enumvals)";
 
 /// How a server plans what a connection says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,7 @@ impl Open {
             statements: RefCell::default(),
             of_each: RefCell::default(),
         };
-        let said = format!("{SESSION}; {}", plans.said());
+        let said = format!("{SESSION}; {QUICKLY_COMPRESSED}; {}", plans.said());
         let prepared = async { tokio::time::timeout(CONNECT_MAX, open.client.batch_execute(&said)).await };
         let prepared = runtime.block_on(prepared).map_err(|_| Failure::Silent).and_then(|done| Ok(done?));
         if prepared.is_err() {

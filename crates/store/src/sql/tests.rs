@@ -279,3 +279,18 @@ async fn a_commit_waits_twice_for_the_server_and_a_read_once() {
         assert_eq!(loads(&store) - before, 1);
     }
 }
+
+#[tokio::test]
+async fn long_texts_are_compressed_the_quick_way() {
+    let (database, folder) = (fresh_database().await, tempfile::tempdir().unwrap());
+    let store = Store::open_at(folder.path(), &database.url).unwrap();
+    let shop = shop(&store).await;
+    let mut long = sale(&shop, 1);
+    long.writes[0].document = Record::default().with("state", "open").with("note", "a long text ".repeat(1_000));
+    store.commit(long).await.unwrap();
+    let sql = "select distinct pg_column_compression(body) from fact
+               union all select pg_column_compression(body) from document where id = 'cart1'";
+    let rows = database.connect().await.query(sql, &[]).await.unwrap();
+    let how: Vec<Option<&str>> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(how, [Some("lz4"); 2]);
+}

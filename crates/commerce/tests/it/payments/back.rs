@@ -103,6 +103,27 @@ fn a_refund_that_its_rail_does_not_know_goes_out_again_at_a_pace() {
 }
 
 #[test]
+fn a_refund_that_its_rail_accepts_late_is_asked_for_soon_after_that_and_then_at_a_pace() {
+    let mut intent = given_back(Method::Wallet);
+    let key = intent.refunds()[0].key().to_owned();
+    // Two days on the way, nobody knows where.
+    let mut now = LATER;
+    for _ in 0..20 {
+        now = intent.plan(now, &PATIENCE).wake_at.expect("it is waited for");
+        intent = intent.refund_answered(&key, RefundAnswer::Nothing, now, &PATIENCE).expect("known");
+    }
+    let (accepted, mut asked) = (now, Vec::new());
+    for _ in 0..6 {
+        intent = intent.refund_answered(&key, RefundAnswer::Accepted, now, &PATIENCE).expect("known");
+        now = intent.plan(now, &PATIENCE).wake_at.expect("it is waited for");
+        asked.push(now.0 - accepted.0);
+    }
+    assert!(asked[..3].iter().all(|after| *after <= 60 * SECOND), "{asked:?}");
+    assert!(asked.windows(2).all(|two| two[1] - two[0] >= 5 * SECOND), "{asked:?}");
+    assert!(asked[5] - asked[4] >= HOUR, "{asked:?}");
+}
+
+#[test]
 fn what_was_returned_and_what_was_too_much_go_back_as_two() {
     let paid = received(&awaiting(Method::Wallet), "a", ReceiptKind::Captured, 1, DUE);
     let order = paid.completed(&PublicId::new("70")).expect("paid").give_back(idr(DUE / 4)).expect("a quarter");
