@@ -17,8 +17,8 @@ use vocab::id::{Kind, PublicId, ShopId, Timestamp};
 const AT_REST_MAX: Duration = Duration::from_secs(240);
 /// Of so many, some have three questions that are not answered: the next is at 600 s.
 const AT_REST_MAX_LONG: Duration = Duration::from_secs(720);
-/// By then the time to pay is over, a quarter of an hour, and the rail knows of all that was paid in it.
-const SOON: Duration = Duration::from_secs(3_600);
+/// By then the time to pay is over, a day at most, and the rail knows of all that was paid in it.
+const OVER: Duration = Duration::from_secs(25 * 3_600);
 const LOOK: Duration = Duration::from_millis(100);
 /// What is due is come to by then.
 const COME_TO: Duration = Duration::from_secs(2);
@@ -100,7 +100,7 @@ impl Till {
         let back: BTreeMap<&str, i64> =
             confirmed.map(|row| (row["key"].as_str().unwrap(), row["amount"].as_i64().unwrap() * 100)).collect();
         let looks: Vec<PublicId> =
-            store.woken(now(SOON), 100_000).await.unwrap().into_iter().map(|it| it.intent).collect();
+            store.woken(now(OVER), 100_000).await.unwrap().into_iter().map(|it| it.intent).collect();
         let (mut held, mut owed) = (0, 0);
         for intent in intents(store, &self.shop).await {
             let collected: i64 = intent.attempts().iter().filter_map(|attempt| came.get(attempt.reference())).sum();

@@ -45,8 +45,10 @@ pub async fn judge(till: &Till, seed: u64, buyers: usize, reached: &mut Reached)
         let kept = sum.came - sum.taken - sum.back - named;
         let due = intent.due().minor();
         let wanted = if intent.order().is_some() { due - intent.given_by_order() } else { 0 };
-        // What a bank took back of an order that stands is the seller's loss, and nobody's gain.
-        let right = kept == wanted || (sum.taken > 0 && intent.order().is_some() && kept < wanted);
+        // What a bank took back of an order that stands is the seller's loss, and nobody's gain; so is what a courier did not take
+        // at the door, of which somebody is told.
+        let lost = sum.taken > 0 || (intent.was_promised() && intent.is_order_unpaid());
+        let right = kept == wanted || (lost && intent.order().is_some() && kept < wanted);
         assert!(right, "seed {seed}, intent {id}: {kept} is kept, {wanted} is right; {sum:?} {intent:#?}");
         assert!(intent.is_settled(), "seed {seed}, intent {id}: {intent:#?}");
     }
@@ -88,6 +90,7 @@ fn tell(intent: &Intent, sum: Moved, [named, out]: [i64; 2], reached: &mut Reach
         ),
         ("declined card", intent.attempts().iter().any(|it| it.fate() == Fate::Declined)),
         ("paid at the door", came(ReceiptKind::Collected).count() > 0 && intent.order().is_some()),
+        ("too little at the door", intent.was_promised() && intent.is_order_unpaid()),
         ("refused at the door", intent.was_promised() && intent.order().is_some() && intent.receipts().is_empty()),
         ("paid after midnight", came(ReceiptKind::Captured).any(|receipt| tomorrow(receipt.at.0))),
     ] {
