@@ -105,7 +105,7 @@ mod tests {
         "d42684ace8faaf5e2910bc494ceacd72562f8605073f102ace51b6e87ee29919",
         "b23cfc3b7d21ee1265fbf4be5d24eaa749e9590c4a7b6cd522994091742ce150",
         "6648cb64015683e5c0eeb23528da917d6101ad7f47b441797a6c4bb289baa672",
-        "471387a9b473c0d18a27e03d7c020bef0aea3feab04b7dd5cc07776bbf865012",
+        "d0352030c8f715b4ed2a73ac7ed297c4dba621c0be9a22e5cec5b720d363f23a",
     ];
 
     #[test]
@@ -140,6 +140,8 @@ mod tests {
             ("checkout", "2", "open", r#"{"cart":null}"#),
             ("intent", "3", "open", r#"{"checkout":"1","cart":"c9"}"#),
             ("order", "4", "paid", r#"{"checkout":"1","cart":"c1"}"#),
+            ("checkout", "5", "completed", r#"{"cart":"c2"}"#),
+            ("checkout", "6", "awaiting", r#"{}"#),
         ] {
             sql::execute(connection, "test", document, params![kind, id, state, body]).unwrap();
         }
@@ -156,7 +158,7 @@ mod tests {
         connection.commit("test").unwrap();
         migrate(connection).unwrap();
         connection.begin(Begin::Read, "test").unwrap();
-        assert_eq!(parents(connection), [Some("c1".to_owned()), None, Some("1".to_owned()), None]);
+        assert_eq!(parents(connection), [Some("c1".to_owned()), None, Some("1".to_owned()), None, None, None]);
         connection.rollback("test").unwrap();
     }
 

@@ -55,6 +55,25 @@ async fn all_who_wait_are_answered_by_one_question_each_with_what_is_its_own() {
 }
 
 #[tokio::test]
+async fn what_two_want_is_asked_for_and_read_once_and_each_has_its_own() {
+    let (database, _folder, _store, shop) = on_a_server().await;
+    let (url, product) = (database.url.clone(), (Kind::Product, PublicId::new("p")));
+    let look = move || {
+        let connection = Connection::Postgres(Box::new(sql::Postgres::connect(&url, sql::Plans::Once).unwrap()));
+        let wanted = |ids: Vec<(Kind, PublicId)>| Wanted { shop: shop.clone(), ids, answer: oneshot::channel().0 };
+        let two = [wanted(vec![product.clone(), cart("cart1")]), wanted(vec![cart("cart2"), product.clone()])];
+        let found = find_all(&connection, &two).unwrap().into_iter().map(|found| gathered(found).unwrap());
+        found.collect::<Vec<_>>()
+    };
+    let found = std::thread::spawn(look).join().unwrap();
+    let [first, second] = found.as_slice() else { panic!("two were asked for") };
+    let document = |loaded: &Loaded, at: usize| loaded.documents[at].clone().unwrap();
+    assert!(Arc::ptr_eq(&document(first, 0), &document(second, 1)), "the product is read once");
+    assert!(!Arc::ptr_eq(&document(first, 1), &document(second, 0)));
+    assert_eq!(first.stock, second.stock);
+}
+
+#[tokio::test]
 async fn a_key_that_the_server_does_not_take_is_nobody_elses_failure() {
     let (_database, _folder, store, shop) = on_a_server().await;
     let (good, bad) = ([cart("cart1")], [cart("ca\0rt")]);

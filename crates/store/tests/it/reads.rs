@@ -88,6 +88,8 @@ async fn of_a_carts_checkouts_the_first_that_has_not_ended_is_found() {
     assert_eq!(found("d").await, None);
     bench.import(vec![Imported { tx: 2, ..checkout("4", "e", "canceled") }]).await;
     assert_eq!(found("e").await, None);
+    bench.import(vec![Imported { tx: 3, ..checkout("10", "f", "open") }]).await;
+    assert_eq!(found("f").await, Some(("10".to_owned(), 2)), "nothing else of it has changed");
     let elsewhere = vocab::id::ShopId::parse("s9").unwrap();
     assert_eq!(bench.store.checkout_of_cart(&elsewhere, &id("c")).await.unwrap(), None);
 }
