@@ -17,7 +17,9 @@ use vocab::id::{Kind, PublicId, ShopId, Timestamp};
 const AT_REST_MAX: Duration = Duration::from_secs(240);
 /// Of so many, some have three questions that are not answered: the next is at 600 s.
 const AT_REST_MAX_LONG: Duration = Duration::from_secs(720);
-/// By then the time to pay is over, a day at most, and the rail knows of all that was paid in it.
+/// So long after the time to pay is over the rail knows of all that was paid in it.
+const SOON: Duration = Duration::from_secs(3_600);
+/// Longer than anybody has to pay.
 const OVER: Duration = Duration::from_secs(25 * 3_600);
 const LOOK: Duration = Duration::from_millis(100);
 /// What is due is come to by then.
@@ -99,8 +101,9 @@ impl Till {
         let confirmed = rows("refund").iter().filter(|row| row["status"] == "confirmed");
         let back: BTreeMap<&str, i64> =
             confirmed.map(|row| (row["key"].as_str().unwrap(), row["amount"].as_i64().unwrap() * 100)).collect();
-        let looks: Vec<PublicId> =
-            store.woken(now(OVER), 100_000).await.unwrap().into_iter().map(|it| it.intent).collect();
+        let looks: BTreeMap<PublicId, Timestamp> =
+            store.woken(now(OVER), 100_000).await.unwrap().into_iter().map(|it| (it.intent, it.at)).collect();
+        let soon = i64::try_from(SOON.as_micros()).unwrap();
         let (mut held, mut owed) = (0, 0);
         for intent in intents(store, &self.shop).await {
             let collected: i64 = intent.attempts().iter().filter_map(|attempt| came.get(attempt.reference())).sum();
@@ -112,7 +115,8 @@ impl Till {
                 // No notice told of the second time: the look when the time to pay is over will.
                 let told = told.iter().find(|told| told.checkout == intent.checkout().as_str()).unwrap();
                 assert_eq!((told.pays, collected), (2, 2 * heard), "what came is on record: {intent:#?}");
-                assert!(looks.contains(intent.id()), "nobody looks again: {intent:#?}");
+                let by = intent.expires_at().max(now(Duration::ZERO)).0 + soon;
+                assert!(looks.get(intent.id()).is_some_and(|at| at.0 <= by), "nobody looks again in time: {intent:#?}");
             }
             (held, owed) = (held + heard - returned, owed + intent.needs_account());
         }
